@@ -1,0 +1,49 @@
+# The two commands a newcomer needs: `make train` and `make test`.
+# Everything they need is set up in .venv the first time, and reused after that.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+LINKS := build/types
+
+.PHONY: train test check lint types format clean
+
+train: $(VENV)/.installed
+	$(BIN)/oprl-gym train $(ARGS)
+
+test: check
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: lint types
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy knows nothing of the package-dir mapping in pyproject.toml, so it is shown the
+# package as it will be installed: one folder of links.
+types: $(VENV)/.installed-test
+	rm -rf $(LINKS) && mkdir -p $(LINKS)/oprl_gym
+	ln -s $(addprefix $(CURDIR)/,$(wildcard oprl_gym/*) wrappers callbacks) $(LINKS)/oprl_gym
+	MYPYPATH=$(LINKS) $(BIN)/mypy $(LINKS)/oprl_gym
+
+format: $(VENV)/.installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("oprl-gym needs Python 3.10 or newer, not " + sys.version.split()[0] if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+# Installed in place, so that edits take effect at once.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing oprl-gym into $(VENV) (some minutes the first time)"
+	$(PIP) --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) --constraint constraints.txt --editable '.[test]'
+	touch $@
