@@ -1,0 +1,25 @@
+"""Settings and fixtures that all tests share."""
+
+import os
+
+import numpy as np
+import pytest
+
+# Windows open on no screen, figures are drawn off-screen.
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_torch_thread() -> None:
+    """Tests run side by side, and sums in one thread do not depend on the machine."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
