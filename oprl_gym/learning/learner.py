@@ -1,0 +1,195 @@
+"""OPRLLearner: the algorithm, without Stable-Baselines3."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor
+
+from oprl_gym.config import OPRLConfig
+from oprl_gym.learning.batches import PairBatch, PairBatcher
+from oprl_gym.preferences.pairs import decisive_pairs, uniform_pairs
+from oprl_gym.preferences.teachers import make_teacher
+from oprl_gym.rewards.encoding import StepEncoder
+from oprl_gym.rewards.losses import bradley_terry_loss, ordered_share, pair_logits
+from oprl_gym.rewards.model import ProcessRewardModel
+from oprl_gym.rewards.process_reward import ProcessReward, RewardState
+from oprl_gym.types import IntArray, Preference, Teacher, Trajectory, UpdateReport
+
+
+class OPRLLearner:
+    """Learns a process reward from preferences between the episodes it is given.
+
+    Each update takes in new episodes, draws pairs of kept ones, asks the teacher,
+    keeps the answers, and fits the reward model to them by the Bradley-Terry loss.
+
+    Args:
+        observation_space: Space of one env's observation.
+        action_space: Space of one env's action.
+        config: Settings; None takes the defaults.
+        teacher: Who judges; None takes what ``config.ties`` says.
+        seed: Seed or generator of everything random in here: initial weights, pairs,
+            held-out choice, minibatches. None draws one from the operating system.
+
+    Example:
+        >>> import gymnasium as gym, oprl_gym
+        >>> from oprl_gym.wrappers import ProcessRewardWrapper
+        >>> env = ProcessRewardWrapper(gym.make("OPRLMaze-v0"))
+        >>> learner = oprl_gym.OPRLLearner(
+        ...     env.observation_space, env.action_space, seed=0
+        ... )
+        >>> observation, info = env.reset(seed=0)
+        >>> for t in range(60):
+        ...     observation, reward, terminated, truncated, info = env.step(t % 2)
+        >>> learner.update(env.pop_episodes()).new_trajectories
+        1
+        >>> env.load_reward_state(learner.reward_state())
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        config: OPRLConfig | None = None,
+        teacher: Teacher | None = None,
+        seed: int | np.random.Generator | None = None,
+    ) -> None:
+        self.config = OPRLConfig() if config is None else config
+        self.teacher = make_teacher(self.config) if teacher is None else teacher
+        self.rng = np.random.default_rng(seed)
+        self.process_reward = self._new_process_reward(observation_space, action_space)
+        self.trajectories: deque[Trajectory] = deque(
+            maxlen=self.config.trajectory_capacity
+        )
+        held_out = round(self.config.holdout_fraction * self.config.preference_capacity)
+        self.held_out: deque[Preference] = deque(maxlen=held_out)
+        self.preferences: deque[Preference] = deque(
+            maxlen=self.config.preference_capacity - held_out
+        )
+        self._batcher = PairBatcher(
+            self.process_reward.encoder, self.config.aggregation
+        )
+        self._optimizer = torch.optim.Adam(
+            self.model.parameters(), lr=self.config.learning_rate
+        )
+
+    @property
+    def model(self) -> ProcessRewardModel:
+        """The reward model being fitted."""
+        return self.process_reward.model
+
+    def reward_state(self) -> RewardState:
+        """Return the current process reward, for ``wrapper.load_reward_state``."""
+        return self.process_reward.state()
+
+    def update(self, episodes: Sequence[Trajectory], rounds: int = 1) -> UpdateReport:
+        """Take in episodes, ask the teacher, fit the reward model.
+
+        Args:
+            episodes: Finished episodes since the last update; may be empty.
+            rounds: How many times ``pairs_per_update`` and ``gradient_steps`` are due:
+                an update after four intervals' worth of env steps does four rounds.
+
+        Returns what was done; see :class:`UpdateReport`.
+        """
+        self.teacher.observe(episodes)
+        self.trajectories.extend(episodes)
+        new = self._ask(rounds * self.config.pairs_per_update)
+        loss, reverted, steps = None, False, 0
+        if len(self.preferences) >= self.config.min_preferences:
+            steps = rounds * self.config.gradient_steps
+            loss, reverted = self._fit(steps)
+        return UpdateReport(
+            new_trajectories=len(episodes),
+            new_preferences=new,
+            preferences=len(self.preferences) + len(self.held_out),
+            gradient_steps=steps,
+            reward_loss=loss,
+            accuracy=self._accuracy(),
+            reverted=reverted,
+        )
+
+    def _new_process_reward(
+        self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]
+    ) -> ProcessReward:
+        config = self.config
+        encoder = StepEncoder(observation_space, action_space, config.reward_input)
+        generator = torch.Generator().manual_seed(int(self.rng.integers(2**63)))
+        model = ProcessRewardModel(
+            encoder.input_dim, config.hidden_size, config.ensemble_size, generator
+        )
+        return ProcessReward(encoder, model)
+
+    def _ask(self, n_pairs: int) -> int:
+        """Put pairs to the teacher and keep the answers; returns how many came."""
+        trajectories = list(self.trajectories)
+        answers = 0
+        for first, second in self._draw_pairs(trajectories, n_pairs):
+            label = self.teacher.judge(trajectories[first], trajectories[second])
+            if label is None:
+                continue
+            preference = Preference(trajectories[first], trajectories[second], label)
+            held_out = self.rng.random() < self.config.holdout_fraction
+            (self.held_out if held_out else self.preferences).append(preference)
+            answers += 1
+        return answers
+
+    def _draw_pairs(self, trajectories: list[Trajectory], n_pairs: int) -> IntArray:
+        decided_by = self.teacher.decided_by(trajectories) if trajectories else None
+        if decided_by is None:
+            return uniform_pairs(len(trajectories), n_pairs, self.rng)
+        return decisive_pairs(decided_by, n_pairs, self.rng)
+
+    def _fit(self, steps: int) -> tuple[float | None, bool]:
+        """Take gradient steps; returns the mean loss, and whether it was undone."""
+        weights = copy.deepcopy(self.model.state_dict())
+        optimizer = copy.deepcopy(self._optimizer.state_dict())
+        preferences = list(self.preferences)
+        losses = [self._gradient_step(preferences) for _ in range(steps)]
+        finite = all(
+            bool(torch.isfinite(value).all()) for value in self.model.parameters()
+        )
+        if not (np.isfinite(losses).all() and finite):
+            self.model.load_state_dict(weights)
+            self._optimizer.load_state_dict(optimizer)
+            return None, True
+        self.process_reward.fitted = True
+        self.process_reward.weights_changed()
+        return float(np.mean(losses)), False
+
+    def _gradient_step(self, preferences: list[Preference]) -> float:
+        """Take one step for every model, each on a minibatch of its own."""
+        losses = []
+        for member in self.model.members:
+            chosen = self.rng.integers(len(preferences), size=self.config.batch_size)
+            batch = self._batcher.batch([preferences[i] for i in chosen])
+            scores = member(batch.rows).squeeze(-1)
+            losses.append(bradley_terry_loss(_logits(scores, batch), batch.labels))
+        loss = torch.stack(losses).sum()
+        self._optimizer.zero_grad()
+        loss.backward()
+        for member in self.model.members:
+            torch.nn.utils.clip_grad_norm_(
+                member.parameters(), self.config.max_grad_norm
+            )
+        self._optimizer.step()
+        return float(loss.detach()) / len(losses)
+
+    def _accuracy(self) -> float | None:
+        if not self.held_out:
+            return None
+        batch = self._batcher.batch(list(self.held_out))
+        with torch.inference_mode():
+            return ordered_share(_logits(self.model(batch.rows), batch), batch.labels)
+
+
+def _logits(step_scores: Tensor, batch: PairBatch) -> Tensor:
+    return pair_logits(
+        step_scores, batch.row, batch.pair, batch.weight, len(batch.labels)
+    )

@@ -1,0 +1,26 @@
+"""Where preferences come from: episodes, pairs of them, and teachers who judge."""
+
+from oprl_gym.preferences.pairs import decisive_pairs, uniform_pairs
+from oprl_gym.preferences.recorder import EpisodeRecorder
+from oprl_gym.preferences.teachers import (
+    LexicographicTeacher,
+    NoveltyTeacher,
+    ReturnTeacher,
+    ScoreTeacher,
+    make_teacher,
+)
+from oprl_gym.types import Preference, Teacher, Trajectory
+
+__all__ = [
+    "EpisodeRecorder",
+    "LexicographicTeacher",
+    "NoveltyTeacher",
+    "Preference",
+    "ReturnTeacher",
+    "ScoreTeacher",
+    "Teacher",
+    "Trajectory",
+    "decisive_pairs",
+    "make_teacher",
+    "uniform_pairs",
+]

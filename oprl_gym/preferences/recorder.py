@@ -1,0 +1,153 @@
+"""Steps of N envs in, finished episodes out."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+
+import numpy as np
+
+from oprl_gym.types import Array, BoolArray, FloatArray, Trajectory
+
+
+class EpisodeRecorder:
+    """Records N envs that step together and cuts their stream into episodes.
+
+    Rows of a step lie side by side in buffers of shape (rows, N, ...), so that a step
+    costs one copy per buffer whatever N is; an episode is cut out when it ends.
+    Everything is copied: the caller may reuse its arrays.
+
+    Args:
+        num_envs: N.
+        max_episodes: Finished episodes kept until :meth:`pop`; beyond that the oldest
+            are dropped, with one warning. None takes 1000, or 10 for each env if that
+            is more.
+    """
+
+    def __init__(self, num_envs: int, max_episodes: int | None = None) -> None:
+        if max_episodes is None:
+            max_episodes = max(1000, 10 * num_envs)
+        self.num_envs = num_envs
+        self._finished: deque[Trajectory] = deque(maxlen=max_episodes)
+        self._warned = False
+        self._row = 0  # where the next step is written
+        self._start = np.zeros(num_envs, dtype=np.int64)  # first row of each episode
+        self._observations: Array | None = None
+        self._actions: Array | None = None
+        self._env_rewards = np.zeros((0, num_envs))
+        self._process_rewards = np.zeros((0, num_envs))
+
+    def begin(self, observations: Array, mask: BoolArray | None = None) -> None:
+        """Start new episodes, in the envs where ``mask`` holds or in all of them.
+
+        Args:
+            observations: (N, ...) observations; only rows of the mask are read.
+            mask: (N,) bool.
+
+        What was recorded of an unfinished episode in those envs is discarded.
+        """
+        if self._observations is None:
+            self._observations = _rows(128, observations)
+        where = slice(None) if mask is None else mask
+        self._observations[self._row, where] = observations[where]
+        self._start[where] = self._row
+
+    def current(self) -> Array:
+        """Return the (N, ...) observations that the next step starts from."""
+        if self._observations is None:
+            raise RuntimeError("step recorded before begin")
+        return self._observations[self._row]
+
+    def step(
+        self,
+        actions: Array,
+        env_rewards: FloatArray,
+        process_rewards: FloatArray,
+        next_observations: Array,
+        terminated: BoolArray,
+        truncated: BoolArray,
+    ) -> None:
+        """Record one step of all N envs; every argument has a leading N axis.
+
+        Args:
+            actions: (N, ...) actions taken.
+            env_rewards: (N,) what the env paid.
+            process_rewards: (N,) the learned reward, unscaled.
+            next_observations: (N, ...) observations after the step; where an episode
+                ended, its terminal observation.
+            terminated: (N,) the env ended the episode.
+            truncated: (N,) the episode was cut off.
+
+        After an end, :meth:`begin` starts that env's next episode.
+        """
+        if self._observations is None:
+            raise RuntimeError("step recorded before begin")
+        if self._actions is None:
+            self._actions = _rows(len(self._observations), actions)
+        if self._row + 2 > len(self._observations) or not len(self._env_rewards):
+            self._make_room()
+        row = self._row
+        self._actions[row] = actions
+        self._env_rewards[row] = env_rewards
+        self._process_rewards[row] = process_rewards
+        for env in np.flatnonzero(terminated | truncated):
+            self._finish(int(env), next_observations[env], bool(terminated[env]))
+        self._observations[row + 1] = next_observations
+        self._row = row + 1
+
+    def pop(self) -> list[Trajectory]:
+        """Return the episodes finished since the last call, oldest first."""
+        episodes = list(self._finished)
+        self._finished.clear()
+        return episodes
+
+    def _finish(self, env: int, terminal_observation: Array, terminated: bool) -> None:
+        assert self._observations is not None
+        assert self._actions is not None
+        steps = slice(self._start[env], self._row + 1)
+        before = self._observations[steps, env]
+        if len(self._finished) == self._finished.maxlen and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{self._finished.maxlen} finished episodes wait to be learned from "
+                "and the oldest are now dropped: pass callback=OPRLCallback() to "
+                "learn(), or call pop_episodes() yourself",
+                stacklevel=2,
+            )
+        self._finished.append(
+            Trajectory(
+                observations=np.concatenate([before, terminal_observation[None]]),
+                actions=self._actions[steps, env].copy(),
+                env_rewards=self._env_rewards[steps, env].copy(),
+                process_rewards=self._process_rewards[steps, env].copy(),
+                terminated=terminated,
+            )
+        )
+
+    def _make_room(self) -> None:
+        """Drop rows no unfinished episode needs; grow if that frees too little."""
+        assert self._observations is not None
+        assert self._actions is not None
+        first = int(self._start.min())
+        used = self._row + 1 - first
+        capacity = len(self._observations)
+        if used > capacity // 2:
+            capacity *= 2
+        keep = slice(first, self._row + 1)
+        self._observations = _moved(self._observations, keep, capacity)
+        self._actions = _moved(self._actions, keep, capacity)
+        self._env_rewards = _moved(self._env_rewards, keep, capacity)
+        self._process_rewards = _moved(self._process_rewards, keep, capacity)
+        self._row -= first
+        self._start -= first
+
+
+def _rows(capacity: int, like: Array) -> Array:
+    return np.zeros((capacity, *like.shape), dtype=like.dtype)
+
+
+def _moved(buffer: Array, keep: slice, capacity: int) -> Array:
+    moved = np.zeros((capacity, *buffer.shape[1:]), dtype=buffer.dtype)
+    kept = buffer[keep]
+    moved[: len(kept)] = kept
+    return moved

@@ -1,0 +1,105 @@
+"""From a Gymnasium space's values to the rows of numbers a network reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector.utils import batch_space, iterate
+
+from oprl_gym.types import Array, FloatArray, RewardInput
+
+_ARRAY_SPACES = (
+    spaces.Box,
+    spaces.Discrete,
+    spaces.MultiBinary,
+    spaces.MultiDiscrete,
+)
+
+
+def to_array(space: spaces.Space[Any], value: Any) -> Array:
+    """Return one value of a space as one array.
+
+    Values of Box, Discrete, MultiBinary and MultiDiscrete stay what they are; those of
+    nested spaces (Dict, Tuple) become float32 vectors by ``gymnasium.spaces.flatten``.
+    """
+    if isinstance(space, _ARRAY_SPACES):
+        return np.asarray(value)
+    return np.asarray(spaces.flatten(space, value), dtype=np.float32)
+
+
+def batch_to_array(space: spaces.Space[Any], batch: Any, n: int) -> Array:
+    """Return a batch of ``n`` values as one array, as :func:`to_array` does for one."""
+    if isinstance(space, _ARRAY_SPACES):
+        return np.asarray(batch)
+    items = iterate(batch_space(space, n), batch)
+    return np.stack([to_array(space, item) for item in items])
+
+
+def encode(space: spaces.Space[Any], values: Array) -> FloatArray:
+    """Return (n, d) float32 rows of values in the form that :func:`to_array` gives.
+
+    The rows are those of ``gymnasium.spaces.flatten``: one-hot for Discrete and
+    MultiDiscrete, raveled for Box and MultiBinary.
+    """
+    n = len(values)
+    if isinstance(space, spaces.Discrete):
+        rows = np.zeros((n, int(space.n)), dtype=np.float32)
+        rows[np.arange(n), values - space.start] = 1.0
+        return rows
+    if isinstance(space, spaces.MultiDiscrete):
+        flat = [spaces.flatten(space, value) for value in values]
+        return np.asarray(flat, dtype=np.float32).reshape(n, -1)
+    return values.reshape(n, -1).astype(np.float32, copy=False)
+
+
+class StepEncoder:
+    """Turns steps into the reward model's input rows.
+
+    Args:
+        observation_space: Space of one env's observation.
+        action_space: Space of one env's action.
+        reward_input: Which part of a step is scored.
+
+    Raises:
+        ValueError: A space cannot be flattened to a fixed number of values.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        reward_input: RewardInput,
+    ) -> None:
+        self.observation_space = observation_space
+        self.action_space = action_space
+        self.reward_input = reward_input
+        self.input_dim = _flat_dim(observation_space, "observation")
+        if reward_input == "obs_action":
+            self.input_dim += _flat_dim(action_space, "action")
+
+    def states(self, observations: Array) -> FloatArray:
+        """Return (n, d) rows of observations alone."""
+        return encode(self.observation_space, observations)
+
+    def steps(
+        self, observations: Array, actions: Array, next_observations: Array
+    ) -> FloatArray:
+        """Return (n, d) rows of ``n`` steps; all arguments have a leading n axis."""
+        if self.reward_input == "next_obs":
+            return self.states(next_observations)
+        rows = self.states(observations)
+        if self.reward_input == "obs":
+            return rows
+        return np.concatenate([rows, encode(self.action_space, actions)], axis=1)
+
+
+def _flat_dim(space: spaces.Space[Any], what: str) -> int:
+    if not space.is_np_flattenable:
+        raise ValueError(
+            f"the reward model cannot read the {what} space {space}: it does not "
+            "flatten to a fixed number of values; wrap the env so that it does "
+            "(gymnasium.wrappers.TransformObservation)"
+        )
+    return int(spaces.flatdim(space))

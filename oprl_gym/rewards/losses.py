@@ -1,0 +1,71 @@
+"""Bradley-Terry preference learning, as pure functions of tensors.
+
+Bradley & Terry (1952), "Rank analysis of incomplete block designs", Biometrika 39;
+as a loss on trajectory scores: Christiano et al. (2017), arXiv:1706.03741.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def pair_logits(
+    step_scores: Tensor, row: Tensor, pair: Tensor, weight: Tensor, n_pairs: int
+) -> Tensor:
+    """Return (B,) differences of trajectory scores, first minus second.
+
+    A pair's difference is a weighted sum of step scores: +1 for every step of the
+    first trajectory, -1 for every step of the second (each divided by the number of
+    steps when means are compared). The M terms of all pairs stand one after another,
+    so pairs of any length fit in one batch without padding, and steps that share an
+    input row share its score.
+
+    Args:
+        step_scores: (U,) scores of distinct input rows.
+        row: (M,) int64, which of the U scores a term uses.
+        pair: (M,) int64, which of the B pairs it belongs to.
+        weight: (M,) float, its weight.
+        n_pairs: B.
+    """
+    terms = step_scores.index_select(0, row) * weight
+    return step_scores.new_zeros(n_pairs).index_add(0, pair, terms)
+
+
+def preference_probability(logits: Tensor) -> Tensor:
+    """Return (B,) probabilities that the first is preferred: sigmoid of the logit."""
+    return torch.sigmoid(logits)
+
+
+def bradley_terry_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean cross-entropy in nats between labels and Bradley-Terry.
+
+    Args:
+        logits: (B,) score of the first trajectory minus that of the second.
+        labels: (B,) P(first preferred) in [0, 1]; 0.5 is "equal".
+
+    Written with log-sigmoid, so that sums of hundreds of step scores neither
+    overflow nor lose their gradient.
+    """
+    if logits.shape != labels.shape or logits.ndim != 1:
+        raise ValueError(
+            f"logits and labels must both be (B,), got {tuple(logits.shape)} and "
+            f"{tuple(labels.shape)}"
+        )
+    log_first = F.logsigmoid(logits)
+    log_second = F.logsigmoid(-logits)
+    return -(labels * log_first + (1.0 - labels) * log_second).mean()
+
+
+def ordered_share(logits: Tensor, labels: Tensor) -> float | None:
+    """Return the share of pairs whose order the logits get right.
+
+    Labels of exactly 0.5 have no order and do not count; a logit of 0 counts as
+    wrong. None if no pair counts.
+    """
+    decided = labels != 0.5
+    if not bool(decided.any()):
+        return None
+    right = torch.sign(logits) == torch.sign(labels - 0.5)
+    return float(right[decided].float().mean())

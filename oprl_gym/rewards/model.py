@@ -1,0 +1,76 @@
+"""The process reward model: a score in (-1, 1) for every step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class ProcessRewardModel(nn.Module):
+    """One or several networks that score a step; their mean is the process reward.
+
+    Each is Linear-LayerNorm-ReLU, twice, then Linear-Tanh: the network of the
+    tutorial. Weights are drawn from ``generator`` alone, so building a model leaves
+    torch's global random state as it was.
+
+    Args:
+        input_dim: Length d of an input row.
+        hidden_size: Units in each hidden layer.
+        ensemble_size: Number of networks K.
+        generator: Source of the initial weights; None takes a fixed seed of 0.
+
+    Example:
+        >>> import torch
+        >>> from oprl_gym import ProcessRewardModel
+        >>> model = ProcessRewardModel(input_dim=64)
+        >>> model(torch.zeros(5, 64)).shape
+        torch.Size([5])
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        hidden_size: int = 128,
+        ensemble_size: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if generator is None:
+            generator = torch.Generator().manual_seed(0)
+        self.input_dim = input_dim
+        self.hidden_size = hidden_size
+        self.ensemble_size = ensemble_size
+        self.members = nn.ModuleList(
+            _network(input_dim, hidden_size, generator) for _ in range(ensemble_size)
+        )
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Score (n, d) float32 rows; returns (n,) float32 in (-1, 1)."""
+        return self.member_scores(rows).mean(dim=0)
+
+    def member_scores(self, rows: Tensor) -> Tensor:
+        """Score (n, d) rows by each network; returns (K, n)."""
+        return torch.stack([member(rows).squeeze(-1) for member in self.members])
+
+
+def _network(input_dim: int, hidden: int, generator: torch.Generator) -> nn.Sequential:
+    return nn.Sequential(
+        _linear(input_dim, hidden, generator),
+        nn.LayerNorm(hidden),
+        nn.ReLU(),
+        _linear(hidden, hidden, generator),
+        nn.LayerNorm(hidden),
+        nn.ReLU(),
+        _linear(hidden, 1, generator),
+        nn.Tanh(),
+    )
+
+
+def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+    """Return a Linear with torch's default distribution, from our own generator."""
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    bound = inputs**-0.5  # torch: kaiming_uniform(a=sqrt(5)) comes to this
+    with torch.no_grad():
+        layer.weight.uniform_(-bound, bound, generator=generator)
+        layer.bias.uniform_(-bound, bound, generator=generator)
+    return layer

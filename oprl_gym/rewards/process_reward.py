@@ -1,0 +1,139 @@
+"""A reward model bound to an env's spaces: arrays in, scores out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from oprl_gym.rewards.encoding import StepEncoder
+from oprl_gym.rewards.model import ProcessRewardModel
+from oprl_gym.rewards.rows import RowTable
+from oprl_gym.types import Array, FloatArray, RewardInput
+
+
+@dataclass(frozen=True)
+class RewardState:
+    """All that a process reward is, in NumPy: what travels to the wrappers.
+
+    Attributes:
+        reward_input: Which part of a step is scored.
+        input_dim: Length of an input row.
+        hidden_size: Units in each hidden layer.
+        ensemble_size: Number of networks K.
+        fitted: False as long as the weights are random; every score is then 0.
+        weights: The model's tensors by name, float32.
+    """
+
+    reward_input: RewardInput
+    input_dim: int
+    hidden_size: int
+    ensemble_size: int
+    fitted: bool
+    weights: dict[str, Array]
+
+
+class ProcessReward:
+    """Scores steps by a :class:`ProcessRewardModel`; exactly 0 while it is unfitted.
+
+    Args:
+        encoder: Turns steps into the model's input rows.
+        model: The network(s); their input length must be the encoder's.
+    """
+
+    def __init__(self, encoder: StepEncoder, model: ProcessRewardModel) -> None:
+        if model.input_dim != encoder.input_dim:
+            raise ValueError(
+                f"the reward model reads rows of {model.input_dim} values, but "
+                f"{encoder.reward_input!r} of this env has {encoder.input_dim}; it was "
+                "made for another env or another reward_input"
+            )
+        self.encoder = encoder
+        self.model = model
+        self.fitted = False
+        self._table = RowTable()
+        self._known_scores = np.zeros(0, dtype=np.float32)
+
+    @classmethod
+    def from_state(
+        cls,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        state: RewardState,
+    ) -> ProcessReward:
+        """Build the process reward that ``state`` describes, for these spaces.
+
+        Raises:
+            ValueError: The state was made for other spaces.
+        """
+        encoder = StepEncoder(observation_space, action_space, state.reward_input)
+        model = ProcessRewardModel(
+            state.input_dim, state.hidden_size, state.ensemble_size
+        )
+        reward = cls(encoder, model)
+        reward.load_state(state)
+        return reward
+
+    def state(self) -> RewardState:
+        """Return a copy of everything a wrapper needs to give the same scores."""
+        weights = self.model.state_dict()
+        return RewardState(
+            reward_input=self.encoder.reward_input,
+            input_dim=self.model.input_dim,
+            hidden_size=self.model.hidden_size,
+            ensemble_size=self.model.ensemble_size,
+            fitted=self.fitted,
+            weights={name: value.numpy().copy() for name, value in weights.items()},
+        )
+
+    def load_state(self, state: RewardState) -> None:
+        """Take over new weights for the same kind of model."""
+        weights = {name: torch.tensor(value) for name, value in state.weights.items()}
+        self.model.load_state_dict(weights)
+        self.fitted = state.fitted
+        self.weights_changed()
+
+    def weights_changed(self) -> None:
+        """Forget scores given so far; to be called whenever the weights change."""
+        self._known_scores = np.zeros(0, dtype=np.float32)
+
+    def score_steps(
+        self, observations: Array, actions: Array, next_observations: Array
+    ) -> FloatArray:
+        """Score n steps given with a leading n axis; returns (n,) float32."""
+        if not self.fitted:
+            return np.zeros(len(observations), dtype=np.float32)
+        return self._score(self.encoder.steps(observations, actions, next_observations))
+
+    def score_states(self, observations: Array) -> FloatArray:
+        """Score n observations by themselves; returns (n,) float32.
+
+        Raises:
+            ValueError: The model scores observation-action pairs.
+        """
+        if self.encoder.reward_input == "obs_action":
+            raise ValueError(
+                "a model with reward_input='obs_action' has no score for a state "
+                "alone; use reward_input='next_obs' or 'obs'"
+            )
+        if not self.fitted:
+            return np.zeros(len(observations), dtype=np.float32)
+        return self._score(self.encoder.states(observations))
+
+    def _score(self, rows: FloatArray) -> FloatArray:
+        numbers = self._table.numbers(rows)
+        if numbers is None:
+            return self._predict(rows)
+        known = len(self._known_scores)
+        if known < len(self._table):
+            fresh = self._predict(self._table.rows(known))
+            self._known_scores = np.concatenate([self._known_scores, fresh])
+        return self._known_scores[numbers]
+
+    def _predict(self, rows: FloatArray) -> FloatArray:
+        with torch.inference_mode():
+            scores: FloatArray = self.model(torch.as_tensor(rows)).numpy()
+        return scores

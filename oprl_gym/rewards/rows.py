@@ -1,0 +1,65 @@
+"""Equal input rows are found and given one number, so each is scored only once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from oprl_gym.types import FloatArray, IntArray
+
+MAX_ROWS = 4096
+
+
+class RowTable:
+    """Numbers distinct rows in the order they are first seen.
+
+    A small discrete env shows the same few observations over and over: there every
+    row ever seen fits in here. With real-valued observations hardly a row comes
+    twice; the table then fills up, says so (:attr:`overflowed`) and forgets its rows,
+    and its user goes on without it.
+
+    Args:
+        max_rows: Distinct rows after which the table gives up.
+    """
+
+    def __init__(self, max_rows: int = MAX_ROWS) -> None:
+        self.max_rows = max_rows
+        self.overflowed = False
+        self._numbers: dict[bytes, int] = {}
+        self._rows: FloatArray = np.zeros((0, 0), dtype=np.float32)
+
+    def __len__(self) -> int:
+        """Return how many distinct rows are known."""
+        return len(self._numbers)
+
+    def numbers(self, rows: FloatArray) -> IntArray | None:
+        """Return the (n,) numbers of (n, d) rows, or None once there are too many."""
+        if self.overflowed:
+            return None
+        numbers = np.fromiter(
+            (self._number(row) for row in rows), dtype=np.int64, count=len(rows)
+        )
+        if len(self) > self.max_rows:
+            self.overflowed = True
+            self._numbers.clear()
+            self._rows = self._rows[:0]
+            return None
+        return numbers
+
+    def rows(self, start: int = 0) -> FloatArray:
+        """Return the (n, d) rows numbered ``start`` and up."""
+        return self._rows[start : len(self)]
+
+    def _number(self, row: FloatArray) -> int:
+        new = len(self)
+        number = self._numbers.setdefault(row.tobytes(), new)
+        if number == new:
+            if new == len(self._rows):
+                self._rows = _grown(self._rows, len(row))
+            self._rows[new] = row
+        return number
+
+
+def _grown(rows: FloatArray, width: int) -> FloatArray:
+    grown = np.zeros((max(64, 2 * len(rows)), width), dtype=np.float32)
+    grown[: len(rows)] = rows.reshape(len(rows), width)
+    return grown

@@ -1,0 +1,221 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from fakes import trajectory
+from gymnasium import spaces
+
+from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym.learning.batches import PairBatcher
+from oprl_gym.preferences import Preference
+from oprl_gym.rewards.encoding import StepEncoder
+from oprl_gym.rewards.losses import pair_logits
+from oprl_gym.types import Trajectory
+
+STATES = spaces.Box(0, 1, (4,), dtype=np.float32)
+FLOATS = spaces.Box(-np.inf, np.inf, (2,), dtype=np.float64)
+ACTIONS = spaces.Discrete(2)
+SMALL = OPRLConfig(
+    hidden_size=16, min_preferences=8, pairs_per_update=16, gradient_steps=5
+)
+
+
+def walks(rng, n, length=5):
+    """Return random walks over four states; seeing state 3 pays 1."""
+    episodes = []
+    for _ in range(n):
+        states = rng.integers(4, size=length + 1).tolist()
+        episodes.append(trajectory(states, [float(s == 3) for s in states[1:]]))
+    return episodes
+
+
+def float_episode(rng, length):
+    return Trajectory(
+        observations=rng.normal(size=(length + 1, 2)),
+        actions=rng.integers(2, size=length),
+        env_rewards=rng.normal(size=length),
+        process_rewards=np.zeros(length),
+        terminated=False,
+    )
+
+
+def learner(config=SMALL, teacher=None, seed=0, space=STATES):
+    return OPRLLearner(space, ACTIONS, config, teacher, seed)
+
+
+@pytest.mark.parametrize("aggregation", ["sum", "mean"])
+@pytest.mark.parametrize("reward_input", ["obs", "next_obs", "obs_action"])
+@pytest.mark.parametrize("max_rows", [0, 2, 4096])
+def test_batches_give_the_logits_of_a_plain_loop(
+    rng, aggregation, reward_input, max_rows
+):
+    """Whether rows are shared, not shared, or stop being shared half-way."""
+    space = STATES if max_rows != 0 else FLOATS
+    episodes = (
+        walks(rng, 6, 7) if max_rows else [float_episode(rng, 4 + i) for i in range(6)]
+    )
+    encoder = StepEncoder(space, ACTIONS, reward_input)
+    subject = learner(replace(SMALL, reward_input=reward_input), space=space)
+    batcher = PairBatcher(encoder, aggregation)
+    batcher._table.max_rows = max_rows
+    preferences = [
+        Preference(episodes[a], episodes[b], label)
+        for a, b, label in [(0, 1, 1.0), (2, 3, 0.5), (1, 5, 0.0), (0, 0, 1.0)]
+    ]
+
+    def score(episode):
+        rows = encoder.steps(
+            episode.observations[:-1], episode.actions, episode.observations[1:]
+        )
+        scores = subject.model(torch.from_numpy(rows))
+        return scores.sum() if aggregation == "sum" else scores.mean()
+
+    expected = torch.stack([score(p.first) - score(p.second) for p in preferences])
+    batch = batcher.batch(preferences)
+    logits = pair_logits(
+        subject.model(batch.rows), batch.row, batch.pair, batch.weight, 4
+    )
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
+    assert batch.labels.tolist() == [1.0, 0.5, 0.0, 1.0]
+
+
+def test_rows_seen_twice_are_scored_once(rng):
+    batcher = PairBatcher(StepEncoder(STATES, ACTIONS, "next_obs"), "sum")
+    a, b = walks(rng, 2, 50)
+    assert len(batcher.batch([Preference(a, b, 1.0)]).rows) == 4
+
+
+def test_nothing_is_fitted_before_there_are_enough_preferences(rng):
+    subject = learner(replace(SMALL, min_preferences=1000))
+    report = subject.update(walks(rng, 10))
+    assert report.new_trajectories == 10
+    assert report.new_preferences == 16
+    assert report.gradient_steps == 0
+    assert report.reward_loss is None
+    assert not subject.reward_state().fitted
+
+
+def test_the_model_comes_to_order_episodes_as_the_teacher_does(rng):
+    """The held-out answers are predicted, and the paying state scores highest."""
+    subject = learner(replace(SMALL, gradient_steps=60))
+    first = subject.update(walks(rng, 20))
+    for _ in range(8):
+        last = subject.update(walks(rng, 20))
+    assert last.reward_loss < 0.5 * first.reward_loss
+    assert last.accuracy > 0.9
+    scores = subject.process_reward.score_states(np.eye(4, dtype=np.float32))
+    assert scores.argmax() == 3
+
+
+def test_rounds_multiply_questions_and_gradient_steps(rng):
+    subject = learner()
+    report = subject.update(walks(rng, 10), rounds=3)
+    assert report.new_preferences == 3 * SMALL.pairs_per_update
+    assert report.gradient_steps == 3 * SMALL.gradient_steps
+
+
+def test_memory_is_bounded_and_keeps_the_latest(rng):
+    config = replace(SMALL, trajectory_capacity=5, preference_capacity=20)
+    subject = learner(config)
+    for _ in range(10):
+        episodes = walks(rng, 4)
+        report = subject.update(episodes)
+        assert report.preferences <= 20
+    assert len(subject.trajectories) == 5
+    assert list(subject.trajectories)[-4:] == episodes
+    assert len(subject.held_out) == 2
+    assert len(subject.preferences) == 18
+
+
+@pytest.mark.parametrize("episodes", [0, 1])
+def test_too_few_episodes_are_no_error(rng, episodes):
+    report = learner().update(walks(rng, episodes))
+    assert report.new_preferences == 0
+    assert report.accuracy is None
+
+
+def test_ties_cost_no_questions(rng):
+    """With one success among 30 episodes every pair drawn still gets an answer."""
+    failures = [trajectory([0, 1, 2]) for _ in range(29)]
+    report = learner(replace(SMALL, ties="skip")).update(
+        [*failures, trajectory([0, 1, 3], [0, 1])]
+    )
+    assert report.new_preferences == SMALL.pairs_per_update
+
+
+class SilentTeacher:
+    """A person who has gone home."""
+
+    def observe(self, trajectories):
+        self.seen = list(trajectories)
+
+    def decided_by(self, trajectories):
+        return None
+
+    def judge(self, first, second):
+        return None
+
+
+def test_a_teacher_of_ones_own_is_asked_and_may_say_nothing(rng):
+    teacher = SilentTeacher()
+    episodes = walks(rng, 4)
+    report = learner(teacher=teacher).update(episodes)
+    assert teacher.seen == episodes
+    assert report.new_preferences == 0
+
+
+def test_a_fit_that_blows_up_is_undone(rng):
+    subject = learner()
+    subject.update(walks(rng, 10))
+    weights = {k: v.clone() for k, v in subject.model.state_dict().items()}
+    state = subject.reward_state()
+    poisoned = replace(
+        walks(rng, 1)[0], observations=np.full((6, 4), np.nan, np.float32)
+    )
+    subject.preferences.append(Preference(poisoned, subject.trajectories[0], 1.0))
+    subject.preferences.extend([subject.preferences[-1]] * 200)
+
+    report = subject.update([])
+
+    assert report.reverted
+    assert report.reward_loss is None
+    assert subject.reward_state().fitted is state.fitted
+    for name, value in subject.model.state_dict().items():
+        assert torch.equal(value, weights[name])
+    subject.preferences.clear()
+    assert not subject.update(walks(rng, 10)).reverted  # and it goes on
+
+
+@pytest.mark.parametrize("ensemble_size", [1, 3])
+def test_same_seed_same_weights_other_seed_other_weights(ensemble_size):
+    config = replace(SMALL, ensemble_size=ensemble_size)
+
+    def weights(seed):
+        subject = learner(config, seed=seed)
+        rng = np.random.default_rng(7)
+        for _ in range(3):
+            subject.update(walks(rng, 10))
+        return subject.reward_state().weights
+
+    first, again, other = weights(0), weights(0), weights(1)
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert not all(np.array_equal(first[name], other[name]) for name in first)
+
+
+def test_learning_leaves_the_global_random_states_alone(rng):
+    """An agent trained beside it must see the random numbers it would see alone."""
+    torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002 (the global state is what is tested)
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
+    learner().update(walks(rng, 10))
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert np.array_equal(np.random.get_state()[1], numpy_state[1])  # noqa: NPY002
+
+
+def test_members_of_an_ensemble_learn_different_things(rng):
+    subject = learner(replace(SMALL, ensemble_size=2))
+    for _ in range(3):
+        subject.update(walks(rng, 10))
+    scores = subject.model.member_scores(torch.eye(4)).detach()
+    assert not torch.allclose(scores[0], scores[1])
