@@ -1,0 +1,143 @@
+"""OPRLCallback: learns the process reward while a Stable-Baselines3 agent learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from oprl_gym.callbacks.ports import RewardPort
+from stable_baselines3.common.callbacks import BaseCallback
+
+from oprl_gym.config import OPRLConfig
+from oprl_gym.learning.learner import OPRLLearner
+from oprl_gym.types import Teacher, Trajectory, UpdateReport
+
+
+class OPRLCallback(BaseCallback):
+    """Gathers episodes from the reward wrappers and hands them a fitted reward model.
+
+    Between rollouts, once ``config.update_interval`` env steps have passed, it takes
+    the finished episodes out of the wrapper(s), gives them to the learner and sends
+    the new weights down. It finds the wrapper(s) in the model's env by itself:
+    ``ProcessRewardWrapper`` in each env, or ``VecProcessReward`` around all of them.
+
+    It logs, once the first episodes are in, ``oprl/reward_loss`` and
+    ``oprl/accuracy`` (of the fit), ``oprl/preferences`` (kept),
+    ``oprl/process_reward_mean`` and ``oprl/env_reward_mean`` (per step),
+    ``oprl/mixed_return`` (per episode). ``rollout/ep_rew_mean`` stays the env's own
+    return, also where a Monitor stands outside the wrapper and saw the mixed one.
+
+    Args:
+        config: Settings of the learner; None takes the defaults.
+        teacher: Who judges pairs of episodes; None takes what ``config.ties`` says.
+        learner: A learner of your own, instead of ``config`` and ``teacher``.
+        verbose: As in Stable-Baselines3.
+
+    Raises:
+        ValueError: Both a learner and a config or teacher were given. At the start of
+            ``learn()``: the env has no reward wrapper; the message shows the line to
+            add.
+
+    Example:
+        >>> import gymnasium as gym, oprl_gym
+        >>> from stable_baselines3 import PPO
+        >>> from oprl_gym.callbacks import OPRLCallback
+        >>> from oprl_gym.wrappers import ProcessRewardWrapper
+        >>> env = ProcessRewardWrapper(gym.make("OPRLMaze-v0"))
+        >>> model = PPO("MlpPolicy", env, n_steps=256, seed=0)
+        >>> model = model.learn(1024, callback=OPRLCallback())
+    """
+
+    def __init__(
+        self,
+        config: OPRLConfig | None = None,
+        teacher: Teacher | None = None,
+        learner: OPRLLearner | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(verbose)
+        if learner is not None and (config is not None or teacher is not None):
+            raise ValueError(
+                "give OPRLCallback either a learner or a config and teacher, not both: "
+                "a learner has its own"
+            )
+        self.learner = learner
+        self.report: UpdateReport | None = None
+        self._config = config
+        self._teacher = teacher
+        self._port: RewardPort | None = None
+        self._updated_at = 0  # num_timesteps of the last update
+        self._stats: dict[str, float] = {}
+
+    def _init_callback(self) -> None:
+        self._port = RewardPort.find(self.training_env)
+        if self.learner is None:
+            self.learner = self._new_learner()
+        self._port.load_reward_state(self.learner.reward_state())
+
+    def _on_training_start(self) -> None:
+        # Also right after `reset_num_timesteps`, and in a second learn().
+        self._updated_at = self.num_timesteps
+
+    def _on_step(self) -> bool:
+        # Stable-Baselines3 wraps a single env in a Monitor outside our wrapper, which
+        # then reports the mixed return; it reads `infos` only after this hook.
+        for info in self.locals["infos"]:
+            if "oprl_episode" in info and "episode" in info:
+                own = info["oprl_episode"]["env_return"]
+                info["episode"] = {**info["episode"], "r": own}
+        return True
+
+    def _on_rollout_end(self) -> None:
+        assert self.learner is not None
+        assert self._port is not None
+        interval = self.learner.config.update_interval
+        rounds = (self.num_timesteps - self._updated_at) // interval
+        if rounds >= 1:
+            self._updated_at += rounds * interval
+            episodes = self._port.pop_episodes()
+            self.report = self.learner.update(episodes, rounds)
+            self._port.load_reward_state(self.learner.reward_state())
+            if episodes:
+                self._stats = self._episode_stats(episodes)
+        self._log()
+
+    def _new_learner(self) -> OPRLLearner:
+        assert self._port is not None
+        wanted = self._port.shaping().reward_input
+        config = self._config
+        if config is None:
+            config = OPRLConfig()
+            if wanted is not None:
+                config = replace(config, reward_input=wanted)
+        return OPRLLearner(
+            *self._port.spaces(),
+            config,
+            self._teacher,
+            seed=self.model.seed,
+        )
+
+    def _episode_stats(self, episodes: list[Trajectory]) -> dict[str, float]:
+        assert self._port is not None
+        scale = self._port.shaping().scale
+        steps = sum(len(episode) for episode in episodes)
+        env_returns = np.array([episode.env_return for episode in episodes])
+        process_returns = np.array([episode.process_return for episode in episodes])
+        return {
+            "oprl/process_reward_mean": float(process_returns.sum() / steps),
+            "oprl/env_reward_mean": float(env_returns.sum() / steps),
+            "oprl/mixed_return": float((env_returns + scale * process_returns).mean()),
+        }
+
+    def _log(self) -> None:
+        # Recorded after every rollout, for a logger that is dumped more rarely than
+        # that forgets nothing and one dumped more often has no gaps.
+        for name, value in self._stats.items():
+            self.logger.record(name, value)
+        if self.report is None:
+            return
+        self.logger.record("oprl/preferences", self.report.preferences)
+        if self.report.reward_loss is not None:
+            self.logger.record("oprl/reward_loss", self.report.reward_loss)
+        if self.report.accuracy is not None:
+            self.logger.record("oprl/accuracy", self.report.accuracy)

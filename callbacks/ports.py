@@ -1,0 +1,93 @@
+"""How the callback reaches the reward wrappers, wherever they sit in the env."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gymnasium import Space
+from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
+from oprl_gym.wrappers.mixing import Shaping
+from oprl_gym.wrappers.sb3_vec import VecProcessReward
+from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_wrapper
+
+from oprl_gym.rewards.process_reward import RewardState
+from oprl_gym.types import Trajectory
+
+_HELP = """\
+OPRLCallback found no process reward in the model's env. Wrap the env:
+
+    from oprl_gym.wrappers import ProcessRewardWrapper
+    env = ProcessRewardWrapper(env)                 # one gymnasium env
+
+or a VecEnv, as a whole or each env in it:
+
+    from oprl_gym.wrappers import VecProcessReward
+    venv = VecProcessReward(venv)
+    venv = make_vec_env(env_id, n_envs=8, wrapper_class=ProcessRewardWrapper)
+"""
+
+
+@dataclass(frozen=True)
+class RewardPort:
+    """The reward wrappers of a VecEnv: one around it, or one in each of its envs.
+
+    The wrappers inside are reached by ``env_method``, which works the same in
+    DummyVecEnv and, through a pipe, in SubprocVecEnv.
+    """
+
+    venv: VecEnv
+    outer: VecProcessReward | None
+
+    @classmethod
+    def find(cls, venv: VecEnv) -> RewardPort:
+        """Return the port to the wrappers in ``venv``.
+
+        Raises:
+            ValueError: There is none, there are two of which both would add a reward,
+                or only some of the envs have one.
+        """
+        outer = unwrap_vec_wrapper(venv, VecProcessReward)
+        inner = venv.env_is_wrapped(ProcessRewardWrapper)
+        if outer is None and not any(inner):
+            raise ValueError(_HELP)
+        if outer is not None and any(inner):
+            raise ValueError(
+                "the env has both a VecProcessReward and a ProcessRewardWrapper inside "
+                "it, so every process reward would be added twice; remove one of them"
+            )
+        if outer is None and not all(inner):
+            missing = [env for env, wrapped in enumerate(inner) if not wrapped]
+            raise ValueError(f"envs {missing} have no ProcessRewardWrapper; wrap all")
+        return cls(venv, outer)
+
+    def shaping(self) -> Shaping:
+        """Return how the wrappers mix rewards, which must be the same in all."""
+        if self.outer is not None:
+            return self.outer.shaping
+        shapings: list[Shaping] = self.venv.get_attr("shaping")
+        if any(shaping != shapings[0] for shaping in shapings):
+            raise ValueError(f"the envs' wrappers are not alike: {shapings}")
+        return shapings[0]
+
+    def spaces(self) -> tuple[Space[Any], Space[Any]]:
+        """Return the observation and action space that the wrappers see."""
+        if self.outer is not None:
+            return self.outer.reward_spaces()
+        spaces: list[tuple[Space[Any], Space[Any]]]
+        spaces = self.venv.env_method("reward_spaces")
+        return spaces[0]
+
+    def pop_episodes(self) -> list[Trajectory]:
+        """Return all episodes finished since the last call."""
+        if self.outer is not None:
+            return self.outer.pop_episodes()
+        per_env = self.venv.env_method("pop_episodes")
+        return [trajectory for episodes in per_env for trajectory in episodes]
+
+    def load_reward_state(self, state: RewardState) -> None:
+        """Hand a process reward to every wrapper."""
+        if self.outer is not None:
+            self.outer.load_reward_state(state)
+        else:
+            self.venv.env_method("load_reward_state", state)

@@ -1,0 +1,300 @@
+"""OPRLCallback in every documented set-up."""
+
+import csv
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from fakes import CountingEnv
+from oprl_gym.callbacks import OPRLCallback
+from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
+from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import (
+    DummyVecEnv,
+    SubprocVecEnv,
+    VecMonitor,
+    VecNormalize,
+)
+
+from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym.envs.sb3 import OPRLMazeVecEnv
+
+QUICK = OPRLConfig(
+    hidden_size=16,
+    min_preferences=8,
+    update_interval=128,
+    pairs_per_update=16,
+    gradient_steps=4,
+)
+MAZE = "OPRLMaze-v0"
+SET_UPS = {
+    "single env": lambda: ProcessRewardWrapper(gym.make(MAZE)),
+    "wrapper_class": lambda: make_vec_env(
+        MAZE, n_envs=2, wrapper_class=ProcessRewardWrapper
+    ),
+    "subprocesses": lambda: make_vec_env(
+        MAZE,
+        n_envs=2,
+        wrapper_class=ProcessRewardWrapper,
+        vec_env_cls=SubprocVecEnv,
+    ),
+    "VecProcessReward": lambda: VecProcessReward(make_vec_env(MAZE, n_envs=2)),
+    "VecProcessReward over subprocesses": lambda: VecProcessReward(
+        # A fresh process knows the id only if it is told which module registers it.
+        make_vec_env(f"oprl_gym:{MAZE}", n_envs=2, vec_env_cls=SubprocVecEnv)
+    ),
+    "VecMonitor outside": lambda: VecMonitor(
+        VecProcessReward(DummyVecEnv([lambda: gym.make(MAZE)] * 2))
+    ),
+    "native VecEnv": lambda: VecProcessReward(VecMonitor(OPRLMazeVecEnv(num_envs=2))),
+    "VecNormalize outside": lambda: VecNormalize(
+        VecProcessReward(make_vec_env(MAZE, n_envs=2)), norm_obs=True
+    ),
+    "VecNormalize inside": lambda: VecProcessReward(
+        VecNormalize(make_vec_env(MAZE, n_envs=2), norm_obs=False)
+    ),
+}
+
+
+def agent(env, algo=A2C, **settings):
+    return algo("MlpPolicy", env, seed=0, device="cpu", **settings)
+
+
+def progress(model, folder):
+    model.logger.close()
+    with (folder / "progress.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+class Witness(BaseCallback):
+    """Notes what the agent was told at every step."""
+
+    def __init__(self):
+        super().__init__()
+        self.process_rewards = []
+        self.agent_rewards = []
+        self.env_returns = []
+        self.weights_changed_at = []
+        self._weights = None
+
+    def _on_step(self):
+        for info, reward in zip(
+            self.locals["infos"], self.locals["rewards"], strict=True
+        ):
+            self.process_rewards.append(info["process_reward"])
+            self.agent_rewards.append(reward)
+            if "oprl_episode" in info:
+                self.env_returns.append(info["oprl_episode"]["env_return"])
+        return True
+
+
+@pytest.mark.parametrize("algo", [A2C, PPO])
+@pytest.mark.parametrize("set_up", SET_UPS.values(), ids=SET_UPS.keys())
+def test_the_reward_model_is_learned_and_reaches_the_envs(set_up, algo, tmp_path):
+    env = set_up()
+    settings = {"n_steps": 64, "batch_size": 64} if algo is PPO else {}
+    model = agent(env, algo, **settings)
+    model.set_logger(configure(str(tmp_path), ["csv"]))
+    callback, witness = OPRLCallback(QUICK), Witness()
+    try:
+        model.learn(1024, callback=[callback, witness], log_interval=1)
+    finally:
+        model.get_env().close()
+
+    # The first rollouts came before any fit, the last ones after.
+    assert set(witness.process_rewards[:100]) == {0.0}
+    assert all(value != 0.0 for value in witness.process_rewards[-20:])
+    assert callback.report.preferences > 8
+
+    rows = progress(model, tmp_path)
+    for name in ("reward_loss", "accuracy", "preferences", "process_reward_mean"):
+        assert np.isfinite(float(rows[-1][f"oprl/{name}"]))
+    # The env pays 0 or 10 an episode; the learned reward must not leak into this.
+    logged = [row["rollout/ep_rew_mean"] for row in rows if row["rollout/ep_rew_mean"]]
+    total = 10 * sum(value > 0 for value in witness.env_returns)
+    expected = total / len(witness.env_returns)
+    assert float(logged[-1]) == pytest.approx(expected)
+    assert float(rows[-1]["oprl/process_reward_mean"]) != 0.0
+
+
+def test_a_monitor_outside_does_report_the_mixed_return_without_the_callback():
+    """Why the callback mends it: this is what Stable-Baselines3 sets up by itself."""
+    env = Monitor(ProcessRewardWrapper(CountingEnv(), scale=0.5))
+    env.env._mixer.process_reward = _Constant()
+    env.reset()
+    for _ in range(3):
+        info = env.step(0)[4]
+    assert info["episode"]["r"] == 3006 + 3 * 0.5
+    assert info["oprl_episode"]["env_return"] == 3006
+
+
+class _Constant:
+    def score_steps(self, observations, actions, reached):
+        return np.ones(len(observations))
+
+
+def test_logged_means_are_those_of_the_episodes(tmp_path):
+    """Steps pay 1001, 1002, 1003; the mixed return adds the scaled process return."""
+    env = VecProcessReward(DummyVecEnv([CountingEnv]), scale=0.5)
+    model = agent(env, n_steps=6)
+    model.set_logger(configure(str(tmp_path), ["csv"]))
+    config = OPRLConfig(hidden_size=8, update_interval=6, min_preferences=10**6)
+    model.learn(12, callback=OPRLCallback(config), log_interval=1)
+    row = progress(model, tmp_path)[-1]
+    assert float(row["oprl/env_reward_mean"]) == pytest.approx(1002)
+    assert float(row["oprl/process_reward_mean"]) == 0.0
+    assert float(row["oprl/mixed_return"]) == pytest.approx(3006)
+
+
+@pytest.mark.parametrize("interval", [100, 128, 1000])
+def test_the_reward_changes_only_between_rollouts_at_the_interval(interval):
+    """Each state of the maze keeps its score within a rollout of 64 steps."""
+    env = VecProcessReward(make_vec_env(MAZE, n_envs=2))
+    config = OPRLConfig(
+        hidden_size=8, min_preferences=2, update_interval=interval, gradient_steps=1
+    )
+    updates = []
+
+    class Scores(BaseCallback):
+        def _on_step(self):
+            reward = env._mixer.process_reward
+            scores = reward.score_states(np.eye(64, dtype=np.float32))
+            if not updates or not np.array_equal(updates[-1][1], scores):
+                updates.append((self.num_timesteps, scores))
+            return True
+
+    agent(env, PPO, n_steps=32, batch_size=64).learn(
+        2048, callback=[OPRLCallback(config), Scores()]
+    )
+    changed_at = [step for step, _ in updates[1:]]
+    assert changed_at
+    assert all(step % 64 == 2 for step in changed_at)  # the first step of a rollout
+    gaps = np.diff(changed_at)
+    assert gaps.max(initial=0) <= -(-interval // 64) * 64
+
+
+def test_nothing_the_callback_is_told_is_ignored():
+    learner = OPRLLearner(*_spaces(), QUICK, seed=5)
+    with pytest.raises(ValueError, match="not both"):
+        OPRLCallback(QUICK, learner=learner)
+    callback = OPRLCallback(learner=learner)
+    agent(SET_UPS["single env"]()).learn(10, callback=callback)
+    assert callback.learner is learner
+
+
+def test_the_wrappers_reward_input_is_taken_over():
+    callback = OPRLCallback()
+    env = ProcessRewardWrapper(gym.make(MAZE), reward_input="obs_action")
+    agent(env).learn(10, callback=callback)
+    assert callback.learner.config.reward_input == "obs_action"
+
+
+def test_a_config_at_odds_with_the_wrapper_is_refused():
+    env = ProcessRewardWrapper(gym.make(MAZE), reward_input="obs")
+    callback = OPRLCallback(OPRLConfig(reward_input="next_obs"))
+    with pytest.raises(ValueError, match="'obs' but the learner uses 'next_obs'"):
+        agent(env).learn(10, callback=callback)
+
+
+@pytest.mark.parametrize("n_envs", [1, 2])
+def test_an_env_without_a_wrapper_gets_the_line_to_add(n_envs):
+    model = agent(make_vec_env(MAZE, n_envs=n_envs))
+    with pytest.raises(ValueError, match=r"env = ProcessRewardWrapper\(env\)"):
+        model.learn(10, callback=OPRLCallback())
+
+
+def test_two_wrappers_would_add_twice_and_are_refused():
+    inner = make_vec_env(MAZE, n_envs=2, wrapper_class=ProcessRewardWrapper)
+    with pytest.raises(ValueError, match="added twice"):
+        agent(VecProcessReward(inner)).learn(10, callback=OPRLCallback())
+
+
+def test_envs_wrapped_by_halves_are_refused():
+    venv = DummyVecEnv(
+        [lambda: ProcessRewardWrapper(gym.make(MAZE)), lambda: gym.make(MAZE)]
+    )
+    with pytest.raises(ValueError, match=r"envs \[1\]"):
+        agent(venv).learn(10, callback=OPRLCallback())
+
+
+def test_wrappers_that_mix_differently_are_refused():
+    venv = DummyVecEnv(
+        [
+            lambda: ProcessRewardWrapper(gym.make(MAZE), scale=0.1),
+            lambda: ProcessRewardWrapper(gym.make(MAZE), scale=0.2),
+        ]
+    )
+    with pytest.raises(ValueError, match="not alike"):
+        agent(venv).learn(10, callback=OPRLCallback())
+
+
+def test_learning_goes_on_in_a_second_learn():
+    callback = OPRLCallback(QUICK)
+    model = agent(SET_UPS["VecProcessReward"]())
+    model.learn(512, callback=CallbackList([callback]))
+    learner, known = callback.learner, len(callback.learner.trajectories)
+    model.learn(512, callback=callback, reset_num_timesteps=False)
+    assert callback.learner is learner
+    assert len(learner.trajectories) > known
+    model.learn(512, callback=callback, reset_num_timesteps=True)
+    assert callback.learner is learner
+
+
+def weights(model):
+    return {name: value.clone() for name, value in model.policy.state_dict().items()}
+
+
+def run(callback=None, scale=0.1, oprl=True, seed=0):
+    venv = make_vec_env(MAZE, n_envs=2)
+    env = VecProcessReward(venv, scale=scale) if oprl else venv
+    model = PPO("MlpPolicy", env, n_steps=64, batch_size=64, seed=seed, device="cpu")
+    model.learn(1024, callback=callback)
+    return weights(model)
+
+
+def same(first, second):
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_same_seed_gives_the_same_agent_and_the_same_reward_model():
+    callbacks = [OPRLCallback(QUICK) for _ in range(3)]
+    first, again, other = (
+        run(callback, seed=seed)
+        for callback, seed in zip(callbacks, [0, 0, 1], strict=True)
+    )
+    assert same(first, again)
+    assert not same(first, other)
+    states = [callback.learner.reward_state().weights for callback in callbacks]
+    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_with_scale_zero_the_agent_is_the_plain_agent_to_the_bit():
+    """Learning a reward must not disturb the agent's own random numbers."""
+    plain = run(oprl=False)
+    assert same(plain, run(OPRLCallback(QUICK), scale=0.0))
+    assert not same(plain, run(OPRLCallback(QUICK), scale=0.1))
+
+
+def test_subprocesses_and_one_process_learn_the_same(tmp_path):
+    """The weights really arrive in the workers: the agent comes out the same."""
+
+    def train(vec_env_cls):
+        env = make_vec_env(
+            MAZE, n_envs=2, wrapper_class=ProcessRewardWrapper, vec_env_cls=vec_env_cls
+        )
+        model = agent(env)
+        model.learn(1024, callback=OPRLCallback(QUICK))
+        env.close()
+        return weights(model)
+
+    assert same(train(DummyVecEnv), train(SubprocVecEnv))
+
+
+def _spaces():
+    env = gym.make(MAZE)
+    return env.observation_space, env.action_space

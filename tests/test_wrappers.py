@@ -1,0 +1,249 @@
+"""The three wrappers, with a process reward that shows which observation it was given.
+
+In `CountingEnv` the observation is 100 * episode + step and the reward 1000 + step, so
+every number below can be read off: a swapped observation, a reward of the wrong step
+or a reset observation taken for a terminal one would all show.
+"""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from fakes import CountingEnv, TellingReward
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from oprl_gym.wrappers import (
+    ProcessRewardVectorWrapper,
+    ProcessRewardWrapper,
+    VecProcessReward,
+)
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+import oprl_gym  # noqa: F401 (registers the mazes)
+from oprl_gym import OPRLConfig, OPRLLearner
+
+ACTIONS = [4, 3, 2, 1, 0, 1, 2, 3]
+N = 2
+
+
+def scalar_stream(**shaping):
+    """Yield (reward, info) per step, resetting after each end."""
+    terminates = shaping.pop("terminates", True)
+    env = ProcessRewardWrapper(CountingEnv(terminates=terminates), **shaping)
+    env._mixer.process_reward = TellingReward()
+    env.reset()
+    stream = []
+    for action in ACTIONS:
+        _, reward, terminated, truncated, info = env.step(action)
+        stream.append((reward, info))
+        if terminated or truncated:
+            env.reset()
+    return stream, env.pop_episodes()
+
+
+def sb3_stream(**shaping):
+    terminates = shaping.pop("terminates", True)
+    venv = DummyVecEnv([lambda: CountingEnv(terminates=terminates)] * N)
+    env = VecProcessReward(venv, **shaping)
+    env._mixer.process_reward = TellingReward()
+    env.reset()
+    stream = []
+    for action in ACTIONS:
+        _, rewards, _, infos = env.step(np.full(N, action))
+        assert rewards[0] == rewards[1]
+        stream.append((float(rewards[0]), infos[0]))
+    return stream, env.pop_episodes()[::N]
+
+
+def vector_stream(autoreset_mode, **shaping):
+    terminates = shaping.pop("terminates", True)
+    env = ProcessRewardVectorWrapper(
+        SyncVectorEnv(
+            [lambda: CountingEnv(terminates=terminates)] * N,
+            autoreset_mode=autoreset_mode,
+        ),
+        **shaping,
+    )
+    env._mixer.process_reward = TellingReward()
+    env.reset()
+    stream, actions = [], list(ACTIONS)
+    ended = np.zeros(N, dtype=bool)
+    while actions:
+        dummy = autoreset_mode is AutoresetMode.NEXT_STEP and ended.any()
+        action = 0 if dummy else actions.pop(0)
+        _, rewards, terminated, truncated, infos = env.step(np.full(N, action))
+        ended = terminated | truncated
+        if dummy:
+            assert rewards.tolist() == [0, 0]
+            assert infos["process_reward"].tolist() == [0, 0]
+            assert infos["_process_reward"].tolist() == [False, False]
+            continue
+        info = {key: infos[key][0] for key in ("env_reward", "process_reward")}
+        if "oprl_episode" in infos:
+            returns = infos["oprl_episode"]
+            info["oprl_episode"] = {key: returns[key][0] for key in returns}
+        stream.append((float(rewards[0]), info))
+        if autoreset_mode is AutoresetMode.DISABLED and ended.any():
+            env.reset(options={"reset_mask": ended})
+    return stream, env.pop_episodes()[::N]
+
+
+PATHS = {
+    "scalar": scalar_stream,
+    "sb3": sb3_stream,
+    "next_step": lambda **kw: vector_stream(AutoresetMode.NEXT_STEP, **kw),
+    "same_step": lambda **kw: vector_stream(AutoresetMode.SAME_STEP, **kw),
+    "disabled": lambda **kw: vector_stream(AutoresetMode.DISABLED, **kw),
+}
+every_path = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
+
+
+@every_path
+@pytest.mark.parametrize("terminates", [True, False])
+@pytest.mark.parametrize("scale", [0.1, 0.0, -0.5])
+def test_each_step_gets_its_own_env_and_process_reward(path, terminates, scale):
+    stream, _ = path(scale=scale, terminates=terminates)
+    reached = [101, 102, 103, 201, 202, 203, 301, 302]
+    paid = [1001, 1002, 1003, 1001, 1002, 1003, 1001, 1002]
+    assert [info["process_reward"] for _, info in stream] == reached
+    assert [info["env_reward"] for _, info in stream] == paid
+    mixed = [env + scale * process for env, process in zip(paid, reached, strict=True)]
+    assert [reward for reward, _ in stream] == pytest.approx(mixed)
+
+
+@every_path
+@pytest.mark.parametrize("terminates", [True, False])
+def test_episodes_are_recorded_as_they_were_scored(path, terminates):
+    _, episodes = path(terminates=terminates)
+    assert len(episodes) == 2
+    for number, episode in enumerate(episodes, start=1):
+        states = [100 * number + step for step in range(4)]
+        assert episode.observations.ravel().tolist() == states
+        assert episode.actions.tolist() == ACTIONS[3 * number - 3 : 3 * number]
+        assert episode.env_rewards.tolist() == [1001, 1002, 1003]
+        assert episode.process_rewards.tolist() == states[1:]
+        assert episode.terminated is terminates
+
+
+@every_path
+def test_the_last_step_tells_the_episodes_returns(path):
+    stream, _ = path(scale=0.5)
+    told = [info.get("oprl_episode") for _, info in stream]
+    assert [index for index, returns in enumerate(told) if returns] == [2, 5]
+    assert told[5] == {
+        "env_return": 3006.0,
+        "process_return": 606.0,
+        "mixed_return": 3006.0 + 0.5 * 606.0,
+    }
+
+
+@every_path
+@pytest.mark.parametrize("terminates", [True, False])
+def test_a_potential_is_zero_at_termination_and_never_at_truncation(path, terminates):
+    stream, _ = path(mode="potential", gamma=0.5, scale=2.0, terminates=terminates)
+    last = 0 if terminates else 103
+    process = [0.5 * 101 - 100, 0.5 * 102 - 101, 0.5 * last - 102]
+    assert [info["process_reward"] for _, info in stream][:3] == process
+    assert stream[2][0] == pytest.approx(1003 + 2.0 * process[2])
+
+
+@every_path
+def test_discounted_potentials_telescope_over_an_episode(path):
+    """Whatever the path, shaping adds -phi(start): the best policy stays the best."""
+    stream, _ = path(mode="potential", gamma=0.5)
+    process = [info["process_reward"] for _, info in stream]
+    discounted = sum(0.5**step * process[step] for step in range(3))
+    assert discounted == pytest.approx(-100)
+
+
+MAZE_WRAPPERS = {
+    "scalar": lambda **kw: ProcessRewardWrapper(gym.make("OPRLMaze-v0"), **kw),
+    "sb3": lambda **kw: VecProcessReward(
+        DummyVecEnv([lambda: gym.make("OPRLMaze-v0")] * N), **kw
+    ),
+    "vector": lambda **kw: ProcessRewardVectorWrapper(
+        gym.make_vec("OPRLMaze-v0", num_envs=N), **kw
+    ),
+}
+every_wrapper = pytest.mark.parametrize(
+    "make", MAZE_WRAPPERS.values(), ids=MAZE_WRAPPERS.keys()
+)
+
+
+def maze_learner(**config):
+    env = gym.make("OPRLMaze-v0")
+    return OPRLLearner(
+        env.observation_space, env.action_space, OPRLConfig(**config), seed=0
+    )
+
+
+@every_wrapper
+def test_an_unfitted_model_adds_exactly_zero(make):
+    env = make()
+    env.load_reward_state(maze_learner().reward_state())
+    env.reset()
+    action = 1 if isinstance(env, ProcessRewardWrapper) else np.ones(N, int)
+    for _ in range(5):
+        reward = env.step(action)[1]
+        assert np.all(np.asarray(reward) == 0.0)
+
+
+@every_wrapper
+def test_a_fitted_model_scores_the_observation_reached(make):
+    learner = maze_learner()
+    learner.process_reward.fitted = True
+    env = make(scale=0.5)
+    env.load_reward_state(learner.reward_state())
+    env.reset()
+    scalar = isinstance(env, ProcessRewardWrapper)
+    observation, reward, *_ = env.step(1 if scalar else np.ones(N, int))
+    reached = np.atleast_2d(observation)
+    expected = 0.5 * learner.process_reward.score_states(reached)
+    np.testing.assert_allclose(np.atleast_1d(reward), expected, atol=1e-6)
+
+
+@every_wrapper
+def test_reward_input_must_agree_with_the_learners(make):
+    env = make(reward_input="obs")
+    with pytest.raises(ValueError, match="'obs' but the learner uses 'next_obs'"):
+        env.load_reward_state(maze_learner(reward_input="next_obs").reward_state())
+    env.load_reward_state(maze_learner(reward_input="obs").reward_state())
+
+
+@every_wrapper
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"scale": float("nan")}, "scale .* nan"),
+        ({"mode": "multiplicative"}, "mode .* 'multiplicative'"),
+        ({"gamma": 1.5}, "gamma .* 1.5"),
+        ({"reward_input": "state"}, "reward_input .* 'state'"),
+        ({"mode": "potential", "reward_input": "obs_action"}, "state alone"),
+    ],
+)
+def test_arguments_without_meaning_are_refused(make, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        make(**arguments)
+
+
+def test_the_env_itself_is_not_touched():
+    """Observations and infos go through; the env's own info dict is not written to."""
+    env = CountingEnv()
+    info_of_env = {}
+    env.step = lambda action, step=env.step: (*step(action)[:4], info_of_env)  # type: ignore[method-assign]
+    wrapped = ProcessRewardWrapper(env)
+    assert wrapped.reset()[0].tolist() == [100]
+    assert wrapped.step(0)[0].tolist() == [101]
+    assert info_of_env == {}
+
+
+def test_the_wrapper_is_rebuilt_from_its_spec():
+    env = ProcessRewardWrapper(gym.make("OPRLMaze-v0"), scale=0.3, mode="potential")
+    rebuilt = gym.make(env.spec)
+    assert isinstance(rebuilt, ProcessRewardWrapper)
+    assert rebuilt.shaping == env.shaping
+
+
+def test_a_vector_env_must_say_how_it_resets():
+    env = SyncVectorEnv([CountingEnv])
+    env.metadata = {}
+    with pytest.raises(ValueError, match="autoreset_mode"):
+        ProcessRewardVectorWrapper(env)

@@ -1,0 +1,27 @@
+"""Wrappers that add a learned process reward to the env's own.
+
+One for each kind of env: ``ProcessRewardWrapper`` for a ``gymnasium.Env``,
+``ProcessRewardVectorWrapper`` for a ``gymnasium.vector.VectorEnv`` and
+``VecProcessReward`` for a Stable-Baselines3 ``VecEnv`` (loaded when first used, as it
+brings Stable-Baselines3 with it).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
+from oprl_gym.wrappers.gym_vector import ProcessRewardVectorWrapper
+
+if TYPE_CHECKING:
+    from oprl_gym.wrappers.sb3_vec import VecProcessReward
+
+__all__ = ["ProcessRewardVectorWrapper", "ProcessRewardWrapper", "VecProcessReward"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "VecProcessReward":
+        from oprl_gym.wrappers.sb3_vec import VecProcessReward
+
+        return VecProcessReward
+    raise AttributeError(f"module 'oprl_gym.wrappers' has no attribute {name!r}")

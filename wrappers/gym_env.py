@@ -1,0 +1,97 @@
+"""The process reward for a single gymnasium.Env."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils import RecordConstructorArgs
+from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer, Shaping
+
+from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE
+from oprl_gym.rewards.encoding import to_array
+from oprl_gym.types import Mode, RewardInput
+
+
+class ProcessRewardWrapper(
+    HasRewardMixer, gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs
+):
+    """Adds ``scale`` times a learned process reward to every step's reward.
+
+    The learned reward is exactly 0 until weights arrive through
+    :meth:`load_reward_state`, which :class:`oprl_gym.callbacks.OPRLCallback` calls
+    between rollouts. Every step's ``info`` has ``env_reward`` and ``process_reward``
+    (unscaled); an episode's last one also ``oprl_episode``, with the returns
+    ``env_return``, ``process_return`` and ``mixed_return``.
+
+    Args:
+        env: The env to wrap.
+        scale: Weight of the process reward.
+        mode: "additive" or "potential"; see :class:`~oprl_gym.wrappers.mixing.Shaping`.
+        gamma: The agent's discount, for "potential".
+        reward_input: "obs", "next_obs" or "obs_action"; None takes what the learner
+            uses.
+
+    Raises:
+        ValueError: An argument makes no sense; the message names it.
+
+    Example:
+        >>> import gymnasium as gym, oprl_gym
+        >>> from oprl_gym.wrappers import ProcessRewardWrapper
+        >>> env = ProcessRewardWrapper(gym.make("OPRLMaze-v0"))
+        >>> observation, info = env.reset(seed=0)
+        >>> observation, reward, terminated, truncated, info = env.step(1)
+        >>> reward, info["env_reward"], info["process_reward"]
+        (0.0, 0.0, 0.0)
+    """
+
+    def __init__(
+        self,
+        env: gym.Env[Any, Any],
+        scale: float = DEFAULT_SCALE,
+        mode: Mode = DEFAULT_MODE,
+        gamma: float = DEFAULT_GAMMA,
+        reward_input: RewardInput | None = None,
+    ) -> None:
+        RecordConstructorArgs.__init__(
+            self, scale=scale, mode=mode, gamma=gamma, reward_input=reward_input
+        )
+        gym.Wrapper.__init__(self, env)
+        shaping = Shaping(scale, mode, gamma, reward_input)
+        self._mixer = RewardMixer(
+            env.observation_space,
+            env.action_space,
+            1,
+            shaping,
+        )
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset the env and start recording an episode."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._mixer.begin(to_array(self._mixer.observation_space, observation)[None])
+        return observation, info
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Step the env; the reward returned is the mixed one."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        env_reward = float(reward)
+        rewards = np.array([env_reward])
+        process_rewards = self._mixer.step(
+            to_array(self._mixer.action_space, action)[None],
+            rewards,
+            to_array(self._mixer.observation_space, observation)[None],
+            np.array([terminated]),
+            np.array([truncated]),
+        )
+        info = {
+            **info,
+            "env_reward": env_reward,
+            "process_reward": float(process_rewards[0]),
+        }
+        if terminated or truncated:
+            info["oprl_episode"] = self._mixer.episode_info(0, info)
+        mixed = float(self._mixer.mixed(rewards, process_rewards)[0])
+        return observation, mixed, terminated, truncated, info

@@ -1,0 +1,118 @@
+"""The process reward for a Stable-Baselines3 VecEnv: one scored batch a step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer, Shaping
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+
+from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE
+from oprl_gym.rewards.encoding import batch_to_array, to_array
+from oprl_gym.types import Array, Mode, RewardInput
+
+
+class VecProcessReward(HasRewardMixer, VecEnvWrapper):
+    """Adds ``scale`` times a learned process reward to every env's reward.
+
+    The same as :class:`~oprl_gym.wrappers.ProcessRewardWrapper` in each env, but the
+    N steps are scored together, in the main process; prefer it when N is large or
+    the envs run in subprocesses.
+
+    Args:
+        venv: The VecEnv to wrap.
+        scale: Weight of the process reward.
+        mode: "additive" or "potential"; see :class:`~oprl_gym.wrappers.mixing.Shaping`.
+        gamma: The agent's discount, for "potential".
+        reward_input: "obs", "next_obs" or "obs_action"; None takes what the learner
+            uses.
+
+    Raises:
+        ValueError: An argument makes no sense; the message names it.
+
+    Example:
+        >>> import oprl_gym
+        >>> from stable_baselines3.common.env_util import make_vec_env
+        >>> from oprl_gym.wrappers import VecProcessReward
+        >>> venv = VecProcessReward(make_vec_env("OPRLMaze-v0", n_envs=4))
+        >>> venv.reset().shape
+        (4, 64)
+    """
+
+    def __init__(
+        self,
+        venv: VecEnv,
+        scale: float = DEFAULT_SCALE,
+        mode: Mode = DEFAULT_MODE,
+        gamma: float = DEFAULT_GAMMA,
+        reward_input: RewardInput | None = None,
+    ) -> None:
+        super().__init__(venv)
+        shaping = Shaping(scale, mode, gamma, reward_input)
+        self._mixer = RewardMixer(
+            venv.observation_space,
+            venv.action_space,
+            venv.num_envs,
+            shaping,
+        )
+        self._taken: Any = None
+
+    def reset(self) -> VecEnvObs:
+        """Reset all envs and start recording their episodes."""
+        observations = self.venv.reset()
+        self._mixer.begin(self._array(observations))
+        return observations
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Send the actions on."""
+        self._taken = actions
+        self.venv.step_async(actions)
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Wait for the step; the rewards returned are the mixed ones."""
+        observations, rewards, dones, infos = self.venv.step_wait()
+        first = self._array(observations)
+        truncated = np.array([_truncated(info) for info in infos]) & dones
+        env_rewards = rewards.astype(np.float64)
+        process_rewards = self._mixer.step(
+            batch_to_array(self._mixer.action_space, self._taken, self.num_envs),
+            env_rewards,
+            self._reached(first, dones, infos),
+            dones & ~truncated,
+            truncated,
+        )
+        infos = [
+            {**info, "env_reward": float(env), "process_reward": float(process)}
+            for info, env, process in zip(
+                infos, env_rewards, process_rewards, strict=True
+            )
+        ]
+        if dones.any():
+            for env in np.flatnonzero(dones):
+                infos[env]["oprl_episode"] = self._mixer.episode_info(
+                    int(env), infos[env]
+                )
+            self._mixer.begin(first, dones)
+        mixed = self._mixer.mixed(env_rewards, process_rewards)
+        return observations, mixed.astype(np.float32), dones, infos
+
+    def _reached(self, first: Array, dones: Array, infos: list[dict]) -> Array:
+        """Return the observations the steps led to, not those of the resets."""
+        if not dones.any():
+            return first
+        reached = first.copy()
+        for env in np.flatnonzero(dones):
+            terminal = infos[env]["terminal_observation"]
+            reached[env] = to_array(self._mixer.observation_space, terminal)
+        return reached
+
+    def _array(self, observations: Any) -> Array:
+        return batch_to_array(
+            self._mixer.observation_space, observations, self.num_envs
+        )
+
+
+def _truncated(info: dict[str, Any]) -> bool:
+    return bool(info.get("TimeLimit.truncated", False))
