@@ -110,8 +110,10 @@ class OPRLCallback(BaseCallback):
             config = OPRLConfig()
             if wanted is not None:
                 config = replace(config, reward_input=wanted)
+        observation_space, action_space = self._port.spaces()
         return OPRLLearner(
-            *self._port.spaces(),
+            observation_space,
+            action_space,
             config,
             self._teacher,
             seed=self.model.seed,

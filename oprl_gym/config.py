@@ -21,7 +21,12 @@ class OPRLConfig:
     """How preferences are gathered and the reward model is fitted.
 
     "Tutorial" below is the published tutorial on which the method rests (see
-    :meth:`tutorial`); "measured" means chosen by the benchmark in this repository.
+    :meth:`tutorial`); "measured" means chosen by trial on the mazes.
+
+    ``ties`` says what decides between equal returns: "novelty" prefers the episode that
+    saw rarer observations, "coverage" the one that saw more distinct ones; "skip" asks
+    about no such pair, "half" calls it equal, "second" calls the second better (which
+    is the tutorial's rule).
 
     Example:
         >>> from oprl_gym import OPRLConfig
@@ -35,8 +40,7 @@ class OPRLConfig:
     """
 
     reward_input: RewardInput = "next_obs"
-    """What a step is scored by: the observation before it (tutorial), after it
-    (measured), or the one before it together with the action."""
+    """What scores a step: obs before it (tutorial) or after (measured), or obs, action."""
 
     hidden_size: int = 128
     """Units in each of the two hidden layers (tutorial)."""
@@ -78,13 +82,10 @@ class OPRLConfig:
     """Gradient steps in each update (measured)."""
 
     ties: TieRule = "novelty"
-    """What decides between equal returns: who saw rarer observations (measured), who
-    saw more distinct ones, or nobody: the pair is skipped, called equal ("half"), or
-    the second is called better (tutorial)."""
+    """What ranks equal returns: rarer (measured) or more observations, or a rule."""
 
-    return_discount: float = 1.0
-    """Discount per step of the return that ranks episodes; below 1 a faster success
-    is preferred to a slower one."""
+    return_discount: float = 0.98
+    """Discount of the return that ranks episodes: faster successes win (measured)."""
 
     @classmethod
     def tutorial(cls) -> OPRLConfig:
@@ -102,6 +103,7 @@ class OPRLConfig:
             pairs_per_update=1,
             gradient_steps=3,
             ties="second",
+            return_discount=1.0,
         )
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from gymnasium import spaces
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from oprl_gym.config import check_choice
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState
@@ -33,10 +33,8 @@ def save_process_reward(path: str | Path, reward: ProcessReward) -> None:
     header["action_space"] = str(reward.encoder.action_space)
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
-    save_file(
-        state.weights,
-        partial,
-        metadata={"format": FORMAT, "header": json.dumps(header)},
+    partial.write_bytes(
+        save(state.weights, {"format": FORMAT, "header": json.dumps(header)})
     )
     os.replace(partial, path)
 

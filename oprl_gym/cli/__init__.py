@@ -1,0 +1,113 @@
+"""The command line: parse, call, and say in one line what is wrong.
+
+Each command is a dataclass in a file of its own: its fields are the options, its
+``run`` does the work. Torch, Stable-Baselines3, matplotlib and pygame are imported in
+``run``, so that ``--help`` comes at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from oprl_gym.cli.evaluate import Evaluate
+from oprl_gym.cli.play import Play
+from oprl_gym.cli.plot import Plot
+from oprl_gym.cli.train import Train
+from oprl_gym.cli.watch import Watch
+from oprl_gym.run_folder import RunError
+
+__all__ = ["main"]
+
+COMMANDS: dict[str, Any] = {
+    "train": Train,
+    "evaluate": Evaluate,
+    "plot": Plot,
+    "watch": Watch,
+    "play": Play,
+}
+USER_ERROR = 2
+INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
+
+
+class Command(Protocol):
+    """What is in ``COMMANDS``."""
+
+    def run(self) -> None:
+        """Do the work; raises RunError for what the user can put right."""
+        ...
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``oprl-gym`` and return its exit status.
+
+    Args:
+        arguments: What follows ``oprl-gym``; None takes this process's own.
+
+    Returns:
+        0; 2 if the user has to change something; 130 after Ctrl-C.
+    """
+    # pygame greets on standard output, which `evaluate --json` has for JSON alone.
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        command = _parse(list(arguments) or ["--help"])
+        if command is not None:
+            command.run()
+    except RunError as error:
+        return _say(str(error), USER_ERROR)
+    except KeyboardInterrupt as error:
+        return _say(str(error) or "interrupted", INTERRUPTED)
+    return 0
+
+
+def _parse(arguments: list[str]) -> Command | None:
+    """Return the command to run; None after ``--help``."""
+    import tyro
+
+    errors = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(errors):
+            command: Command = tyro.extras.subcommand_cli_from_dict(
+                COMMANDS,
+                prog="oprl-gym",
+                description="Online Process Reward Learning: train, look, compare.",
+                args=arguments,
+            )
+            return command
+    except ValueError as error:  # raised by a config's own checks
+        raise RunError(str(error)) from error
+    except SystemExit as error:
+        if not error.code:
+            return None
+        raise RunError(first_sentence(errors.getvalue())) from None
+
+
+def first_sentence(box: str) -> str:
+    """Return what tyro says in a box of several lines, as one line.
+
+    Args:
+        box: Lines between vertical bars; what is wrong comes before a ruled line.
+    """
+    words: list[str] = []
+    for line in box.splitlines():
+        text = line.strip().strip("│").strip()
+        if text.startswith(("╭", "╰")):
+            continue
+        if text.startswith("─"):
+            break
+        words.append(text)
+    sentence = " ".join(" ".join(words).split())
+    # The name that tyro gives a nested config says nothing to anybody.
+    sentence = re.sub(r"^Error parsing __tyro[\w.-]*: ", "", sentence)
+    return sentence or "these options cannot be read"
+
+
+def _say(message: str, status: int) -> int:
+    print(f"oprl-gym: {' '.join(message.split())}", file=sys.stderr)
+    return status

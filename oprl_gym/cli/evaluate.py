@@ -1,0 +1,66 @@
+"""``oprl-gym evaluate``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from oprl_gym.cli.report import rate
+from oprl_gym.run_folder import RunError, RunFolder
+
+if TYPE_CHECKING:
+    from oprl_gym.evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Let a run's agent play on the plain env, without the learned reward."""
+
+    directory: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DIR")]
+    """The run folder."""
+
+    episodes: int = 100
+    """Episodes to play, twice: with the likeliest actions, and with sampled ones."""
+
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print JSON, with the names of summary.json."""
+
+    def run(self) -> None:
+        """Evaluate."""
+        if self.episodes < 1:
+            raise RunError(f"--episodes {self.episodes} is too few; give 1 or more")
+        folder = RunFolder.open(self.directory)
+        import torch
+
+        from oprl_gym.evaluation import evaluate, load_policy
+
+        torch.set_num_threads(1)
+        config, model = folder.config(), load_policy(folder)
+        greedy = evaluate(model, config, self.episodes)
+        sampled = evaluate(model, config, self.episodes, deterministic=False)
+        results = _results(config.env_id, greedy, sampled)
+        print(json.dumps(results, indent=2) if self.json else _text(results))
+
+
+def _results(env_id: str, greedy: Evaluation, sampled: Evaluation) -> dict[str, Any]:
+    return {
+        "env_id": env_id,
+        "eval_episodes": greedy.episodes,
+        "final_success_rate": greedy.success_rate,
+        "sampled_success_rate": sampled.success_rate,
+        "eval_return_mean": greedy.return_mean,
+        "eval_length_mean": greedy.length_mean,
+    }
+
+
+def _text(results: dict[str, Any]) -> str:
+    return (
+        f"{results['env_id']}, {results['eval_episodes']} episodes\n"
+        f"success  {rate(results['final_success_rate'])} greedy, "
+        f"{rate(results['sampled_success_rate'])} sampled\n"
+        f"return   {results['eval_return_mean']:g} greedy\n"
+        f"length   {results['eval_length_mean']:g} steps greedy"
+    )

@@ -1,0 +1,23 @@
+"""Windows, where there is a screen for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from oprl_gym.run_folder import RunError
+
+
+@contextmanager
+def needs_window() -> Iterator[None]:
+    """Say in one line that there is no screen, should pygame find none.
+
+    Raises:
+        RunError: There is none.
+    """
+    import pygame
+
+    try:
+        yield
+    except pygame.error as error:
+        raise RunError(f"no window can be opened here: {error}") from error

@@ -1,0 +1,149 @@
+"""The training episodes of a run, in a CSV file, and what is read off them."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oprl_gym.types import FloatArray, IntArray
+
+COLUMNS = ("env_steps", "env_return", "length", "success")
+WINDOW = 100
+"""Episodes over which a training success rate is taken."""
+
+TARGET = 0.9
+"""Success rate at which an env counts as learned."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One training episode.
+
+    Attributes:
+        env_steps: Env steps taken over all envs when it ended.
+        env_return: Sum of the env's own rewards, without any learned one.
+        length: Its steps.
+        success: Whether it succeeded; None if the env does not say.
+    """
+
+    env_steps: int
+    env_return: float
+    length: int
+    success: bool | None
+
+
+@dataclass(frozen=True)
+class EpisodeLog:
+    """M training episodes in the order in which they ended."""
+
+    env_steps: IntArray  # (M,)
+    env_returns: FloatArray  # (M,)
+    lengths: IntArray  # (M,)
+    success: FloatArray  # (M,) 1 success, 0 failure, NaN unknown
+
+    @classmethod
+    def of(cls, episodes: Iterable[Episode]) -> EpisodeLog:
+        """Return the log of ``episodes``."""
+        rows = list(episodes)
+        success = [math.nan if e.success is None else float(e.success) for e in rows]
+        return cls(
+            np.array([e.env_steps for e in rows], dtype=np.int64),
+            np.array([e.env_return for e in rows], dtype=np.float64),
+            np.array([e.length for e in rows], dtype=np.int64),
+            np.array(success, dtype=np.float64),
+        )
+
+    def __len__(self) -> int:
+        """Return the number of episodes M."""
+        return len(self.env_steps)
+
+    @property
+    def reports_success(self) -> bool:
+        """Whether it is known of any episode if it succeeded."""
+        return bool(np.isfinite(self.success).any())
+
+    def first_success_step(self) -> int | None:
+        """Return the env step at which the first success ended, or None."""
+        return self._first_step(self.success == 1.0)
+
+    def steps_to(self, rate: float = TARGET, window: int = WINDOW) -> int | None:
+        """Return when the agent first succeeded that often.
+
+        Args:
+            rate: Share of episodes, 0 to 1.
+            window: Latest episodes it is taken over; there must be so many.
+
+        Returns:
+            The env step at which the episode that completes the window ended; None if
+            it never came to that.
+        """
+        if len(self) < window:
+            return None
+        successes = np.concatenate([[0], np.cumsum(self.success == 1.0)])
+        in_window = successes[window:] - successes[:-window]
+        # Counted in whole episodes: as floats, 0.9 * 100 may come out above 90.
+        reached = np.zeros(len(self), dtype=np.bool_)
+        reached[window - 1 :] = in_window >= math.ceil(round(rate * window, 6))
+        return self._first_step(reached)
+
+    def write(self, path: Path) -> None:
+        """Write the log as CSV; an unknown success is an empty field."""
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows(
+                (steps, repr(total), length, "" if math.isnan(won) else int(won))
+                for steps, total, length, won in zip(
+                    self.env_steps.tolist(),
+                    self.env_returns.tolist(),
+                    self.lengths.tolist(),
+                    self.success.tolist(),
+                    strict=True,
+                )
+            )
+
+    @classmethod
+    def read(cls, path: Path) -> EpisodeLog:
+        """Read a log written by :meth:`write`.
+
+        Raises:
+            ValueError: A row is not one of such a file.
+        """
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.reader(file)
+            if tuple(next(rows, ())) != COLUMNS:
+                raise ValueError(f"its columns are not {','.join(COLUMNS)}")
+            return cls.of(_episode(*row) for row in rows)
+
+    def _first_step(self, holds: np.ndarray) -> int | None:
+        return int(self.env_steps[holds.argmax()]) if holds.any() else None
+
+
+def episode_success(
+    info: Mapping[str, Any], env_return: float, threshold: float | None
+) -> bool | None:
+    """Return whether an episode succeeded, as far as its env can tell.
+
+    Args:
+        info: The episode's last info; its ``is_success`` is taken if there is one.
+        env_return: Sum of the env's rewards.
+        threshold: The ``reward_threshold`` of the env's spec; an env without
+            ``is_success`` succeeds with a return of so much or more.
+
+    Returns:
+        None if the env has neither.
+    """
+    if "is_success" in info:
+        return bool(info["is_success"])
+    return None if threshold is None else env_return >= threshold
+
+
+def _episode(env_steps: str, env_return: str, length: str, success: str) -> Episode:
+    known = None if success == "" else bool(int(success))
+    return Episode(int(env_steps), float(env_return), int(length), known)

@@ -1,0 +1,254 @@
+"""How good a trained agent is on the plain env, and what it does there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+
+from oprl_gym.envs import OPRLMazeEnv
+from oprl_gym.episode_log import episode_success
+from oprl_gym.rewards import ProcessReward, load_process_reward
+from oprl_gym.rewards.encoding import to_array
+from oprl_gym.run_folder import RunError, RunFolder
+from oprl_gym.train_config import TrainConfig
+from oprl_gym.types import Array, FloatArray
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+    from stable_baselines3.common.vec_env import VecEnv
+
+EPISODES = 100
+N_ENVS = 10
+SEED_OFFSET = 1_000_000
+"""Evaluation envs get other seeds than those the agent was trained in."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an agent did in a number of episodes.
+
+    Attributes:
+        episodes: How many.
+        success_rate: Share that succeeded, 0 to 1; None if the env does not say.
+        return_mean: Mean sum of the env's rewards.
+        length_mean: Mean number of steps.
+    """
+
+    episodes: int
+    success_rate: float | None
+    return_mean: float
+    length_mean: float
+
+
+@dataclass
+class Rollout:
+    """One episode of T steps, and pictures of it if the env gives any."""
+
+    observations: list[Array] = field(default_factory=list)  # T+1
+    actions: list[Array] = field(default_factory=list)  # T
+    env_rewards: list[float] = field(default_factory=list)  # T
+    cells: list[tuple[int, int]] = field(default_factory=list)  # T+1, mazes only
+    frames: list[Array] = field(default_factory=list)  # T+1, "rgb_array" only
+
+
+def load_policy(folder: RunFolder) -> OnPolicyAlgorithm:
+    """Return the trained agent of a run.
+
+    Raises:
+        RunError: ``policy.zip`` is missing or damaged.
+    """
+    from stable_baselines3 import A2C, PPO
+
+    algorithm: Any = {"ppo": PPO, "a2c": A2C}[folder.config().algo]
+    path = folder.file("policy.zip")
+    if not path.is_file():
+        raise RunError(f"there is no {path}; train again with --overwrite")
+    try:
+        model: OnPolicyAlgorithm = algorithm.load(path, device="cpu")
+    # A damaged archive may fail in the zip, JSON, pickle or torch code under `load`.
+    except Exception as error:
+        raise RunError(f"{path} cannot be read: {error}") from error
+    return model
+
+
+def load_reward(folder: RunFolder) -> ProcessReward | None:
+    """Return the process reward of a run, or None if it learned none.
+
+    Raises:
+        RunError: ``reward_model.safetensors`` is missing or damaged.
+    """
+    config = folder.config()
+    if not config.oprl:
+        return None
+    env = make_env(config)
+    try:
+        return load_process_reward(
+            folder.file("reward_model.safetensors"),
+            env.observation_space,
+            env.action_space,
+        )
+    except (OSError, ValueError) as error:
+        raise RunError(str(error)) from error
+    finally:
+        env.close()
+
+
+def make_env(config: TrainConfig, render_mode: str | None = None) -> gym.Env[Any, Any]:
+    """Return the plain env of a run.
+
+    Raises:
+        RunError: There is no such env, or it does not take the arguments.
+    """
+    kwargs: dict[str, Any] = dict(config.env_kwargs)
+    if render_mode is not None:
+        kwargs["render_mode"] = render_mode
+    try:
+        return gym.make(config.env_id, **kwargs)
+    # Whatever an env's constructor raises, here it is about what the user asked for.
+    except Exception as error:
+        raise RunError(f"cannot make {config.env_id}: {error}") from error
+
+
+def make_venv(config: TrainConfig, n_envs: int, seed: int) -> VecEnv:
+    """Return copies of the plain env of a run, each in a Monitor."""
+    from stable_baselines3.common.env_util import make_vec_env
+
+    # Made here, as Stable-Baselines3 asks for pictures of every env, and Gymnasium
+    # warns of each that has none.
+    return make_vec_env(lambda: make_env(config), n_envs=n_envs, seed=seed)
+
+
+def render_modes(config: TrainConfig) -> list[str]:
+    """Return the render modes that the env of a run says it has."""
+    env = make_env(config)
+    try:
+        return list(env.metadata.get("render_modes") or [])
+    finally:
+        env.close()
+
+
+def evaluate(
+    model: OnPolicyAlgorithm,
+    config: TrainConfig,
+    episodes: int = EPISODES,
+    deterministic: bool = True,
+) -> Evaluation:
+    """Let an agent play on the plain env, without the learned reward.
+
+    The same model, config and arguments give the same result; to that end Python's,
+    NumPy's and torch's random states are seeded.
+
+    Args:
+        model: The agent.
+        config: Of its run: the env, and the seed that decides the evaluation's.
+        episodes: How many, each counted in full.
+        deterministic: Whether it takes the likeliest action or draws one. A
+            deterministic agent may walk in circles until the time limit.
+    """
+    from stable_baselines3.common.evaluation import evaluate_policy
+
+    seed = config.seed + SEED_OFFSET
+    venv = make_venv(config, min(N_ENVS, episodes), seed)
+    model.set_random_seed(seed)
+    successes: list[bool | None] = []
+    threshold = reward_threshold(venv)
+
+    def note_end(local: dict[str, Any], _: dict[str, Any]) -> None:
+        if local["done"]:
+            info = local["info"]
+            success = episode_success(info, info["episode"]["r"], threshold)
+            successes.append(success)
+
+    returns, lengths = evaluate_policy(
+        model,
+        venv,
+        n_eval_episodes=episodes,
+        deterministic=deterministic,
+        callback=note_end,
+        return_episode_rewards=True,
+    )
+    venv.close()
+    return Evaluation(
+        episodes=len(successes),
+        success_rate=_rate(successes),
+        return_mean=float(np.mean(returns)),
+        length_mean=float(np.mean(lengths)),
+    )
+
+
+def reward_threshold(venv: VecEnv) -> float | None:
+    """Return the return at which the env counts as solved, None if it does not say."""
+    spec = venv.get_attr("spec", 0)[0]
+    return None if spec is None else spec.reward_threshold
+
+
+def greedy_rollout(model: OnPolicyAlgorithm, env: gym.Env[Any, Any]) -> Rollout:
+    """Play one episode, taking the likeliest action at every step.
+
+    A time limit must end it if nothing else does.
+    """
+    rollout = Rollout()
+    observation, info = env.reset(seed=SEED_OFFSET)
+    _note_state(rollout, env, observation, info)
+    over = False
+    while not over:
+        action: Any = model.predict(observation, deterministic=True)[0]
+        if isinstance(env.action_space, gym.spaces.Discrete):
+            action = int(action)  # some envs look it up in a dict
+        observation, reward, terminated, truncated, info = env.step(action)
+        rollout.actions.append(to_array(env.action_space, action))
+        rollout.env_rewards.append(float(reward))
+        _note_state(rollout, env, observation, info)
+        over = terminated or truncated
+    return rollout
+
+
+def step_rewards(reward: ProcessReward, rollout: Rollout) -> FloatArray:
+    """Return the (T,) process rewards of an episode's steps."""
+    observations = np.stack(rollout.observations)
+    actions = np.stack(rollout.actions)
+    return reward.score_steps(observations[:-1], actions, observations[1:])
+
+
+def cell_rewards(reward: ProcessReward, maze: OPRLMazeEnv) -> FloatArray:
+    """Return the (H, W) process rewards of a maze's cells, NaN at walls.
+
+    A model that scores actions as well gets the mean over the actions.
+    """
+    layout = maze.layout
+    observations = np.eye(layout.num_states, dtype=np.float32)
+    if reward.encoder.reward_input == "obs_action":
+        scores = np.mean(
+            [
+                reward.score_steps(
+                    observations,
+                    np.full(layout.num_states, action),
+                    observations,
+                )
+                for action in range(4)
+            ],
+            axis=0,
+        )
+    else:
+        scores = reward.score_states(observations)
+    cells: FloatArray = scores.astype(np.float64).reshape(layout.shape)
+    return np.where(layout.walls, np.nan, cells)
+
+
+def _note_state(
+    rollout: Rollout, env: gym.Env[Any, Any], observation: Any, info: dict[str, Any]
+) -> None:
+    rollout.observations.append(to_array(env.observation_space, observation))
+    if isinstance(env.unwrapped, OPRLMazeEnv):
+        rollout.cells.append(info["position"])
+    if env.render_mode == "rgb_array":
+        frame: Any = env.render()
+        rollout.frames.append(np.asarray(frame))
+
+
+def _rate(successes: list[bool | None]) -> float | None:
+    known = [success for success in successes if success is not None]
+    return float(np.mean(known)) if known else None

@@ -1,0 +1,259 @@
+"""The folder that a training run leaves behind: what is where, safely made and read."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oprl_gym.episode_log import EpisodeLog
+from oprl_gym.train_config import TrainConfig, config_from_dict, from_dict
+from oprl_gym.types import FloatArray
+
+FORMAT = "oprl-gym run 1"
+_RUN_FILES = (
+    # First what makes a run folder a whole one, last what makes it one at all.
+    "summary.json",
+    "summary.json.partial",
+    "policy.zip",
+    "reward_model.safetensors",
+    "reward_model.safetensors.partial",
+    "rollout.gif",
+    "figures/learning.png",
+    "figures/reward_map.png",
+    "episodes.csv",
+    "progress.csv",
+    "events.out.tfevents.*",
+    "config.json",
+)
+
+
+class RunError(Exception):
+    """A run cannot be made or read; the message says why and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came out of a run; ``summary.json`` holds these fields.
+
+    An episode succeeds if the env's ``is_success`` says so; where there is none, if
+    its return is the ``reward_threshold`` of the env's spec or more; where there is
+    neither, success is unknown, and so is every rate of it (None). Evaluations are on
+    the plain env, without learned reward.
+    """
+
+    env_id: str
+    algo: str
+    seed: int
+    oprl: bool
+    total_timesteps: int  # env steps really taken: whole rollouts
+    episodes: int  # training episodes that ended
+    first_success_step: int | None  # env steps
+    steps_to_90: int | None  # env steps until 90 of the last 100 episodes succeeded
+    final_success_rate: float | None  # evaluation, the likeliest action each time
+    sampled_success_rate: float | None  # evaluation, actions drawn from the policy
+    success_means: str | None  # "is_success", "return >= 475", or None: unknown
+    eval_episodes: int
+    eval_return_mean: float
+    eval_length_mean: float
+    wall_time_s: float  # training alone
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One training run on disk.
+
+    ``config.json`` is written first and ``summary.json`` last: a folder without the
+    latter is half-written, by a run that is going on or was broken off.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(
+        cls, path: str | Path, config: TrainConfig, overwrite: bool = False
+    ) -> RunFolder:
+        """Make the folder for a new run.
+
+        Args:
+            path: Where; may be an empty folder.
+            config: Of the new run.
+            overwrite: Whether a run that is there already may be replaced. Only the
+                files of a run are removed, nothing else that lies beside them.
+
+        Raises:
+            RunError: As :meth:`check_free`.
+        """
+        folder = cls(Path(path))
+        folder.check_free(overwrite)
+        folder._remove_run()
+        folder._begin(config)
+        return folder
+
+    @classmethod
+    def create_numbered(cls, root: str | Path, config: TrainConfig) -> RunFolder:
+        """Make a folder in ``root`` named after the run: -2, -3, ... if it is taken."""
+        kind = config.algo if config.oprl else f"{config.algo}-plain"
+        name = re.sub(r"[^\w.-]+", "-", f"{config.env_id}-{kind}-seed{config.seed}")
+        number = 1
+        while True:
+            path = Path(root) / (name if number == 1 else f"{name}-{number}")
+            try:
+                path.mkdir(parents=True)  # fails if it exists: no race between two runs
+            except FileExistsError:
+                number += 1
+                continue
+            except OSError as error:
+                raise _unusable(path, error) from error
+            folder = cls(path)
+            folder._begin(config)
+            return folder
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunFolder:
+        """Return the folder of a finished run.
+
+        Raises:
+            RunError: There is none, or it is half-written.
+        """
+        folder = cls(Path(path))
+        if not folder.path.is_dir():
+            raise RunError(f"there is no run folder {folder.path}")
+        if not folder.file("config.json").is_file():
+            raise RunError(f"{folder.path} is no run folder: it has no config.json")
+        if not folder.file("summary.json").is_file():
+            raise RunError(
+                f"the run in {folder.path} is half-written (no summary.json): it is "
+                "still going on or was broken off; train again with --overwrite"
+            )
+        return folder
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file in the folder."""
+        return self.path / name
+
+    @property
+    def figures(self) -> Path:
+        """Where the figures are."""
+        return self.path / "figures"
+
+    def check_free(self, overwrite: bool = False) -> None:
+        """Do nothing if :meth:`create` may go ahead; changes nothing.
+
+        Raises:
+            RunError: Something is in the way.
+        """
+        if not os.path.lexists(self.path):
+            return
+        if not self.path.is_dir():
+            raise RunError(f"{self.path} is a file; choose another --run-dir")
+        if not any(self.path.iterdir()):
+            return
+        if not self._is_ours():
+            raise RunError(
+                f"{self.path} is not empty and no run folder, so it is left alone; "
+                "choose another --run-dir"
+            )
+        if not overwrite:
+            raise RunError(
+                f"{self.path} already holds a run; choose another --run-dir, or give "
+                "--overwrite to replace it"
+            )
+
+    def config(self) -> TrainConfig:
+        """Return the run's settings."""
+        values = self._read_json("config.json")
+        values.pop("format", None)
+        try:
+            return config_from_dict(values)
+        except ValueError as error:
+            raise RunError(f"{self.file('config.json')}: {error}") from error
+
+    def summary(self) -> Summary:
+        """Return the run's results."""
+        try:
+            return from_dict(Summary, self._read_json("summary.json"))
+        except ValueError as error:
+            raise RunError(f"{self.file('summary.json')}: {error}") from error
+
+    def episodes(self) -> EpisodeLog:
+        """Return the run's training episodes."""
+        path = self.file("episodes.csv")
+        try:
+            return EpisodeLog.read(path)
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from error
+
+    def progress(self, column: str) -> tuple[FloatArray, FloatArray]:
+        """Return the env steps and values of a column of ``progress.csv``.
+
+        Rows without a value are left out; both arrays are empty if all are.
+        """
+        path = self.file("progress.csv")
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            pairs = [
+                (float(row["time/total_timesteps"]), float(row[column]))
+                for row in rows
+                if row.get(column)
+            ]
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from error
+        array = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+        return array[:, 0], array[:, 1]
+
+    def write_summary(self, summary: Summary) -> None:
+        """Write the summary, in one piece or not at all."""
+        path = self.file("summary.json")
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(_json(asdict(summary)), encoding="utf-8")
+        os.replace(partial, path)
+
+    def _begin(self, config: TrainConfig) -> None:
+        try:
+            self.figures.mkdir(parents=True, exist_ok=True)
+            text = _json({"format": FORMAT, **asdict(config)})
+            self.file("config.json").write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+
+    def _is_ours(self) -> bool:
+        """Whether config.json is one of ours: many programs write one."""
+        try:
+            return self._read_json("config.json").get("format") == FORMAT
+        except RunError:
+            return False
+
+    def _remove_run(self) -> None:
+        try:
+            for pattern in _RUN_FILES:
+                for path in self.path.glob(pattern):
+                    path.unlink()
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self.file(name)
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from error
+        if not isinstance(values, dict):
+            raise RunError(f"{path} holds no object with names and values")
+        return values
+
+
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=2, allow_nan=False) + "\n"
+
+
+def _unusable(path: Path, error: OSError) -> RunError:
+    return RunError(f"{path} cannot be written: {error.strerror or error}")

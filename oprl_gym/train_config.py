@@ -1,0 +1,210 @@
+"""What defines a training run: every option of ``oprl-gym train``, with its default."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+from tyro.conf import arg
+
+from oprl_gym.config import (
+    DEFAULT_GAMMA,
+    DEFAULT_MODE,
+    DEFAULT_SCALE,
+    OPRLConfig,
+    check_choice,
+)
+from oprl_gym.types import Mode
+
+Algorithm = Literal["ppo", "a2c"]
+EnvValue = int | float | bool | str
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class AlgorithmDefaults:
+    """What an algorithm uses unless told otherwise; with it OPRLMaze-v0 is solved."""
+
+    n_steps: int
+    batch_size: int | None
+    learning_rate: float
+
+
+ALGORITHM_DEFAULTS: dict[Algorithm, AlgorithmDefaults] = {
+    "ppo": AlgorithmDefaults(n_steps=128, batch_size=256, learning_rate=3e-4),
+    "a2c": AlgorithmDefaults(n_steps=5, batch_size=None, learning_rate=7e-4),
+}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All that decides what a training run does.
+
+    Example:
+        >>> from oprl_gym.train_config import TrainConfig
+        >>> TrainConfig(algo="a2c").resolved().n_steps
+        5
+
+    Raises:
+        ValueError: A value is out of range; the message names it.
+    """
+
+    env_id: str = "OPRLMaze-v0"
+    """Gymnasium id of the env."""
+
+    algo: Algorithm = "ppo"
+    """Algorithm of Stable-Baselines3 that trains the agent."""
+
+    total_timesteps: int = 30_000
+    """Env steps, over all envs; rounded up to whole rollouts."""
+
+    n_envs: int = 8
+    """Copies of the env that step together."""
+
+    seed: int = 0
+    """Seed of everything random; the same seed gives the same run."""
+
+    oprl: bool = True
+    """Learn a process reward and add it to the env's, or train on the env's alone."""
+
+    scale: float = DEFAULT_SCALE
+    """Weight of the process reward."""
+
+    mode: Mode = DEFAULT_MODE
+    """How the process reward is added: as it is, or as a potential difference."""
+
+    gamma: float = DEFAULT_GAMMA
+    """Discount per step, of the agent and of the potential."""
+
+    n_steps: Annotated[
+        int | None,
+        arg(metavar="INT", help_behavior_hint="(default: 128 with ppo, 5 with a2c)"),
+    ] = None
+    """Steps of each env in a rollout."""
+
+    batch_size: Annotated[
+        int | None,
+        arg(metavar="INT", help_behavior_hint="(default: 256, or the whole rollout)"),
+    ] = None
+    """Steps in a minibatch of ppo."""
+
+    ent_coef: float = 0.01
+    """Weight of the entropy bonus, which keeps the agent exploring."""
+
+    learning_rate: Annotated[
+        float | None,
+        arg(metavar="FLOAT", help_behavior_hint="(default: 3e-4 ppo, 7e-4 a2c)"),
+    ] = None
+    """Step size of the agent's optimiser."""
+
+    env_kwargs: Annotated[
+        dict[str, EnvValue],
+        arg(metavar="KEY VALUE ...", help_behavior_hint="(default: none)"),
+    ] = field(default_factory=dict)
+    """Arguments of the env, such as: layout random layout_seed 3"""
+
+    learner: OPRLConfig = field(default_factory=OPRLConfig)
+    """How the process reward is learned."""
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        check_choice("algo", self.algo, get_args(Algorithm))
+        check_choice("mode", self.mode, get_args(Mode))
+        for name in ("total_timesteps", "n_envs"):
+            _check_int(name, getattr(self, name), 1)
+        _check_int("seed", self.seed, 0)
+        if self.n_steps is not None:
+            _check_int("n_steps", self.n_steps, 1)
+        if self.batch_size is not None:
+            _check_int("batch_size", self.batch_size, 2)
+        _check_float("scale", self.scale, -math.inf)
+        _check_float("gamma", self.gamma, 0.0, 1.0)
+        _check_float("ent_coef", self.ent_coef, 0.0)
+        if self.learning_rate is not None:
+            _check_float("learning_rate", self.learning_rate, 0.0)
+        self._check_combinations()
+
+    def resolved(self) -> TrainConfig:
+        """Return a copy in which the algorithm's defaults stand in place of None."""
+        defaults = ALGORITHM_DEFAULTS[self.algo]
+        n_steps = self.n_steps or defaults.n_steps
+        batch_size = self.batch_size
+        if batch_size is None and defaults.batch_size is not None:
+            batch_size = min(defaults.batch_size, n_steps * self.n_envs)
+        rate = self.learning_rate
+        return replace(
+            self,
+            n_steps=n_steps,
+            batch_size=batch_size,
+            learning_rate=defaults.learning_rate if rate is None else rate,
+        )
+
+    def _check_combinations(self) -> None:
+        if self.algo == "a2c" and self.batch_size is not None:
+            raise ValueError(
+                f"batch_size={self.batch_size} has no effect on a2c, which learns from "
+                "whole rollouts; leave it out"
+            )
+        # PPO normalises advantages, which one step alone does not allow.
+        if self.algo == "ppo" and self.n_steps == 1 and self.n_envs == 1:
+            raise ValueError("n_steps=1 with n_envs=1 is too little for ppo; raise one")
+        if self.mode == "potential" and self.learner.reward_input == "obs_action":
+            raise ValueError(
+                "mode='potential' needs a score of the state alone, which "
+                "learner.reward_input='obs_action' is not; use 'next_obs' or 'obs'"
+            )
+
+
+def config_from_dict(values: Mapping[str, Any]) -> TrainConfig:
+    """Return the config that ``dataclasses.asdict`` made ``values`` of.
+
+    Raises:
+        ValueError: A key is unknown, or a value is out of range.
+    """
+    values = dict(values)
+    if "learner" in values:
+        values["learner"] = from_dict(OPRLConfig, values["learner"], "learner.")
+    return from_dict(TrainConfig, values)
+
+
+def from_dict(kind: type[T], values: Any, prefix: str = "") -> T:
+    """Return the dataclass ``kind`` filled with ``values``.
+
+    Args:
+        kind: A dataclass.
+        values: Its fields by name; those with a default may be absent.
+        prefix: What stands before the names in messages.
+
+    Raises:
+        ValueError: There is a key too many or too few.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"{prefix or 'it'} is no object with names and values")
+    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    unknown = [f"{prefix}{name}" for name in values if name not in known]
+    if unknown:
+        raise ValueError(
+            f"unknown key {', '.join(unknown)}; the known ones are {', '.join(known)}"
+        )
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+
+
+def _check_int(name: str, value: Any, minimum: int) -> None:
+    # SB3 hands the seed to NumPy, which takes 32 bits.
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    if not is_int or not minimum <= value < 2**32:
+        raise ValueError(f"{name} must be an integer >= {minimum}, got {value!r}")
+
+
+def _check_float(
+    name: str, value: Any, minimum: float, maximum: float = math.inf
+) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value) and minimum <= value <= maximum):
+        limits = f"in [{minimum:g}, {maximum:g}]"
+        raise ValueError(f"{name} must be a finite number {limits}, got {value!r}")

@@ -1,0 +1,75 @@
+"""Every snippet and command of the README runs."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+SHELL = re.findall(r"(<!-- Not run[^\n]*\n)?```sh\n(.*?)```", README, re.DOTALL)
+THREE_LINES = BLOCKS[0]
+# `make test` would run itself, and `make train` is what it takes to get here.
+SET_UP = ("make train", "make test")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_python_snippets_run(number, tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", BLOCKS[number]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.slow
+def test_shell_commands_run(tmp_path):
+    """They run in one shell, in order, as somebody would type them."""
+    runnable = [text for skipped, text in SHELL if not skipped]
+    lines = "".join(runnable).splitlines()
+    commands = [line for line in lines if not line.startswith(SET_UP)]
+    assert len(lines) - len(commands) == 2
+    assert len(commands) >= 5
+    script = "set -eu\n" + "\n".join(commands)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    result = subprocess.run(
+        ["sh", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    for file in ("runs/a2c/summary.json", "runs/compared.png", "runs/agent.gif"):
+        assert (tmp_path / file).stat().st_size > 0
+
+
+def test_links_and_pictures_exist():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        if not target.startswith("http"):
+            assert (ROOT / target).exists(), target
+
+
+def test_every_registered_maze_is_in_the_table():
+    from oprl_gym.envs.registration import ENV_IDS
+
+    for env_id in ENV_IDS:
+        assert f"`{env_id}`" in README or f"`-{env_id.split('-', 1)[1]}`" in README
+
+
+def test_names_of_files_in_a_run_folder_are_those_written():
+    from oprl_gym import run_folder
+
+    source = Path(run_folder.__file__).read_text()
+    for name in ("summary.json", "config.json", "episodes.csv", "policy.zip"):
+        assert name in README
+        assert name in source

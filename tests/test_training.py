@@ -1,0 +1,288 @@
+"""One training run, from config to folder."""
+
+import csv
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from PIL import Image
+from stable_baselines3 import A2C, PPO
+
+from oprl_gym import training
+from oprl_gym.config import OPRLConfig
+from oprl_gym.episode_log import EpisodeLog
+from oprl_gym.evaluation import load_policy, load_reward
+from oprl_gym.run_folder import RunError, RunFolder
+from oprl_gym.train_config import TrainConfig, config_from_dict
+from oprl_gym.training import Interrupted, train
+
+SMALL = TrainConfig(total_timesteps=2_000, learner=OPRLConfig(gradient_steps=4))
+FILES = {
+    "config.json",
+    "summary.json",
+    "episodes.csv",
+    "progress.csv",
+    "policy.zip",
+    "rollout.gif",
+    "figures/learning.png",
+    "figures/reward_map.png",
+}
+
+
+def files(folder: RunFolder) -> set[str]:
+    """Return what is in a run folder, TensorBoard's file under a fixed name."""
+    paths = (path for path in folder.path.rglob("*") if path.is_file())
+    names = (path.relative_to(folder.path).as_posix() for path in paths)
+    return {"events" if name.startswith("events.out") else name for name in names}
+
+
+@pytest.fixture(scope="module")
+def ppo_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return train(SMALL, tmp_path_factory.mktemp("ppo") / "run")
+
+
+@pytest.fixture(scope="module")
+def a2c_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    config = replace(SMALL, algo="a2c", oprl=False, total_timesteps=1_000)
+    return train(config, tmp_path_factory.mktemp("a2c") / "run")
+
+
+def test_the_folder_holds_what_it_should(ppo_run: RunFolder) -> None:
+    assert files(ppo_run) == FILES | {"events", "reward_model.safetensors"}
+
+
+def test_a_plain_run_has_no_reward_model(a2c_run: RunFolder) -> None:
+    assert files(a2c_run) == FILES | {"events"}
+    assert load_reward(a2c_run) is None
+
+
+def test_steps_are_rounded_up_to_whole_rollouts_and_counted(
+    ppo_run: RunFolder, a2c_run: RunFolder
+) -> None:
+    assert ppo_run.summary().total_timesteps == 2_048  # 2 rollouts of 8 x 128
+    assert a2c_run.summary().total_timesteps == 1_000  # 25 rollouts of 8 x 5
+
+
+def test_the_summary_agrees_with_the_episodes(ppo_run: RunFolder) -> None:
+    summary, log = ppo_run.summary(), ppo_run.episodes()
+    assert summary.episodes == len(log) > 0
+    assert summary.first_success_step == log.first_success_step()
+    assert summary.steps_to_90 == log.steps_to(0.9, 100)
+    assert (np.diff(log.env_steps) >= 0).all()
+    assert log.env_steps[-1] <= summary.total_timesteps
+    assert set(log.env_returns) <= {0.0, 10.0}  # the env's own, no learned reward
+    assert ((log.env_returns == 10.0) == (log.success == 1.0)).all()
+    assert log.lengths.max() <= 60
+
+
+def test_the_config_file_records_what_was_used(ppo_run: RunFolder) -> None:
+    written = json.loads(ppo_run.file("config.json").read_text())
+    assert (written["n_steps"], written["batch_size"]) == (128, 256)
+    assert written["learner"]["gradient_steps"] == 4
+    assert ppo_run.config() == SMALL.resolved()
+
+
+def test_progress_is_logged_every_1024_steps(
+    ppo_run: RunFolder, a2c_run: RunFolder
+) -> None:
+    steps, losses = ppo_run.progress("oprl/reward_loss")
+    assert steps.tolist() == [1_024, 2_048]
+    assert ((losses > 0) & np.isfinite(losses)).all()
+    assert a2c_run.progress("train/policy_loss")[0].tolist() == [1_000]
+    assert len(a2c_run.progress("oprl/reward_loss")[0]) == 0
+
+
+def test_a_run_shorter_than_the_log_interval_is_logged_once(tmp_path: Path) -> None:
+    """Its progress.csv would be empty, and with it two of the four panels."""
+    config = replace(SMALL, algo="a2c", oprl=False, total_timesteps=200)
+    folder = train(config, tmp_path / "run")
+    assert folder.progress("train/policy_loss")[0].tolist() == [200]
+
+
+def test_the_policy_is_an_sb3_file_for_the_algorithm(
+    ppo_run: RunFolder, a2c_run: RunFolder
+) -> None:
+    model = PPO.load(ppo_run.file("policy.zip"), device="cpu")
+    assert (model.n_steps, model.batch_size, model.ent_coef) == (128, 256, 0.01)
+    assert A2C.load(a2c_run.file("policy.zip"), device="cpu").n_steps == 5
+
+
+def test_the_saved_reward_is_the_fitted_one(ppo_run: RunFolder) -> None:
+    reward = load_reward(ppo_run)
+    assert reward is not None
+    assert reward.fitted
+    assert np.ptp(reward.score_states(np.eye(64, dtype=np.float32))) > 0.01
+
+
+def test_the_gif_shows_every_step_of_the_greedy_episode(tmp_path: Path) -> None:
+    """Pillow merges equal frames, so count the time: 8 steps a second."""
+    layout = "SG\n.."
+    config = TrainConfig(total_timesteps=1_024, env_kwargs={"layout": layout})
+    folder = train(config, tmp_path / "run")
+    assert folder.summary().final_success_rate == 1.0
+    with Image.open(folder.file("rollout.gif")) as gif:
+        assert gif.n_frames == 2  # start and goal, one step apart
+        durations = []
+        for frame in range(gif.n_frames):
+            gif.seek(frame)
+            durations.append(gif.info["duration"])
+    assert durations == [120, 1500]  # GIF counts in hundredths of a second
+
+
+def test_same_seed_same_run_other_seed_another(tmp_path: Path) -> None:
+    config = replace(SMALL, algo="a2c", total_timesteps=1_000)
+    first = train(config, tmp_path / "first")
+    second = train(config, tmp_path / "second")
+    other = train(replace(config, seed=1), tmp_path / "other")
+    for name in ("episodes.csv", "reward_model.safetensors"):
+        assert first.file(name).read_bytes() == second.file(name).read_bytes()
+        assert first.file(name).read_bytes() != other.file(name).read_bytes()
+    mine, same = (load_policy(f).policy.state_dict() for f in (first, second))
+    assert all(bool((mine[name] == same[name]).all()) for name in mine)
+    assert _timeless(first) == _timeless(second)
+
+
+def _timeless(folder: RunFolder) -> dict:
+    return {**vars(folder.summary()), "wall_time_s": None}
+
+
+def test_an_env_without_is_success_is_measured_by_its_threshold(
+    tmp_path: Path,
+) -> None:
+    config = TrainConfig(
+        env_id="CartPole-v1", algo="a2c", total_timesteps=400, learner=SMALL.learner
+    )
+    summary = train(config, tmp_path / "run").summary()
+    assert summary.success_means == "return >= 475"
+    assert summary.final_success_rate == 0.0
+    assert summary.eval_return_mean == summary.eval_length_mean > 5
+
+
+class Silent(gym.Env):
+    """Ends after 4 steps, knows no success and cannot be drawn."""
+
+    observation_space = gym.spaces.Discrete(4)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):  # type: ignore[no-untyped-def]
+        super().reset(seed=seed)
+        self.t = 0
+        return 0, {}
+
+    def step(self, action):  # type: ignore[no-untyped-def]
+        self.t += 1
+        return self.t % 4, 1.0, self.t == 4, False, {}
+
+
+def test_an_env_that_says_nothing_of_success_gets_none(tmp_path: Path) -> None:
+    gym.register("Silent-v0", lambda **_: Silent())
+    try:
+        config = TrainConfig(
+            env_id="Silent-v0", algo="a2c", total_timesteps=200, oprl=False
+        )
+        folder = train(config, tmp_path / "run")
+    finally:
+        gym.registry.pop("Silent-v0")
+    summary = folder.summary()
+    assert summary.success_means is None
+    assert summary.final_success_rate is None
+    assert summary.first_success_step is None
+    assert summary.eval_return_mean == 4.0
+    assert not folder.episodes().reports_success
+    assert files(folder) == (FILES | {"events"}) - {"rollout.gif"}
+
+
+def test_ctrl_c_leaves_a_usable_half_written_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(bar: training.ProgressBar) -> bool:
+        if bar.num_timesteps >= 1_200:
+            raise KeyboardInterrupt
+        return True
+
+    monkeypatch.setattr(training.ProgressBar, "_on_step", stop)
+    with pytest.raises(Interrupted, match="after 1,200 steps"):
+        train(SMALL, tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    assert len(folder.episodes()) > 0
+    assert load_policy(folder).num_timesteps == 1_200
+    assert load_reward(folder) is not None
+    with pytest.raises(RunError, match="half-written"):
+        RunFolder.open(folder.path)
+
+
+def test_a_run_that_cannot_start_leaves_the_old_one(a2c_run: RunFolder) -> None:
+    before = {p: p.read_bytes() for p in a2c_run.path.rglob("*") if p.is_file()}
+    for config in (
+        TrainConfig(env_id="Nowhere-v0"),
+        TrainConfig(env_kwargs={"layout": "nowhere"}),
+        TrainConfig(env_id="Blackjack-v1"),  # Tuple: SB3 has no policy for it
+    ):
+        with pytest.raises(RunError):
+            train(config, a2c_run.path, overwrite=True)
+    assert before == {p: p.read_bytes() for p in before}
+
+
+def test_overwriting_replaces_the_run(tmp_path: Path) -> None:
+    config = replace(SMALL, algo="a2c", total_timesteps=200)
+    train(config, tmp_path / "run")
+    folder = train(replace(config, oprl=False), tmp_path / "run", overwrite=True)
+    assert files(folder) == FILES | {"events"}  # the old reward model is gone
+    assert sum("tfevents" in path.name for path in folder.path.iterdir()) == 1
+
+
+def test_unnamed_runs_are_numbered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = replace(SMALL, algo="a2c", total_timesteps=80)
+    names = [train(config).path.as_posix() for _ in range(3)]
+    name = "runs/OPRLMaze-v0-a2c-seed0"
+    assert names == [name, f"{name}-2", f"{name}-3"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algo", ["ppo", "a2c"])
+def test_the_defaults_solve_the_maze(algo: str, tmp_path: Path) -> None:
+    summary = train(config_from_dict({"algo": algo}), tmp_path / "run").summary()
+    assert summary.final_success_rate == 1.0
+    assert summary.eval_length_mean <= 20
+    assert summary.steps_to_90 is not None
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"algo": "dqn"}, "algo must be one of ppo, a2c; got 'dqn'"),
+        ({"n_envs": 0}, "n_envs must be an integer >= 1, got 0"),
+        ({"seed": -1}, "seed must be an integer >= 0, got -1"),
+        ({"gamma": 1.5}, "gamma must be a finite number in"),
+        ({"scale": float("nan")}, "scale must be a finite number"),
+        ({"algo": "a2c", "batch_size": 64}, "batch_size=64 has no effect on a2c"),
+        ({"n_envs": 1, "n_steps": 1}, "too little for ppo"),
+        ({"env": "OPRLMaze-v0"}, "unknown key env; the known ones are env_id"),
+        ({"learner": {"pace": 3}}, "unknown key learner.pace"),
+        ({"learner": 3}, "learner. is no object"),
+    ],
+)
+def test_a_config_that_makes_no_sense_is_refused(values: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        config_from_dict(values)
+
+
+def test_rows_of_the_episode_file(ppo_run: RunFolder) -> None:
+    with ppo_run.file("episodes.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["env_steps", "env_return", "length", "success"]
+    assert rows[0] == {
+        "env_steps": str(ppo_run.episodes().env_steps[0]),
+        "env_return": str(ppo_run.episodes().env_returns[0]),
+        "length": str(ppo_run.episodes().lengths[0]),
+        "success": str(int(ppo_run.episodes().success[0])),
+    }
+    assert isinstance(ppo_run.episodes(), EpisodeLog)
+    assert os.path.getsize(ppo_run.file("rollout.gif")) < 300_000
