@@ -40,7 +40,7 @@ class OPRLConfig:
     """
 
     reward_input: RewardInput = "next_obs"
-    """What scores a step: obs before it (tutorial) or after (measured), or obs, action."""
+    """What a step is scored by: obs before it (tutorial) or after it (measured)."""
 
     hidden_size: int = 128
     """Units in each of the two hidden layers (tutorial)."""
