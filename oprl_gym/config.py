@@ -26,7 +26,13 @@ class OPRLConfig:
     ``ties`` says what decides between equal returns: "novelty" prefers the episode that
     saw rarer observations, "coverage" the one that saw more distinct ones; "skip" asks
     about no such pair, "half" calls it equal, "second" calls the second better (which
-    is the tutorial's rule).
+    is the tutorial's rule). The first two are asked about failures only: episodes whose
+    return is the lowest seen so far.
+
+    ``aggregation`` says how two episodes of different length compare. "sum" (tutorial)
+    adds their steps, and so tells them apart by length alone; "absorbing" lets a
+    terminated episode go on in its last observation for as long as the other takes;
+    "mean" averages.
 
     Example:
         >>> from oprl_gym import OPRLConfig
@@ -48,8 +54,8 @@ class OPRLConfig:
     ensemble_size: int = 1
     """Reward models K whose mean is used (tutorial: one)."""
 
-    aggregation: Aggregation = "sum"
-    """How step scores make a trajectory's score: their sum (tutorial) or mean."""
+    aggregation: Aggregation = "absorbing"
+    """How step scores make an episode's: sum with absorbing end, sum, or mean."""
 
     learning_rate: float = 3e-4
     """Step size of Adam (tutorial)."""
@@ -98,6 +104,7 @@ class OPRLConfig:
         """
         return cls(
             reward_input="obs",
+            aggregation="sum",
             holdout_fraction=0.0,
             update_interval=120,
             pairs_per_update=1,

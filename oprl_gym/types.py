@@ -18,7 +18,7 @@ FloatArray = NDArray[np.floating[Any]]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.integer[Any]]
 
-Aggregation = Literal["sum", "mean"]
+Aggregation = Literal["absorbing", "sum", "mean"]
 Mode = Literal["additive", "potential"]
 RewardInput = Literal["obs", "next_obs", "obs_action"]
 Ties = Literal["skip", "half", "second"]

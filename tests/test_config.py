@@ -36,5 +36,5 @@ def test_tutorial_settings_are_those_published():
     assert config.min_preferences == 32
     assert (config.reward_input, config.aggregation) == ("obs", "sum")
     assert (config.pairs_per_update, config.gradient_steps) == (1, 3)
-    assert config.ties == "second"
+    assert (config.ties, config.return_discount) == ("second", 1.0)
     assert config.holdout_fraction == 0

@@ -44,7 +44,7 @@ def learner(config=SMALL, teacher=None, seed=0, space=STATES):
     return OPRLLearner(space, ACTIONS, config, teacher, seed)
 
 
-@pytest.mark.parametrize("aggregation", ["sum", "mean"])
+@pytest.mark.parametrize("aggregation", ["absorbing", "sum", "mean"])
 @pytest.mark.parametrize("reward_input", ["obs", "next_obs", "obs_action"])
 @pytest.mark.parametrize("max_rows", [0, 2, 4096])
 def test_batches_give_the_logits_of_a_plain_loop(
@@ -64,14 +64,20 @@ def test_batches_give_the_logits_of_a_plain_loop(
         for a, b, label in [(0, 1, 1.0), (2, 3, 0.5), (1, 5, 0.0), (0, 0, 1.0)]
     ]
 
-    def score(episode):
+    def score(episode, other):
         rows = encoder.steps(
             episode.observations[:-1], episode.actions, episode.observations[1:]
         )
         scores = subject.model(torch.from_numpy(rows))
-        return scores.sum() if aggregation == "sum" else scores.mean()
+        if aggregation == "mean":
+            return scores.mean()
+        missing = max(0, len(other) - len(episode))
+        absorbed = aggregation == "absorbing" and episode.terminated
+        return scores.sum() + (missing * scores[-1] if absorbed else 0.0)
 
-    expected = torch.stack([score(p.first) - score(p.second) for p in preferences])
+    expected = torch.stack(
+        [score(p.first, p.second) - score(p.second, p.first) for p in preferences]
+    )
     batch = batcher.batch(preferences)
     logits = pair_logits(
         subject.model(batch.rows), batch.row, batch.pair, batch.weight, 4
@@ -98,7 +104,7 @@ def test_nothing_is_fitted_before_there_are_enough_preferences(rng):
 
 def test_the_model_comes_to_order_episodes_as_the_teacher_does(rng):
     """The held-out answers are predicted, and the paying state scores highest."""
-    subject = learner(replace(SMALL, gradient_steps=60))
+    subject = learner(replace(SMALL, gradient_steps=60, ties="skip"))
     first = subject.update(walks(rng, 20))
     for _ in range(8):
         last = subject.update(walks(rng, 20))
@@ -144,6 +150,18 @@ def test_ties_cost_no_questions(rng):
     assert report.new_preferences == SMALL.pairs_per_update
 
 
+def test_nothing_is_fitted_without_a_new_answer(rng):
+    """When all episodes are equally good, fitting on would only overfit."""
+    subject = learner(replace(SMALL, trajectory_capacity=10, ties="skip"))
+    subject.update(walks(rng, 10))
+    before = subject.reward_state().weights
+    report = subject.update([trajectory([0, 1, 3], [0, 1]) for _ in range(10)])
+    assert report.new_preferences == 0
+    assert report.gradient_steps == 0
+    after = subject.reward_state().weights
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
 class SilentTeacher:
     """A person who has gone home."""
 
@@ -176,7 +194,7 @@ def test_a_fit_that_blows_up_is_undone(rng):
     subject.preferences.append(Preference(poisoned, subject.trajectories[0], 1.0))
     subject.preferences.extend([subject.preferences[-1]] * 200)
 
-    report = subject.update([])
+    report = subject.update(walks(rng, 1))
 
     assert report.reverted
     assert report.reward_loss is None

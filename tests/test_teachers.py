@@ -71,6 +71,16 @@ def test_counting_goes_past_the_first_hundred_observations():
     assert teacher.scores([episode])[0, 0] == 300
 
 
+def test_novelty_of_failures_leaves_successes_alone():
+    """Else an agent that has found the goal is drawn away from it again."""
+    teacher = NoveltyTeacher("coverage", failures_only=True)
+    teacher.observe([LOSS, WIN])
+    assert teacher.scores([LOSS, OTHER_LOSS, WIN]).ravel().tolist() == [1, 2, 0]
+    costly = trajectory([0, 1], [-1])
+    teacher.observe([costly])  # now a return of 0 is better than the lowest
+    assert teacher.scores([LOSS, costly]).ravel().tolist() == [0, 2]
+
+
 def test_an_episode_never_observed_counts_as_seen_when_it_is_judged():
     assert NoveltyTeacher().scores([trajectory([0, 1, 2])])[0, 0] == 3
 

@@ -27,65 +27,68 @@ class PairBatch:
 
 
 class PairBatcher:
-    """Builds batches, encoding each trajectory once and each distinct row once.
+    """Builds batches, encoding each trajectory once.
 
     As long as the env shows few distinct rows (see :class:`RowTable`), a trajectory is
-    kept as the numbers and weights of the rows it visits; beyond that, as its rows.
+    kept as the numbers of the rows it visits, and a batch holds each row once; beyond
+    that, a trajectory is kept as its rows.
     """
 
     def __init__(self, encoder: StepEncoder, aggregation: Aggregation) -> None:
         self.encoder = encoder
         self.aggregation = aggregation
         self._table = RowTable()
-        self._visits: WeakKeyDictionary[Trajectory, tuple[Array, FloatArray]] = (
-            WeakKeyDictionary()
-        )
+        # (T,) row numbers or (T, d) rows of each trajectory
+        self._steps: WeakKeyDictionary[Trajectory, Array] = WeakKeyDictionary()
 
     def batch(self, preferences: Sequence[Preference]) -> PairBatch:
         """Return the batch of these preferences; at least one is needed."""
-        sides = [
-            (self._terms(trajectory), sign, pair)
-            for pair, preference in enumerate(preferences)
-            for trajectory, sign in (
-                (preference.first, 1.0),
-                (preference.second, -1.0),
-            )
-        ]
-        if self._table.overflowed and not all(
-            terms[0].ndim == 2 for terms, *_ in sides
-        ):
-            self._visits.clear()  # the table gave up half-way through: start again
-            return self.batch(preferences)
-        keys = np.concatenate([terms[0] for terms, _, _ in sides])
-        weight = np.concatenate([sign * terms[1] for terms, sign, _ in sides])
-        lengths = [len(terms[1]) for terms, _, _ in sides]
-        pair = np.repeat([pair for _, _, pair in sides], lengths)
-        rows, row = self._rows(keys)
+        sides = [side for p in preferences for side in (p.first, p.second)]
+        steps = [self._steps_of(side) for side in sides]
+        if self._table.overflowed and any(side.ndim == 1 for side in steps):
+            self._steps.clear()  # the table gave up half-way through: start again
+            steps = [self._steps_of(side) for side in sides]
+        rows, row = self._rows(np.concatenate(steps))
+        weight = np.concatenate([w for p in preferences for w in self._weights(p)])
+        pair = np.repeat(np.arange(len(sides)) // 2, [len(side) for side in sides])
         labels = np.array([p.label for p in preferences], dtype=np.float32)
         return PairBatch(*map(torch.from_numpy, (rows, row, pair, weight, labels)))
 
-    def _rows(self, keys: Array) -> tuple[FloatArray, Array]:
-        if keys.ndim == 2:
-            return keys, np.arange(len(keys))
-        distinct, row = np.unique(keys, return_inverse=True)
-        return self._table.rows()[distinct], row
+    def _steps_of(self, trajectory: Trajectory) -> Array:
+        steps = self._steps.get(trajectory)
+        if steps is None:
+            rows = self._encoded(trajectory)
+            numbers = self._table.numbers(rows)
+            steps = rows if numbers is None else numbers
+            self._steps[trajectory] = steps
+        return steps
 
-    def _terms(self, trajectory: Trajectory) -> tuple[Array, FloatArray]:
-        """Return a trajectory's rows, by number or in full, and their weights."""
-        terms = self._visits.get(trajectory)
-        if terms is None:
-            terms = self._encode(trajectory)
-            self._visits[trajectory] = terms
-        return terms
-
-    def _encode(self, trajectory: Trajectory) -> tuple[Array, FloatArray]:
+    def _encoded(self, trajectory: Trajectory) -> FloatArray:
         observations = trajectory.observations
-        rows = self.encoder.steps(
+        return self.encoder.steps(
             observations[:-1], trajectory.actions, observations[1:]
         )
-        step_weight = 1.0 if self.aggregation == "sum" else 1.0 / len(rows)
-        numbers = self._table.numbers(rows)
-        if numbers is None:
-            return rows, np.full(len(rows), step_weight, dtype=np.float32)
-        distinct, times = np.unique(numbers, return_counts=True)
-        return distinct, (step_weight * times).astype(np.float32)
+
+    def _rows(self, steps: Array) -> tuple[FloatArray, Array]:
+        """Return the distinct rows of a batch, and which one each step has."""
+        if steps.ndim == 2:
+            return steps, np.arange(len(steps))
+        used = np.flatnonzero(np.bincount(steps))
+        place = np.zeros(used[-1] + 1, dtype=np.int64)
+        place[used] = np.arange(len(used))
+        return self._table.rows()[used], place[steps]
+
+    def _weights(self, preference: Preference) -> tuple[FloatArray, FloatArray]:
+        """Return what each step of the first and of the second counts for."""
+        longer = max(len(preference.first), len(preference.second))
+        first = self._step_weights(preference.first, longer)
+        return first, -self._step_weights(preference.second, longer)
+
+    def _step_weights(self, trajectory: Trajectory, longer: int) -> FloatArray:
+        steps = len(trajectory)
+        if self.aggregation == "mean":
+            return np.full(steps, 1.0 / steps, dtype=np.float32)
+        weights = np.ones(steps, dtype=np.float32)
+        if self.aggregation == "absorbing" and trajectory.terminated:
+            weights[-1] += longer - steps
+        return weights

@@ -102,7 +102,8 @@ class OPRLLearner:
         self.trajectories.extend(episodes)
         new = self._ask(rounds * self.config.pairs_per_update)
         loss, reverted, steps = None, False, 0
-        if len(self.preferences) >= self.config.min_preferences:
+        # Without a new answer there is nothing new to fit to, only more to overfit.
+        if new and len(self.preferences) >= self.config.min_preferences:
             steps = rounds * self.config.gradient_steps
             loss, reverted = self._fit(steps)
         return UpdateReport(

@@ -97,17 +97,23 @@ class NoveltyTeacher(ScoreTeacher):
 
     Args:
         measure: "rarity" or "coverage".
+        failures_only: Whether only episodes with the lowest env return seen so far are
+            told apart; all better ones then score 0, so that nothing draws an agent
+            that has found the reward away from it again.
         ties: See :class:`ScoreTeacher`.
     """
 
     def __init__(
         self,
         measure: Literal["rarity", "coverage"] = "rarity",
+        failures_only: bool = False,
         ties: Ties = "skip",
     ) -> None:
         super().__init__(ties)
         check_choice("measure", measure, ("rarity", "coverage"))
         self.measure = measure
+        self.failures_only = failures_only
+        self._lowest_return = np.inf
         self._number: dict[bytes, int] = {}
         self._visits = np.zeros(64, dtype=np.int64)
         self._distinct: WeakKeyDictionary[Trajectory, IntArray] = WeakKeyDictionary()
@@ -122,11 +128,12 @@ class NoveltyTeacher(ScoreTeacher):
                 self._visits = grown
             distinct, times = np.unique(numbers, return_counts=True)
             self._visits[distinct] += times
+            self._lowest_return = min(self._lowest_return, trajectory.env_return)
             self._distinct[trajectory] = distinct
 
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return (M, 1) rarities or coverages, by the counts so far."""
-        values = [self._score(self._seen(trajectory)) for trajectory in trajectories]
+        values = [self._score(trajectory) for trajectory in trajectories]
         return np.array(values, dtype=np.float64).reshape(-1, 1)
 
     def _seen(self, trajectory: Trajectory) -> IntArray:
@@ -134,7 +141,10 @@ class NoveltyTeacher(ScoreTeacher):
             self.observe([trajectory])
         return self._distinct[trajectory]
 
-    def _score(self, distinct: IntArray) -> float:
+    def _score(self, trajectory: Trajectory) -> float:
+        distinct = self._seen(trajectory)
+        if self.failures_only and trajectory.env_return > self._lowest_return:
+            return 0.0
         if self.measure == "coverage":
             return float(len(distinct))
         return float((1.0 / np.sqrt(self._visits[distinct])).sum())
@@ -177,10 +187,9 @@ class LexicographicTeacher(ScoreTeacher):
 def make_teacher(config: OPRLConfig) -> Teacher:
     """Return the teacher that ``config.ties`` and ``return_discount`` describe."""
     discount = config.return_discount
-    if config.ties == "novelty":
-        return LexicographicTeacher([ReturnTeacher(discount), NoveltyTeacher()])
-    if config.ties == "coverage":
-        return LexicographicTeacher(
-            [ReturnTeacher(discount), NoveltyTeacher("coverage")]
-        )
+    if config.ties == "novelty" or config.ties == "coverage":
+        measure: Literal["rarity", "coverage"]
+        measure = "rarity" if config.ties == "novelty" else "coverage"
+        novelty = NoveltyTeacher(measure, failures_only=True)
+        return LexicographicTeacher([ReturnTeacher(discount), novelty])
     return ReturnTeacher(discount, ties=config.ties)
