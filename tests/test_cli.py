@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,21 +45,18 @@ def snapshot(path: Path) -> dict[Path, bytes]:
 # --- help ---------------------------------------------------------------------------
 
 
-def test_help_names_the_commands_and_comes_at_once() -> None:
-    """Torch alone takes longer to import than a user waits for help."""
-    start = time.perf_counter()
+def test_help_names_the_commands() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "oprl_gym", "--help"], capture_output=True, text=True
     )
-    seconds = time.perf_counter() - start
     assert result.returncode == 0
     assert result.stderr == ""
     for command in ("train", "evaluate", "plot", "watch", "play"):
         assert command in result.stdout
-    assert seconds < 3  # 0.3 s on an idle machine
 
 
 def test_help_imports_nothing_heavy() -> None:
+    """Torch alone takes longer to import than a user waits for help."""
     code = (
         "import sys; from oprl_gym.cli import main; main(['train', '--help']);"
         "heavy = {'torch', 'stable_baselines3', 'matplotlib', 'pygame', 'PIL'};"
