@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from oprl_gym.callbacks.advantages import add_rewards
 from oprl_gym.callbacks.ports import RewardPort
+from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 
 from oprl_gym.config import OPRLConfig
@@ -18,7 +20,8 @@ class OPRLCallback(BaseCallback):
 
     Between rollouts, once ``config.update_interval`` env steps have passed, it takes
     the finished episodes out of the wrapper(s), gives them to the learner and sends
-    the new weights down. It finds the wrapper(s) in the model's env by itself:
+    the new weights down; the rollout that has just ended is scored anew by them before
+    the agent learns from it. It finds the wrapper(s) in the model's env by itself:
     ``ProcessRewardWrapper`` in each env, or ``VecProcessReward`` around all of them.
 
     It logs, once the first episodes are in, ``oprl/reward_loss`` and
@@ -79,6 +82,10 @@ class OPRLCallback(BaseCallback):
         # Also right after `reset_num_timesteps`, and in a second learn().
         self._updated_at = self.num_timesteps
 
+    def _on_rollout_start(self) -> None:
+        assert self._port is not None
+        self._port.keep_rollout()
+
     def _on_step(self) -> bool:
         # Stable-Baselines3 wraps a single env in a Monitor outside our wrapper, which
         # then reports the mixed return; it reads `infos` only after this hook.
@@ -98,9 +105,29 @@ class OPRLCallback(BaseCallback):
             episodes = self._port.pop_episodes()
             self.report = self.learner.update(episodes, rounds)
             self._port.load_reward_state(self.learner.reward_state())
+            self._rescore_rollout()
             if episodes:
                 self._stats = self._episode_stats(episodes)
         self._log()
+
+    def _rescore_rollout(self) -> None:
+        """Let the agent learn from this rollout as the newest weights score it.
+
+        Where the agent has just been for the first time, the weights that scored its
+        steps knew nothing yet. Without this it would have to find its way there a
+        second time before any reward drew it.
+        """
+        assert self._port is not None
+        buffer = getattr(self.model, "rollout_buffer", None)
+        if not isinstance(buffer, RolloutBuffer):
+            return
+        rescored = self._port.rescore_rollout()
+        # Stable-Baselines3 adds gamma * V to the reward of truncated steps. Any other
+        # difference comes from a wrapper outside ours (VecNormalize, say) that makes
+        # something else of rewards; then theirs stay as they were given.
+        same = np.isclose(buffer.rewards, rescored.given, rtol=1e-4, atol=1e-5)
+        if np.all(same | rescored.truncated):
+            add_rewards(buffer, rescored.newest - rescored.given)
 
     def _new_learner(self) -> OPRLLearner:
         assert self._port is not None

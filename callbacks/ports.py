@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from gymnasium import Space
 from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
-from oprl_gym.wrappers.mixing import Shaping
+from oprl_gym.wrappers.mixing import Rescored, Shaping
 from oprl_gym.wrappers.sb3_vec import VecProcessReward
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_wrapper
 
@@ -91,3 +92,21 @@ class RewardPort:
             self.outer.load_reward_state(state)
         else:
             self.venv.env_method("load_reward_state", state)
+
+    def keep_rollout(self) -> None:
+        """Let every wrapper keep the steps from now on."""
+        if self.outer is not None:
+            self.outer.keep_rollout()
+        else:
+            self.venv.env_method("keep_rollout")
+
+    def rescore_rollout(self) -> Rescored:
+        """Return the kept rollout of all N envs, scored by the newest weights."""
+        if self.outer is not None:
+            return self.outer.rescore_rollout()
+        per_env: list[Rescored] = self.venv.env_method("rescore_rollout")
+        return Rescored(
+            given=np.hstack([one.given for one in per_env]),
+            newest=np.hstack([one.newest for one in per_env]),
+            truncated=np.hstack([one.truncated for one in per_env]),
+        )

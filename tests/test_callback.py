@@ -178,6 +178,89 @@ def test_the_reward_changes_only_between_rollouts_at_the_interval(interval):
     assert gaps.max(initial=0) <= -(-interval // 64) * 64
 
 
+class Buffer(BaseCallback):
+    """Looks at what the agent is about to learn from."""
+
+    def __init__(self):
+        super().__init__()
+        self.rollouts = []
+        self.steps = []
+
+    def _on_step(self):
+        self.steps.append(list(self.locals["infos"]))
+        return True
+
+    def _on_rollout_end(self):
+        buffer = self.model.rollout_buffer
+        self.rollouts.append(
+            (buffer.observations.copy(), buffer.rewards.copy(), self.steps)
+        )
+        self.steps = []
+
+
+def newest_rewards(observations, steps, env, scale):
+    """Return the rewards of all steps but the last by the newest weights."""
+    reached = observations[1:]
+    for t, infos in enumerate(steps[:-1]):
+        for n, info in enumerate(infos):
+            if "terminal_observation" in info:
+                reached[t, n] = info["terminal_observation"]
+    scores = env._mixer.process_reward.score_states(reached.reshape(-1, 64))
+    paid = np.array([[info["env_reward"] for info in infos] for infos in steps[:-1]])
+    return paid + scale * scores.reshape(paid.shape)
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["outside", "in each env"])
+def test_the_agent_learns_from_the_rollout_as_the_newest_weights_score_it(inside):
+    if inside:
+        env = make_vec_env(MAZE, n_envs=2, wrapper_class=ProcessRewardWrapper)
+    else:
+        env = VecProcessReward(make_vec_env(MAZE, n_envs=2))
+    model = agent(env, PPO, n_steps=128, batch_size=64)
+    callback, look = OPRLCallback(QUICK), Buffer()
+    model.learn(512, callback=[callback, look])
+
+    observations, rewards, steps = look.rollouts[-1]
+    scorer = VecProcessReward(make_vec_env(MAZE, n_envs=2))
+    scorer.load_reward_state(callback.learner.reward_state())
+    expected = newest_rewards(observations, steps, scorer, scale=0.1)
+    truncated = np.array(
+        [[info["TimeLimit.truncated"] for info in infos] for infos in steps[:-1]]
+    )
+    given = np.array(
+        [
+            [info["env_reward"] + 0.1 * info["process_reward"] for info in infos]
+            for infos in steps[:-1]
+        ]
+    )
+    kept = ~truncated
+    np.testing.assert_allclose(rewards[:-1][kept], expected[kept], atol=1e-5)
+    assert not np.allclose(given[kept], expected[kept], atol=1e-3)
+
+
+def test_rewards_that_a_wrapper_outside_remade_are_left_as_they_are():
+    """VecNormalize divides them by a running scale, which the change would not fit."""
+    inner = VecProcessReward(make_vec_env(MAZE, n_envs=2))
+    env = VecNormalize(inner, norm_obs=False, norm_reward=True)
+    model = agent(env, PPO, n_steps=128, batch_size=64)
+    seen = []
+
+    class Seen(BaseCallback):
+        def _on_step(self):
+            seen.append(self.locals["rewards"].copy())
+            return True
+
+    look = Buffer()
+    model.learn(768, callback=[OPRLCallback(QUICK), Seen(), look])
+    _, rewards, steps = look.rollouts[-1]
+    truncated = np.array(
+        [[info["TimeLimit.truncated"] for info in infos] for infos in steps]
+    )
+    given = np.array(seen[-128:])
+    assert given.any()
+    np.testing.assert_array_equal(rewards[~truncated], given[~truncated])
+
+
 def test_nothing_the_callback_is_told_is_ignored():
     learner = OPRLLearner(*_spaces(), QUICK, seed=5)
     with pytest.raises(ValueError, match="not both"):

@@ -53,6 +53,35 @@ class Shaping:
             )
 
 
+@dataclass(frozen=True)
+class KeptStep:
+    """One step of N envs, kept to be scored again by a newer process reward."""
+
+    observations: Array  # (N, ...)
+    actions: Array  # (N, ...)
+    reached: Array  # (N, ...)
+    terminated: BoolArray  # (N,)
+    truncated: BoolArray  # (N,)
+    active: BoolArray | None  # (N,), None: all
+    env_rewards: FloatArray  # (N,)
+    mixed: FloatArray  # (N,) what the agent was given
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """The rewards of a rollout of T steps, as given and by the newest weights.
+
+    Attributes:
+        given: (T, N) mixed rewards that the agent got as it stepped.
+        newest: (T, N) mixed rewards by the process reward of now.
+        truncated: (T, N) bool, where an episode was cut off.
+    """
+
+    given: FloatArray  # (T, N)
+    newest: FloatArray  # (T, N)
+    truncated: BoolArray  # (T, N)
+
+
 class RewardMixer:
     """Adds the process reward to the steps of N envs and records their episodes.
 
@@ -76,6 +105,7 @@ class RewardMixer:
         self.shaping = shaping
         self.process_reward: ProcessReward | None = None  # None: never fitted
         self._recorder = EpisodeRecorder(num_envs)
+        self._kept: list[KeptStep] | None = None  # None: no rollout is kept
         self._env_returns = np.zeros(num_envs)
         self._process_returns = np.zeros(num_envs)
 
@@ -99,6 +129,25 @@ class RewardMixer:
     def pop_episodes(self) -> list[Trajectory]:
         """Return the episodes finished since the last call."""
         return self._recorder.pop()
+
+    def keep_rollout(self) -> None:
+        """From now on keep every step, for :meth:`rescore_rollout`."""
+        self._kept = []
+
+    def rescore_rollout(self) -> Rescored:
+        """Score the steps kept since :meth:`keep_rollout` by the weights of now.
+
+        Raises:
+            RuntimeError: No step was kept.
+        """
+        if not self._kept:
+            raise RuntimeError("no rollout was kept: call keep_rollout() before it")
+        newest = [self._rescored(step) for step in self._kept]
+        return Rescored(
+            given=np.stack([step.mixed for step in self._kept]),
+            newest=np.stack(newest),
+            truncated=np.stack([step.truncated for step in self._kept]),
+        )
 
     def begin(self, observations: Array, mask: BoolArray | None = None) -> None:
         """Start new episodes, everywhere or where ``mask`` (N,) holds."""
@@ -129,9 +178,24 @@ class RewardMixer:
 
         Returns (N,) process rewards, unscaled; 0 where not active.
         """
-        process_rewards = self._score(actions, next_observations, terminated)
-        if active is not None:
-            process_rewards = np.where(active, process_rewards, 0.0)
+        before = self._recorder.current()
+        process_rewards = self._score(
+            before, actions, next_observations, terminated, active
+        )
+        mixed = self.mixed(env_rewards, process_rewards)
+        if self._kept is not None:
+            self._kept.append(
+                KeptStep(
+                    before.copy(),
+                    np.array(actions),
+                    next_observations.copy(),
+                    terminated,
+                    truncated,
+                    active,
+                    env_rewards,
+                    mixed,
+                )
+            )
         self._env_returns += env_rewards
         self._process_returns += process_rewards
         self._recorder.step(
@@ -174,20 +238,32 @@ class RewardMixer:
             "mixed_return": float(mixed_return),
         }
 
+    def _rescored(self, step: KeptStep) -> FloatArray:
+        scores = self._score(
+            step.observations, step.actions, step.reached, step.terminated, step.active
+        )
+        return self.mixed(step.env_rewards, scores)
+
     def _score(
-        self, actions: Array, reached: Array, terminated: BoolArray
+        self,
+        before: Array,
+        actions: Array,
+        reached: Array,
+        terminated: BoolArray,
+        active: BoolArray | None,
     ) -> FloatArray:
         if self.process_reward is None:
             return np.zeros(self.num_envs)
-        before = self._recorder.current()
         if self.shaping.mode == "additive":
             scores = self.process_reward.score_steps(before, actions, reached)
-            return scores.astype(np.float64)
-        # Both potentials come from the weights of now, also when they changed within
-        # the episode: within a rollout the shaped reward is then that of one potential.
-        score = self.process_reward.score_states
-        potential_after = np.where(terminated, 0.0, score(reached))
-        return self.shaping.gamma * potential_after - score(before)
+        else:
+            # Both potentials come from the weights of now, also when they changed
+            # within the episode: a rollout's shaping is then that of one potential.
+            score = self.process_reward.score_states
+            after = np.where(terminated, 0.0, score(reached))
+            scores = self.shaping.gamma * after - score(before)
+        scores = scores.astype(np.float64)
+        return scores if active is None else np.where(active, scores, 0.0)
 
 
 class HasRewardMixer:
@@ -211,3 +287,11 @@ class HasRewardMixer:
     def pop_episodes(self) -> list[Trajectory]:
         """Return the episodes finished since the last call, oldest first."""
         return self._mixer.pop_episodes()
+
+    def keep_rollout(self) -> None:
+        """From now on keep every step, for :meth:`rescore_rollout`."""
+        self._mixer.keep_rollout()
+
+    def rescore_rollout(self) -> Rescored:
+        """Score the steps kept since :meth:`keep_rollout` by the newest weights."""
+        return self._mixer.rescore_rollout()
