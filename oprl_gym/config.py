@@ -84,6 +84,12 @@ class OPRLConfig:
     pairs_per_update: int = 64
     """Pairs put to the teacher in each update (measured)."""
 
+    elite_pairs: float = 0.5
+    """Share of those pairs with one of the best kept episodes in it (measured)."""
+
+    elite_share: float = 0.1
+    """Share of the kept episodes that counts as the best (measured)."""
+
     gradient_steps: int = 40
     """Gradient steps in each update (measured)."""
 
@@ -108,6 +114,7 @@ class OPRLConfig:
             holdout_fraction=0.0,
             update_interval=120,
             pairs_per_update=1,
+            elite_pairs=0.0,
             gradient_steps=3,
             ties="second",
             return_discount=1.0,
@@ -129,6 +136,8 @@ class OPRLConfig:
         _require(self, "trajectory_capacity", "an integer >= 2", lambda v: v >= 2, int)
         for name in ("learning_rate", "max_grad_norm"):
             _require(self, name, "a positive number", lambda v: v > 0)
+        _require(self, "elite_pairs", "in [0, 1]", lambda v: 0 <= v <= 1)
+        _require(self, "elite_share", "in (0, 1]", lambda v: 0 < v <= 1)
         _require(self, "holdout_fraction", "in [0, 1)", lambda v: 0 <= v < 1)
         _require(self, "return_discount", "in (0, 1]", lambda v: 0 < v <= 1)
         check_choice("reward_input", self.reward_input, get_args(RewardInput))

@@ -111,10 +111,10 @@ class Teacher(Protocol):
         ...
 
     def decided_by(self, trajectories: Sequence[Trajectory]) -> FloatArray | None:
-        """Return (M, C) numbers, two rows being equal if that pair gets no answer.
+        """Return the (M, C) scores that decide every answer, or None if none do.
 
-        The learner draws only pairs whose rows differ. None means that any pair may
-        get an answer.
+        Higher is better, earlier columns decide first, and a pair whose rows are equal
+        gets no answer: the learner does not ask about it.
         """
         ...
 

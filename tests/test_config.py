@@ -15,6 +15,8 @@ from oprl_gym import OPRLConfig
         ("learning_rate", float("nan")),
         ("max_grad_norm", float("inf")),
         ("holdout_fraction", 1.0),
+        ("elite_pairs", 1.5),
+        ("elite_share", 0.0),
         ("return_discount", 0.0),
         ("return_discount", "0.9"),
         ("reward_input", "state"),
@@ -37,4 +39,4 @@ def test_tutorial_settings_are_those_published():
     assert (config.reward_input, config.aggregation) == ("obs", "sum")
     assert (config.pairs_per_update, config.gradient_steps) == (1, 3)
     assert (config.ties, config.return_discount) == ("second", 1.0)
-    assert config.holdout_fraction == 0
+    assert (config.holdout_fraction, config.elite_pairs) == (0, 0)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oprl_gym.preferences import decisive_pairs, uniform_pairs
+from oprl_gym.preferences import decisive_pairs, elite_pairs, uniform_pairs
 
 
 def test_uniform_pairs_draw_every_pair_equally_often(rng):
@@ -49,3 +49,22 @@ def test_same_seed_same_pairs_other_seed_other_pairs():
     )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_elite_pairs_have_one_of_the_best_in_them(rng):
+    scores = np.array([[0.0, 5.0], [1.0, 0.0], [0.0, 9.0], [1.0, 2.0], [0.0, 5.0]])
+    pairs = elite_pairs(scores, 4000, 0.4, rng)
+    best = {1, 3}  # the first column decides, the second among equals
+    assert all(best & set(pair) for pair in pairs.tolist())
+    assert set(pairs.ravel().tolist()) == {0, 1, 2, 3, 4}
+    firsts = np.isin(pairs[:, 0], [1, 3]) & ~np.isin(pairs[:, 1], [1, 3])
+    seconds = np.isin(pairs[:, 1], [1, 3]) & ~np.isin(pairs[:, 0], [1, 3])
+    assert 0.8 < firsts.sum() / seconds.sum() < 1.25
+
+
+@given(st.integers(1, 6), st.floats(0.01, 1.0), st.integers(0, 2**31))
+def test_elite_pairs_never_tie(n, share, seed):
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, 2, size=(n, 2)).astype(float)
+    pairs = elite_pairs(scores, 20, share, rng)
+    assert (scores[pairs[:, 0]] != scores[pairs[:, 1]]).any(axis=1).all()

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from oprl_gym.config import OPRLConfig
 from oprl_gym.learning.batches import PairBatch, PairBatcher
-from oprl_gym.preferences.pairs import decisive_pairs, uniform_pairs
+from oprl_gym.preferences.pairs import decisive_pairs, elite_pairs, uniform_pairs
 from oprl_gym.preferences.teachers import make_teacher
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.losses import bradley_terry_loss, ordered_share, pair_logits
@@ -142,10 +142,13 @@ class OPRLLearner:
         return answers
 
     def _draw_pairs(self, trajectories: list[Trajectory], n_pairs: int) -> IntArray:
-        decided_by = self.teacher.decided_by(trajectories) if trajectories else None
-        if decided_by is None:
+        scores = self.teacher.decided_by(trajectories) if trajectories else None
+        if scores is None:
             return uniform_pairs(len(trajectories), n_pairs, self.rng)
-        return decisive_pairs(decided_by, n_pairs, self.rng)
+        n_elite = round(self.config.elite_pairs * n_pairs)
+        elite = elite_pairs(scores, n_elite, self.config.elite_share, self.rng)
+        others = decisive_pairs(scores, n_pairs - len(elite), self.rng)
+        return np.concatenate([elite, others])
 
     def _fit(self, steps: int) -> tuple[float | None, bool]:
         """Take gradient steps; returns the mean loss, and whether it was undone."""

@@ -1,6 +1,6 @@
 """Where preferences come from: episodes, pairs of them, and teachers who judge."""
 
-from oprl_gym.preferences.pairs import decisive_pairs, uniform_pairs
+from oprl_gym.preferences.pairs import decisive_pairs, elite_pairs, uniform_pairs
 from oprl_gym.preferences.recorder import EpisodeRecorder
 from oprl_gym.preferences.teachers import (
     LexicographicTeacher,
@@ -21,6 +21,7 @@ __all__ = [
     "Teacher",
     "Trajectory",
     "decisive_pairs",
+    "elite_pairs",
     "make_teacher",
     "uniform_pairs",
 ]

@@ -50,3 +50,29 @@ def decisive_pairs(
     place = rng.integers(partners[first])
     place += np.where(place >= run_start, sizes[group[first]], 0)
     return np.stack([first, by_group[place]], axis=1)
+
+
+def elite_pairs(
+    scores: FloatArray, n_pairs: int, share: float, rng: np.random.Generator
+) -> IntArray:
+    """Draw pairs of one of the best trajectories and any other, in random order.
+
+    The few best episodes show where to go next, or what a success looks like; drawn
+    like all others they would hardly be asked about.
+
+    Args:
+        scores: (M, C) scores; higher is better, earlier columns decide first.
+        n_pairs: B pairs are drawn; those whose scores are equal are left out.
+        share: Share of the M trajectories that counts as the best, at least one.
+        rng: Source of randomness.
+
+    Returns (B', 2) indices with B' <= B.
+    """
+    worst_to_best = np.lexsort(scores.T[::-1])
+    best = worst_to_best[-max(1, round(share * len(scores))) :]
+    pairs = np.stack(
+        [rng.choice(best, size=n_pairs), rng.integers(len(scores), size=n_pairs)],
+        axis=1,
+    )
+    differ = (scores[pairs[:, 0]] != scores[pairs[:, 1]]).any(axis=1)
+    return rng.permuted(pairs[differ], axis=1)
