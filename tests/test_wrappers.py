@@ -224,6 +224,76 @@ def test_arguments_without_meaning_are_refused(make, arguments, message):
         make(**arguments)
 
 
+class Constant:
+    """Scores every step and every state the same."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def score_steps(self, observations, actions, reached):
+        return np.full(len(observations), self.value)
+
+    score_states = TellingReward().score_states
+
+
+@pytest.mark.parametrize("truncates", [False, True])
+@pytest.mark.parametrize("kind", ["scalar", "sb3", "vector"])
+def test_a_kept_rollout_is_scored_again_by_the_newest_weights(kind, truncates):
+    """Also the steps of episodes that have ended and been recorded since."""
+
+    def make():
+        return CountingEnv(terminates=not truncates)
+
+    env, n, action = {
+        "scalar": lambda: (ProcessRewardWrapper(make(), scale=0.5), 1, 0),
+        "sb3": lambda: (
+            VecProcessReward(DummyVecEnv([make] * N), scale=0.5),
+            N,
+            [0] * N,
+        ),
+        "vector": lambda: (
+            ProcessRewardVectorWrapper(
+                SyncVectorEnv([make] * N, autoreset_mode=AutoresetMode.SAME_STEP),
+                scale=0.5,
+            ),
+            N,
+            [0] * N,
+        ),
+    }[kind]()
+    env._mixer.process_reward = Constant(2.0)
+    env.reset()
+    env.step(np.array(action) if n > 1 else action)  # before the rollout: not kept
+    env.keep_rollout()
+    for _ in range(2):
+        env.step(np.array(action) if n > 1 else action)
+    env._mixer.process_reward = TellingReward()
+
+    rescored = env.rescore_rollout()
+
+    assert rescored.given.tolist() == [[1003.0] * n, [1004.0] * n]
+    newest = [[1002 + 0.5 * 102] * n, [1003 + 0.5 * 103] * n]
+    assert rescored.newest.tolist() == newest
+    assert rescored.truncated.tolist() == [[False] * n, [truncates] * n]
+
+
+def test_steps_that_only_reset_are_not_scored_again_either():
+    env = ProcessRewardVectorWrapper(SyncVectorEnv([CountingEnv] * N), scale=0.5)
+    env.reset()
+    env.keep_rollout()
+    for _ in range(4):
+        env.step(np.zeros(N, int))
+    env._mixer.process_reward = TellingReward()
+    assert env.rescore_rollout().newest[3].tolist() == [0.0] * N
+
+
+def test_only_a_kept_rollout_can_be_scored_again():
+    env = ProcessRewardWrapper(CountingEnv())
+    env.reset()
+    env.step(0)
+    with pytest.raises(RuntimeError, match="keep_rollout"):
+        env.rescore_rollout()
+
+
 def test_the_env_itself_is_not_touched():
     """Observations and infos go through; the env's own info dict is not written to."""
     env = CountingEnv()
