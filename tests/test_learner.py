@@ -86,6 +86,26 @@ def test_batches_give_the_logits_of_a_plain_loop(
     assert batch.labels.tolist() == [1.0, 0.5, 0.0, 1.0]
 
 
+def test_a_minibatch_sees_some_steps_of_a_long_episode_weighted_up(rng):
+    """On average that is the whole episode, at a cost that does not grow with it."""
+    batcher = PairBatcher(StepEncoder(FLOATS, ACTIONS, "next_obs"), "sum")
+    batcher._table.max_rows = 0
+    long, short = float_episode(rng, 640), float_episode(rng, 10)
+    batch = batcher.batch([Preference(long, short, 1.0)], rng)
+    assert len(batch.rows) == 64 + 10
+    assert batch.weight.tolist() == [10.0] * 64 + [-1.0] * 10
+
+    first_value = torch.tensor(long.observations[1:, 0]).float()
+    estimates = []
+    for _ in range(400):
+        batch = batcher.batch([Preference(long, short, 1.0)], rng)
+        of_long = batch.weight > 0
+        estimates.append(float((batch.rows[:, 0] * batch.weight)[of_long].sum()))
+    error = np.std(estimates) / np.sqrt(len(estimates))
+    assert abs(np.mean(estimates) - float(first_value.sum())) < 4 * error
+    assert len(batcher.batch([Preference(long, short, 1.0)]).rows) == 650
+
+
 def test_rows_seen_twice_are_scored_once(rng):
     batcher = PairBatcher(StepEncoder(STATES, ACTIONS, "next_obs"), "sum")
     a, b = walks(rng, 2, 50)

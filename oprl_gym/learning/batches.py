@@ -12,7 +12,14 @@ from torch import Tensor
 
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.rows import RowTable
-from oprl_gym.types import Aggregation, Array, FloatArray, Preference, Trajectory
+from oprl_gym.types import (
+    Aggregation,
+    Array,
+    FloatArray,
+    IntArray,
+    Preference,
+    Trajectory,
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,10 @@ class PairBatch:
     pair: Tensor  # (M,) int64 in [0, B)
     weight: Tensor  # (M,) float32
     labels: Tensor  # (B,) float32
+
+
+MAX_STEPS = 64
+"""Steps of one episode in a minibatch, where each is an input row of its own."""
 
 
 class PairBatcher:
@@ -41,18 +52,45 @@ class PairBatcher:
         # (T,) row numbers or (T, d) rows of each trajectory
         self._steps: WeakKeyDictionary[Trajectory, Array] = WeakKeyDictionary()
 
-    def batch(self, preferences: Sequence[Preference]) -> PairBatch:
-        """Return the batch of these preferences; at least one is needed."""
+    def batch(
+        self, preferences: Sequence[Preference], rng: np.random.Generator | None = None
+    ) -> PairBatch:
+        """Return the batch of these preferences; at least one is needed.
+
+        Args:
+            preferences: B of them.
+            rng: If given, and rows do not recur, an episode of more than ``MAX_STEPS``
+                steps is represented by so many of them, drawn at random and weighted
+                up: an unbiased estimate of its score, at a bounded cost.
+        """
         sides = [side for p in preferences for side in (p.first, p.second)]
         steps = [self._steps_of(side) for side in sides]
         if self._table.overflowed and any(side.ndim == 1 for side in steps):
             self._steps.clear()  # the table gave up half-way through: start again
             steps = [self._steps_of(side) for side in sides]
+        weights = [w for p in preferences for w in self._weights(p)]
+        if self._table.overflowed and rng is not None:
+            chosen = [_sample(len(side), rng) for side in steps]
+            scale = [len(s) / len(c) for s, c in zip(steps, chosen, strict=True)]
+            steps = [s[c] for s, c in zip(steps, chosen, strict=True)]
+            weights = [
+                w[c] * np.float32(k)
+                for w, c, k in zip(weights, chosen, scale, strict=True)
+            ]
+        return self._assemble(steps, weights, [p.label for p in preferences])
+
+    def _assemble(
+        self, steps: list[Array], weights: list[FloatArray], labels: list[float]
+    ) -> PairBatch:
         rows, row = self._rows(np.concatenate(steps))
-        weight = np.concatenate([w for p in preferences for w in self._weights(p)])
-        pair = np.repeat(np.arange(len(sides)) // 2, [len(side) for side in sides])
-        labels = np.array([p.label for p in preferences], dtype=np.float32)
-        return PairBatch(*map(torch.from_numpy, (rows, row, pair, weight, labels)))
+        pair = np.repeat(np.arange(len(steps)) // 2, [len(side) for side in steps])
+        return PairBatch(
+            rows=torch.from_numpy(rows),
+            row=torch.from_numpy(row),
+            pair=torch.from_numpy(pair),
+            weight=torch.from_numpy(np.concatenate(weights)),
+            labels=torch.tensor(labels, dtype=torch.float32),
+        )
 
     def _steps_of(self, trajectory: Trajectory) -> Array:
         steps = self._steps.get(trajectory)
@@ -92,3 +130,10 @@ class PairBatcher:
         if self.aggregation == "absorbing" and trajectory.terminated:
             weights[-1] += longer - steps
         return weights
+
+
+def _sample(n: int, rng: np.random.Generator) -> IntArray:
+    """Return the numbers of at most MAX_STEPS of n steps."""
+    if n <= MAX_STEPS:
+        return np.arange(n)
+    return rng.choice(n, size=MAX_STEPS, replace=False)

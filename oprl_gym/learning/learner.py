@@ -172,7 +172,7 @@ class OPRLLearner:
         losses = []
         for member in self.model.members:
             chosen = self.rng.integers(len(preferences), size=self.config.batch_size)
-            batch = self._batcher.batch([preferences[i] for i in chosen])
+            batch = self._batcher.batch([preferences[i] for i in chosen], self.rng)
             scores = member(batch.rows).squeeze(-1)
             losses.append(bradley_terry_loss(_logits(scores, batch), batch.labels))
         loss = torch.stack(losses).sum()
