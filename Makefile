@@ -25,7 +25,8 @@ lint: $(VENV)/.installed-test
 types: $(VENV)/.installed-test
 	rm -rf $(LINKS) && mkdir -p $(LINKS)/oprl_gym
 	ln -s $(addprefix $(CURDIR)/,$(wildcard oprl_gym/*) wrappers callbacks) $(LINKS)/oprl_gym
-	MYPYPATH=$(LINKS) $(BIN)/mypy $(LINKS)/oprl_gym
+	ln -s $(CURDIR)/benchmarks $(LINKS)
+	MYPYPATH=$(LINKS) $(BIN)/mypy $(LINKS)/oprl_gym $(LINKS)/benchmarks
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .

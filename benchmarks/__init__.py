@@ -1,0 +1,1 @@
+"""The ladder benchmark; see README.md in this folder."""

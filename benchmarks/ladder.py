@@ -1,0 +1,179 @@
+"""The ladder benchmark: arms x rungs x algorithms x seeds.
+
+    python benchmarks/ladder.py --suite core --jobs 2
+    python benchmarks/ladder.py --arms plain,oprl --rungs TwoWalls --seeds 100:106
+
+A run that is finished is not done again, so a broken-off ladder goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from benchmarks import provenance
+from benchmarks.commands import note_command
+from benchmarks.results import RunId, read_run, state_of
+from benchmarks.settings import (
+    ALGOS,
+    ARMS,
+    RUNGS,
+    SUITES,
+    fits,
+)
+from benchmarks.worker import Outcome, execute_all
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what is missing, then write tables and figures; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    if options.smoke:
+        with tempfile.TemporaryDirectory() as folder:
+            results = options.results or Path(folder)
+            return _ladder(chosen_runs("smoke"), options.jobs, results, arguments)
+    runs = chosen_runs(
+        options.suite, options.arms, options.rungs, options.algos, options.seeds
+    )
+    return _ladder(runs, options.jobs, options.results or RESULTS, arguments)
+
+
+def chosen_runs(
+    suite: str,
+    arms: Sequence[str] | None = None,
+    rungs: Sequence[str] | None = None,
+    algos: Sequence[str] | None = None,
+    seeds: range | None = None,
+) -> list[RunId]:
+    """Return the runs asked for; what is None is as the suite says.
+
+    All runs of a seed come before those of the next, so that a part of the ladder is
+    the whole ladder with fewer seeds.
+    """
+    chosen = SUITES[suite]
+    return [
+        RunId(seed, rung, algo, arm)
+        for seed in (range(chosen.seeds) if seeds is None else seeds)
+        for rung in rungs or chosen.rungs
+        for algo in algos or chosen.algos
+        for arm in arms or chosen.arms
+        if fits(arm, rung, algo)
+    ]
+
+
+def _ladder(
+    runs: Sequence[RunId], jobs: int, results: Path, arguments: Sequence[str] | None
+) -> int:
+    states = {run: state_of(run, results) for run in runs}
+    todo = [run for run in runs if states[run] != "finished"]
+    stale = sum(state == "stale" for state in states.values())
+    again = f", {stale} of them again as their settings have changed" if stale else ""
+    print(f"{len(runs)} runs, {len(todo)} to do{again}; results in {results}")
+    commit = provenance.commit()
+    if todo:
+        note_command(results, provenance.command(arguments), commit)
+    failed = []
+    for number, outcome in enumerate(execute_all(todo, jobs, results, commit), 1):
+        print(f"[{number}/{len(todo)}] {_line(outcome, results)}", flush=True)
+        if outcome.error is not None:
+            failed.append(outcome.run)
+            print(outcome.error, file=sys.stderr, flush=True)
+    if len(failed) < len(runs):
+        _report(results)
+    if failed:
+        print(f"{len(failed)} of {len(todo)} runs failed:", file=sys.stderr)
+        for run in failed:
+            print(f"  {run}: {run.failure_path(results)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _report(results: Path) -> None:
+    # Here, as they need scipy and matplotlib, which the runs do not.
+    from benchmarks.analyse import write_tables
+    from benchmarks.plots import draw_all
+
+    write_tables(results)
+    draw_all(results)
+    print(f"tables and figures: {results / 'README.md'}")
+
+
+def _line(outcome: Outcome, results: Path) -> str:
+    if outcome.error is not None:
+        return f"{outcome.run}: FAILED"
+    values = read_run(outcome.run.path(results))
+    assert values is not None
+    reached = values["steps_to_90"]
+    target = f"{RUNGS[outcome.run.rung].target:.0%}"
+    when = f"{target} never" if reached is None else f"{target} at {reached:,}"
+    return f"{outcome.run}: {when} ({outcome.seconds:.1f} s)"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--suite", choices=SUITES, default="core", help="(core)")
+    for name, known in (("arms", ARMS), ("rungs", RUNGS), ("algos", ALGOS)):
+        parser.add_argument(
+            f"--{name}",
+            type=_names(known),
+            metavar="A,B,...",
+            help=f"instead of the suite's: {', '.join(known)}",
+        )
+    parser.add_argument(
+        "--seeds",
+        type=_seeds,
+        metavar="N or A:B",
+        help="seeds 0 to N-1, or A to B-1, instead of the suite's",
+    )
+    parser.add_argument("--jobs", type=_positive, default=1, help="runs at a time (1)")
+    parser.add_argument("--results", type=Path, help="folder (benchmarks/results)")
+    parser.add_argument(
+        "--smoke",
+        action="store_true",
+        help="two small runs of everything, into a folder that is then removed unless "
+        "--results names one",
+    )
+    return parser
+
+
+def _names(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        names = tuple(filter(None, text.split(",")))
+        unknown = [name for name in names if name not in known]
+        if unknown or not names:
+            raise argparse.ArgumentTypeError(
+                f"{', '.join(unknown) or 'nothing'} is not among {', '.join(known)}"
+            )
+        return names
+
+    return parse
+
+
+def _seeds(text: str) -> range:
+    try:
+        bounds = [int(part) for part in text.split(":")]
+    except ValueError:
+        bounds = []
+    if len(bounds) == 1:
+        bounds = [0, *bounds]
+    if len(bounds) != 2 or not 0 <= bounds[0] < bounds[1]:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither N nor A:B with A < B")
+    return range(*bounds)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""The statistics: arrays in, numbers out. Seeds S lie along the last axis.
+
+Interquartile means and intervals by bootstrap over seeds, and the probability of
+improvement, are those of Agarwal et al. 2021 (arXiv:2108.13264).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats  # type: ignore[import-untyped]
+
+from oprl_gym.types import Array, FloatArray
+
+RESAMPLES = 5000
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its 95 % interval; the interval is NaN with fewer than two seeds."""
+
+    value: float
+    low: float
+    high: float
+
+
+def censored(steps: Sequence[int | None], budget: int) -> FloatArray:
+    """Return (S,) steps in which a run that never got there counts as the budget."""
+    return np.array([budget if s is None else s for s in steps], dtype=np.float64)
+
+
+def interquartile_mean(values: Array, axis: int = -1) -> Any:
+    """Return the mean of the middle half: of S values, S // 4 are cut at each end."""
+    return stats.trim_mean(values, 0.25, axis=axis)
+
+
+def improvement(ours: Array, theirs: Array, axis: int = -1) -> Any:
+    """Return P(ours < theirs) + P(ours = theirs) / 2, over all pairs of seeds.
+
+    Args:
+        ours: (..., S) steps; fewer are better.
+        theirs: (..., S') steps.
+        axis: Must be the last.
+    """
+    assert axis == -1
+    ours, theirs = ours[..., :, None], theirs[..., None, :]
+    wins = (ours < theirs) + 0.5 * (ours == theirs)
+    return wins.mean(axis=(-2, -1))
+
+
+def estimate(statistic: Callable[..., Any], *samples: FloatArray) -> Estimate:
+    """Return a statistic of independent samples, and its percentile interval.
+
+    The resamples are always drawn from the same seed, so that a table made again is
+    the same table.
+    """
+    value = float(statistic(*samples, axis=-1))
+    if min(len(sample) for sample in samples) < 2:
+        return Estimate(value, np.nan, np.nan)
+    interval = stats.bootstrap(
+        samples,
+        statistic,
+        n_resamples=RESAMPLES,
+        vectorized=True,
+        axis=-1,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return Estimate(value, float(interval.low), float(interval.high))
+
+
+def band(curves: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return interquartile mean, lower and upper bound of (G, S) curves, each (G,)."""
+    middle: FloatArray = interquartile_mean(curves)
+    if curves.shape[-1] < 2:
+        return middle, middle, middle
+    interval = stats.bootstrap(
+        (curves,),
+        interquartile_mean,
+        n_resamples=1000,
+        vectorized=True,
+        axis=-1,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return middle, interval.low, interval.high

@@ -1,0 +1,295 @@
+"""From runs to figures.
+
+    python benchmarks/plots.py
+
+Called by ladder.py when it has finished.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+import numpy as np
+
+from benchmarks.measures import band
+from benchmarks.results import read_all
+from benchmarks.settings import RUNGS, SUITES
+from benchmarks.summary import Group, Key, Run, grouped, summarise
+from oprl_gym.plotting import (
+    FAINT,
+    GREEN,
+    GRID,
+    INDIGO,
+    INK,
+    ORANGE,
+    RED,
+    SERIES,
+    new_figure,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+RESULTS = Path(__file__).resolve().parent / "results"
+COLORS = {
+    "oprl": INDIGO,
+    "plain": FAINT,
+    "oracle": GREEN,
+    "tutorial": ORANGE,
+    "tutorial-agent": SERIES[5],
+    "count": SERIES[4],
+    "rnd": RED,
+}
+"""One colour for an arm, in every figure; the other arms share `OTHER`."""
+
+OTHER = SERIES[6]
+NAMES = {
+    "oprl": "OPRL",
+    "oracle": "oracle (shortest paths known)",
+    "tutorial": "tutorial's settings",
+    "tutorial-agent": "tutorial's agent",
+    "count": "count bonus",
+    "rnd": "RND",
+}
+TITLES = {"ppo": "PPO", "a2c": "A2C", "own": "its own agent"}
+HEADLINE = SUITES["core"].arms
+HOLLOW = "hollow: seeds that failed count as the budget"
+WIDTH = 3
+"""Panels in a row."""
+
+SOLVED = 0.97
+"""A panel of curves ends a little after the slowest arm that gets there did."""
+
+
+def draw_all(results: Path) -> list[Path]:
+    """Write every figure that the runs in a folder allow; returns their paths."""
+    runs = read_all(results)
+    groups = summarise(runs)
+    drawn = [_headline(groups, results)]
+    for algo in TITLES:
+        drawn += _curves(runs, algo, results)
+        drawn += _ablations(groups, algo, results)
+    return drawn
+
+
+def _headline(groups: Mapping[Key, Group], results: Path) -> Path:
+    """Steps to 90 % on every rung, one panel an algorithm."""
+    algos = [a for a in ("ppo", "a2c") if any(key[0] == a for key in groups)]
+    rungs = [name for name in RUNGS if any(key[1] == name for key in groups)]
+    rungs = [name for name in rungs if name not in SUITES["harmless"].rungs] or rungs
+    size = (1.6 + 4.6 * len(algos), 1.5 + 0.42 * len(rungs))
+    figure, axes = new_figure(1, len(algos), size)
+    for ax, algo in zip(axes[0], algos, strict=True):
+        rows = [
+            [groups[algo, rung, arm] for arm in HEADLINE if (algo, rung, arm) in groups]
+            for rung in rungs
+        ]
+        _dots(ax, TITLES[algo], rungs, rows)
+    for ax in axes[0][1:]:
+        ax.tick_params(labelleft=False)
+    _legend(figure, HEADLINE, "o", HOLLOW)
+    return _save(figure, results / "headline.png")
+
+
+def _ablations(groups: Mapping[Key, Group], algo: str, results: Path) -> list[Path]:
+    """Steps to 90 % of every change to the defaults, one panel a rung."""
+    changed = [
+        name for name in SUITES["ablations"].arms if any(k[2] == name for k in groups)
+    ]
+    arms = [*HEADLINE, *changed]
+    rungs = [
+        rung for rung in RUNGS if any((algo, rung, arm) in groups for arm in changed)
+    ]
+    if not rungs:
+        return []
+    size = (1.6 + 4.6 * len(rungs), 1.5 + 0.27 * len(arms))
+    figure, axes = new_figure(1, len(rungs), size)
+    for ax, rung in zip(axes[0], rungs, strict=True):
+        found = [groups.get((algo, rung, arm)) for arm in arms]
+        rows = [[] if group is None else [group] for group in found]
+        _dots(ax, f"{TITLES[algo]}, {rung}", [NAMES.get(a, a) for a in arms], rows)
+        ours = groups.get((algo, rung, "oprl"))
+        if ours is not None:
+            ax.axvline(ours.steps.value, color=INDIGO, lw=0.9, alpha=0.5, zorder=1)
+    for ax in axes[0][1:]:
+        ax.tick_params(labelleft=False)
+    figure.suptitle(HOLLOW, x=0.01, ha="left", color=FAINT, fontsize=8.5)
+    return [_save(figure, results / f"ablations-{algo}.png")]
+
+
+def _dots(
+    ax: Axes, title: str, names: Sequence[str], rows: Sequence[Sequence[Group]]
+) -> None:
+    """Draw one line a row, on it a dot with interval for each group."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    _style(ax, title)
+    for y, row in enumerate(rows):
+        offsets = (np.arange(len(row)) - (len(row) - 1) / 2) * 0.24
+        for group, offset in zip(row, offsets, strict=True):
+            _dot(ax, group, y + float(offset))
+        if y % 2 == 0 and len(rows) > 1:
+            ax.axhspan(y - 0.5, y + 0.5, color=GRID, alpha=0.35, lw=0, zorder=0)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _thousands(x)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlabel("env steps to 90 % success (log)", color=INK, fontsize=9)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.grid(visible=False, axis="y")
+    _widen(ax)
+
+
+def _dot(ax: Axes, group: Group, y: float) -> None:
+    color = COLORS.get(group.arm, OTHER)
+    steps = group.steps
+    if not math.isnan(steps.low):
+        ax.plot([steps.low, steps.high], [y, y], color=color, lw=2, alpha=0.55)
+    whole = group.failures == 0
+    ax.plot(
+        [steps.value],
+        [y],
+        "o",
+        ms=6.5,
+        color=color if whole else "white",
+        mec=color,
+        mew=1.4,
+        zorder=3,
+    )
+    if not whole:
+        right = steps.value if math.isnan(steps.high) else steps.high
+        ax.annotate(
+            f"{group.failures}/{group.seeds} failed",
+            (max(right, steps.value), y),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            color=color,
+            fontsize=7.5,
+        )
+
+
+def _widen(ax: Axes) -> None:
+    """Leave room on the right for the words beside the dots."""
+    left, right = ax.get_xlim()
+    ax.set_xlim(left, right * (right / left) ** 0.22)
+
+
+def _curves(runs: Sequence[Run], algo: str, results: Path) -> list[Path]:
+    """Success over env steps, one panel a rung."""
+    groups = {key: found for key, found in grouped(runs).items() if key[0] == algo}
+    rungs = [name for name in RUNGS if any(key[1] == name for key in groups)]
+    arms = [a for a in COLORS if any(key[2] == a for key in groups)]
+    if not rungs or not arms:
+        return []
+    columns = min(WIDTH, len(rungs))
+    lines = math.ceil(len(rungs) / columns)
+    size = (0.6 + 3.3 * columns, 0.9 + 2.3 * lines)
+    figure, axes = new_figure(lines, columns, size)
+    panels = list(axes.flat)
+    for ax, rung in zip(panels, rungs, strict=False):
+        _style(ax, rung)
+        found = {a: groups[algo, rung, a] for a in arms if (algo, rung, a) in groups}
+        ends = [_curve(ax, arm, found[arm]) for arm in reversed(found)]
+        _share_axis(ax, max(ends), found)
+    for ax in panels[len(rungs) :]:
+        ax.set_visible(False)
+    figure.supxlabel(f"env steps ({TITLES[algo]})", color=INK, fontsize=9)
+    figure.supylabel("success, latest 100 episodes", color=INK, fontsize=9)
+    _legend(figure, arms, "-")
+    return [_save(figure, results / f"curves-{algo}.png")]
+
+
+def _curve(ax: Axes, arm: str, runs: Sequence[Run]) -> float:
+    """Draw an arm's curve; returns the env step from which on nothing happens."""
+    curves = np.array([run["curve"] for run in runs]).T / 100  # (G, S)
+    budget = runs[0]["settings"]["rung"]["budget"]
+    steps = np.arange(len(curves) + 1) * budget / len(curves)
+    zero = np.zeros((1, curves.shape[1]))
+    middle, low, high = band(np.concatenate([zero, curves]))
+    color = COLORS[arm]
+    ax.fill_between(steps, low, high, color=color, alpha=0.16, lw=0)
+    ax.plot(steps, middle, color=color, lw=2 if arm == "oprl" else 1.5)
+    unsolved = np.flatnonzero(low < SOLVED)
+    return float(steps[min(unsolved[-1] + 1, len(steps) - 1)])
+
+
+def _share_axis(ax: Axes, end: float, found: Mapping[str, Sequence[Run]]) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+
+    rung = next(iter(found.values()))[0]["settings"]["rung"]
+    ax.axhline(rung["target"], color=FAINT, lw=0.8, ls=(0, (4, 3)), zorder=1)
+    ax.set_ylim(-0.03, 1.05)
+    ax.set_xlim(0, min(1.25 * end, rung["budget"]))
+    ax.set_yticks(sorted({0, 0.5, rung["target"]}))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, 0))
+    ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _thousands(x)))
+
+
+def _style(ax: Axes, title: str) -> None:
+    ax.set_title(title, loc="left", color=INK, fontsize=10, fontweight="bold")
+    ax.grid(color=GRID, lw=0.8)
+    ax.set_axisbelow(True)
+    ax.tick_params(which="both", colors=INK, labelsize=8.5, length=0)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color("#C9C7C1")
+
+
+def _legend(figure: Any, arms: Iterable[str], marker: str, note: str = "") -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=COLORS[arm], marker=marker, lw=0, ms=7)
+        if marker == "o"
+        else Line2D([], [], color=COLORS[arm], lw=2.2)
+        for arm in arms
+    ]
+    names = [NAMES.get(arm, arm) for arm in arms]
+    if note:
+        handles.append(
+            Line2D([], [], color="white", mec=FAINT, mew=1.4, marker="o", lw=0, ms=7)
+        )
+        names.append(note)
+    figure.legend(
+        handles,
+        names,
+        loc="outside upper left",
+        ncols=max(1, int(figure.get_figwidth() / 1.45)),
+        frameon=False,
+        fontsize=9,
+        labelcolor=INK,
+        handletextpad=0.5,
+        columnspacing=1.6,
+    )
+
+
+def _thousands(steps: float) -> str:
+    return f"{steps / 1000:g}k" if steps else "0"
+
+
+def _save(figure: Any, path: Path) -> Path:
+    figure.savefig(path, metadata={"Software": None})
+    return path
+
+
+def main() -> None:
+    """Draw the figures of a results folder."""
+    parser = argparse.ArgumentParser(description="From runs to figures.")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    for path in draw_all(parser.parse_args().results):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

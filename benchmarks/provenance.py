@@ -1,0 +1,52 @@
+"""Where a number comes from: which commit, which versions, which command."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ("oprl_gym", "wrappers", "callbacks", "benchmarks/*.py", "pyproject.toml")
+PACKAGES = ("gymnasium", "minigrid", "numpy", "scipy", "stable-baselines3", "torch")
+
+
+def commit() -> str:
+    """Return the commit checked out, `+changes` if the sources differ from it."""
+    try:
+        head = _git("rev-parse", "--short=10", "HEAD")
+        changed = _git("status", "--porcelain", "--", *SOURCES)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{head}+changes" if changed else head
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that matter."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def command(arguments: Sequence[str] | None = None) -> str:
+    """Return the command line that this program was started with."""
+    script = Path(sys.argv[0])
+    if script.is_absolute() and script.is_relative_to(ROOT):
+        script = script.relative_to(ROOT)
+    rest = sys.argv[1:] if arguments is None else arguments
+    return shlex.join(["python", str(script), *rest])
+
+
+def _git(*arguments: str) -> str:
+    result = subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return result.stdout.strip()

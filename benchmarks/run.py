@@ -1,0 +1,186 @@
+"""One run: one arm, on one rung, with one algorithm and one seed.
+
+Normally called by ladder.py. Alone:
+
+    python benchmarks/run.py --arm oprl --rung TwoWalls --algo ppo --seed 100
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+import torch
+from oprl_gym.callbacks import OPRLCallback
+from oprl_gym.wrappers import VecProcessReward
+from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.on_policy_algorithm import (
+    OnPolicyAlgorithm,
+)
+from stable_baselines3.common.vec_env import VecEnv
+
+from benchmarks import provenance
+from benchmarks.envs import (
+    env_kwargs,
+    make_env,
+    make_venv,
+    maze_layout,
+)
+from benchmarks.recording import Track, TrackCallback, success_curve
+from benchmarks.results import RunId, write_json
+from benchmarks.rnd import RandomNetworkDistillation
+from benchmarks.settings import (
+    ALGOS,
+    ARMS,
+    GREEDY_EPISODES,
+    GRID,
+    RUNGS,
+    SAMPLED_EPISODES,
+    STOP_AFTER,
+    Arm,
+    Rung,
+    settings_of,
+)
+from benchmarks.shaping import (
+    ConstantReward,
+    CountBonus,
+    OraclePotential,
+)
+from benchmarks.tutorial_agent import TutorialAgent, train_agent
+from oprl_gym.config import DEFAULT_GAMMA
+from oprl_gym.envs.oracle import shortest_path
+from oprl_gym.evaluation import evaluate
+from oprl_gym.train_config import TrainConfig
+
+
+def execute(run: RunId, commit: str) -> dict[str, Any]:
+    """Train an agent and evaluate it on the plain env.
+
+    Args:
+        run: Which run.
+        commit: What to note as the commit of the code.
+
+    Returns what is written to its file. But for the seconds, the same run gives the
+    same on the same machine.
+    """
+    torch.set_num_threads(1)
+    rung = RUNGS[run.rung]
+    wall, cpu = time.perf_counter(), time.process_time()
+    track = Track(
+        rung.budget[run.algo], rung.target, STOP_AFTER, _return_threshold(rung)
+    )
+    model, env_steps = _train(run, track)
+    seconds = {
+        "wall": round(time.perf_counter() - wall, 2),
+        "cpu": round(time.process_time() - cpu, 2),
+    }
+    return {
+        "arm": run.arm,
+        "rung": run.rung,
+        "algo": run.algo,
+        "seed": run.seed,
+        "settings": settings_of(run.arm, run.rung, run.algo),
+        "commit": commit,
+        "versions": provenance.versions(),
+        "training_seconds": seconds,
+        "env_steps": env_steps,
+        **_measures(track, rung),
+        **_final(model, rung, run.seed),
+    }
+
+
+def _train(run: RunId, track: Track) -> tuple[Any, int]:
+    """Return the trained agent and the env steps it took."""
+    algo, arm, rung = ALGOS[run.algo], ARMS[run.arm], RUNGS[run.rung]
+    if algo.name == "TutorialAgent":
+        return train_agent(make_env(rung), arm, run.seed, track)
+    venv = shaped(make_venv(rung, algo.n_envs, run.seed), arm, rung, run.seed)
+    kind: Any = {"PPO": PPO, "A2C": A2C}[algo.name]
+    model: OnPolicyAlgorithm = kind(
+        "MlpPolicy",
+        venv,
+        gamma=DEFAULT_GAMMA,
+        seed=run.seed,
+        device="cpu",
+        **algo.kwargs,
+    )
+    learner = [OPRLCallback(arm.config)] if arm.kind == "oprl" else []
+    model.learn(track.budget, callback=[*learner, TrackCallback(track)])
+    venv.close()
+    return model, model.num_timesteps
+
+
+def shaped(venv: VecEnv, arm: Arm, rung: Rung, seed: int) -> VecEnv:
+    """Return `venv` with what the arm adds to its reward."""
+    if arm.kind == "plain":
+        return venv
+    if arm.kind == "oprl":
+        return VecProcessReward(venv, arm.scale, arm.mode, DEFAULT_GAMMA)
+    if arm.kind == "count":
+        return CountBonus(venv, arm.scale)
+    if arm.kind == "constant":
+        return ConstantReward(venv, arm.scale)
+    if arm.kind == "rnd":
+        return RandomNetworkDistillation(venv, arm.scale, seed)
+    layout = maze_layout(rung)
+    if arm.kind == "oracle" and layout is not None:
+        return OraclePotential(venv, arm.scale, layout, DEFAULT_GAMMA)
+    raise ValueError(f"arm of kind {arm.kind!r} does not fit rung {rung.env_id}")
+
+
+def _measures(track: Track, rung: Rung) -> dict[str, Any]:
+    log = track.log()
+    return {
+        "episodes": len(log),
+        "first_success_step": log.first_success_step(),
+        "steps_to_90": log.steps_to(rung.target),
+        "curve": success_curve(log, track.budget, GRID),
+    }
+
+
+def _final(
+    model: OnPolicyAlgorithm | TutorialAgent, rung: Rung, seed: int
+) -> dict[str, Any]:
+    """Let the agent play on the plain env, taking the likeliest action and drawing."""
+    config = TrainConfig(env_id=rung.env_id, seed=seed, env_kwargs=env_kwargs(rung))
+    agent: Any = model
+    greedy = evaluate(agent, config, GREEDY_EPISODES)
+    sampled = evaluate(agent, config, SAMPLED_EPISODES, deterministic=False)
+    layout = maze_layout(rung)
+    return {
+        "greedy": {"success": greedy.success_rate, "length": greedy.length_mean},
+        "sampled": {"success": sampled.success_rate, "length": sampled.length_mean},
+        "shortest_path": None if layout is None else len(shortest_path(layout)) - 1,
+    }
+
+
+def _return_threshold(rung: Rung) -> float | None:
+    spec = make_env(rung).spec
+    return None if spec is None else spec.reward_threshold
+
+
+def main() -> None:
+    """Do one run and write its file."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--arm", required=True, choices=ARMS)
+    parser.add_argument("--rung", required=True, choices=RUNGS)
+    parser.add_argument("--algo", required=True, choices=ALGOS)
+    parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument(
+        "--results", type=Path, default=Path(__file__).parent / "results"
+    )
+    options = parser.parse_args()
+    run = RunId(options.seed, options.rung, options.algo, options.arm)
+    path = run.path(options.results)
+    write_json(path, execute(run, provenance.commit()))
+    print(path)
+
+
+if __name__ == "__main__":
+    main()
