@@ -78,6 +78,9 @@ class TrainConfig:
     gamma: float = DEFAULT_GAMMA
     """Discount per step, of the agent and of the potential."""
 
+    charge_ends: bool = True
+    """Charge an unpaid end in a badly scored state what staying there would cost."""
+
     n_steps: Annotated[
         int | None,
         arg(metavar="INT", help_behavior_hint="(default: 128 with ppo, 5 with a2c)"),

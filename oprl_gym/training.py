@@ -93,7 +93,13 @@ def make_training_env(config: TrainConfig) -> VecEnv:
     if not config.oprl:
         return venv
     try:
-        return VecProcessReward(venv, config.scale, config.mode, config.gamma)
+        return VecProcessReward(
+            venv,
+            config.scale,
+            config.mode,
+            config.gamma,
+            charge_ends=config.charge_ends,
+        )
     except ValueError as error:
         venv.close()
         raise RunError(f"cannot learn in {config.env_id}: {error}") from error

@@ -286,6 +286,34 @@ def test_steps_that_only_reset_are_not_scored_again_either():
     assert env.rescore_rollout().newest[3].tolist() == [0.0] * N
 
 
+@pytest.mark.parametrize(
+    ("paid", "score", "terminates", "charge_ends", "expected"),
+    [
+        (0.0, -2.0, True, True, -8.0),  # -2 / (1 - 0.75): for good
+        (0.0, -2.0, True, False, -2.0),
+        (0.0, -2.0, False, True, -2.0),  # cut off, not ended
+        (0.0, 2.0, True, True, 2.0),
+        (1.0, -2.0, True, True, -2.0),  # ended with a reward: a success
+    ],
+)
+def test_an_unpaid_end_is_no_way_out_of_bad_scores(
+    paid, score, terminates, charge_ends, expected
+):
+    """Where every step scores below 0, dying early would otherwise pay."""
+    inner = gym.wrappers.TransformReward(
+        CountingEnv(length=2, terminates=terminates), lambda reward: paid
+    )
+    env = ProcessRewardWrapper(inner, gamma=0.75, charge_ends=charge_ends)
+    env._mixer.process_reward = Constant(score)
+    env.reset()
+    assert env.step(0)[4]["process_reward"] == score
+    assert env.step(0)[4]["process_reward"] == expected
+
+
+def test_without_a_discount_staying_is_worth_a_thousand_scores_at_most():
+    assert ProcessRewardWrapper(CountingEnv(), gamma=1.0).shaping.stay == 1000.0
+
+
 def test_only_a_kept_rollout_can_be_scored_again():
     env = ProcessRewardWrapper(CountingEnv())
     env.reset()

@@ -29,9 +29,11 @@ class ProcessRewardWrapper(
         env: The env to wrap.
         scale: Weight of the process reward.
         mode: "additive" or "potential"; see :class:`~oprl_gym.wrappers.mixing.Shaping`.
-        gamma: The agent's discount, for "potential".
+        gamma: The agent's discount, for "potential" and ``charge_ends``.
         reward_input: "obs", "next_obs" or "obs_action"; None takes what the learner
             uses.
+        charge_ends: Whether an unpaid end in a state scored below 0 is charged what
+            staying there would cost; see :class:`~oprl_gym.wrappers.mixing.Shaping`.
 
     Raises:
         ValueError: An argument makes no sense; the message names it.
@@ -53,12 +55,18 @@ class ProcessRewardWrapper(
         mode: Mode = DEFAULT_MODE,
         gamma: float = DEFAULT_GAMMA,
         reward_input: RewardInput | None = None,
+        charge_ends: bool = True,
     ) -> None:
         RecordConstructorArgs.__init__(
-            self, scale=scale, mode=mode, gamma=gamma, reward_input=reward_input
+            self,
+            scale=scale,
+            mode=mode,
+            gamma=gamma,
+            reward_input=reward_input,
+            charge_ends=charge_ends,
         )
         gym.Wrapper.__init__(self, env)
-        shaping = Shaping(scale, mode, gamma, reward_input)
+        shaping = Shaping(scale, mode, gamma, reward_input, charge_ends)
         self._mixer = RewardMixer(
             env.observation_space,
             env.action_space,

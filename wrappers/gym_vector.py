@@ -26,9 +26,11 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
         env: The vector env to wrap.
         scale: Weight of the process reward.
         mode: "additive" or "potential"; see :class:`~oprl_gym.wrappers.mixing.Shaping`.
-        gamma: The agent's discount, for "potential".
+        gamma: The agent's discount, for "potential" and ``charge_ends``.
         reward_input: "obs", "next_obs" or "obs_action"; None takes what the learner
             uses.
+        charge_ends: Whether an unpaid end in a state scored below 0 is charged what
+            staying there would cost; see :class:`~oprl_gym.wrappers.mixing.Shaping`.
 
     Raises:
         ValueError: An argument makes no sense, or the env does not say how it resets.
@@ -50,10 +52,11 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
         mode: Mode = DEFAULT_MODE,
         gamma: float = DEFAULT_GAMMA,
         reward_input: RewardInput | None = None,
+        charge_ends: bool = True,
     ) -> None:
         super().__init__(env)
         self.autoreset_mode = _autoreset_mode(env)
-        shaping = Shaping(scale, mode, gamma, reward_input)
+        shaping = Shaping(scale, mode, gamma, reward_input, charge_ends)
         self._mixer = RewardMixer(
             env.single_observation_space,
             env.single_action_space,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -25,8 +25,13 @@ class Shaping:
             as a potential phi and adds gamma * phi(s') - phi(s), which leaves the
             optimal policy as it is (Ng, Harada & Russell 1999); phi is 0 at a
             terminal state, but not where an episode was truncated.
-        gamma: The agent's discount, for "potential".
+        gamma: The agent's discount, for "potential" and for ``charge_ends``.
         reward_input: What a step is scored by; None takes what the learner uses.
+        charge_ends: Whether, in "additive" mode, a step that ends an episode without
+            an env reward in a state scored below 0 gets what staying there for good
+            would: score / (1 - gamma), at most 1000 times the score. Otherwise an
+            agent that meets scores below 0 everywhere learns to end its episodes,
+            say by falling into a hole.
 
     Raises:
         ValueError: A value makes no sense; the message names it.
@@ -36,6 +41,12 @@ class Shaping:
     mode: Mode = DEFAULT_MODE
     gamma: float = DEFAULT_GAMMA
     reward_input: RewardInput | None = None
+    charge_ends: bool = True
+
+    @property
+    def stay(self) -> float:
+        """How many times a score is worth that is paid for good: 1 / (1 - gamma)."""
+        return min(1000.0, 1.0 / max(1e-9, 1.0 - self.gamma))
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -54,17 +65,16 @@ class Shaping:
 
 
 @dataclass(frozen=True)
-class KeptStep:
-    """One step of N envs, kept to be scored again by a newer process reward."""
+class VectorStep:
+    """One step of N envs; ``active`` is False where it only reset an env."""
 
     observations: Array  # (N, ...)
     actions: Array  # (N, ...)
+    env_rewards: FloatArray  # (N,)
     reached: Array  # (N, ...)
     terminated: BoolArray  # (N,)
     truncated: BoolArray  # (N,)
     active: BoolArray | None  # (N,), None: all
-    env_rewards: FloatArray  # (N,)
-    mixed: FloatArray  # (N,) what the agent was given
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,8 @@ class RewardMixer:
         self.shaping = shaping
         self.process_reward: ProcessReward | None = None  # None: never fitted
         self._recorder = EpisodeRecorder(num_envs)
-        self._kept: list[KeptStep] | None = None  # None: no rollout is kept
+        # Steps and mixed rewards (N,) of a rollout; None: none is kept.
+        self._kept: list[tuple[VectorStep, FloatArray]] | None = None
         self._env_returns = np.zeros(num_envs)
         self._process_returns = np.zeros(num_envs)
 
@@ -142,11 +153,13 @@ class RewardMixer:
         """
         if not self._kept:
             raise RuntimeError("no rollout was kept: call keep_rollout() before it")
-        newest = [self._rescored(step) for step in self._kept]
+        newest = [
+            self.mixed(step.env_rewards, self._score(step)) for step, _ in self._kept
+        ]
         return Rescored(
-            given=np.stack([step.mixed for step in self._kept]),
+            given=np.stack([given for _, given in self._kept]),
             newest=np.stack(newest),
-            truncated=np.stack([step.truncated for step in self._kept]),
+            truncated=np.stack([step.truncated for step, _ in self._kept]),
         )
 
     def begin(self, observations: Array, mask: BoolArray | None = None) -> None:
@@ -178,24 +191,20 @@ class RewardMixer:
 
         Returns (N,) process rewards, unscaled; 0 where not active.
         """
-        before = self._recorder.current()
-        process_rewards = self._score(
-            before, actions, next_observations, terminated, active
+        step = VectorStep(
+            observations=self._recorder.current().copy(),
+            actions=np.array(actions),
+            env_rewards=env_rewards,
+            reached=next_observations,
+            terminated=terminated,
+            truncated=truncated,
+            active=active,
         )
-        mixed = self.mixed(env_rewards, process_rewards)
+        process_rewards = self._score(step)
         if self._kept is not None:
-            self._kept.append(
-                KeptStep(
-                    before.copy(),
-                    np.array(actions),
-                    next_observations.copy(),
-                    terminated,
-                    truncated,
-                    active,
-                    env_rewards,
-                    mixed,
-                )
-            )
+            mixed = self.mixed(env_rewards, process_rewards)
+            kept = replace(step, reached=next_observations.copy())
+            self._kept.append((kept, mixed))
         self._env_returns += env_rewards
         self._process_returns += process_rewards
         self._recorder.step(
@@ -238,32 +247,32 @@ class RewardMixer:
             "mixed_return": float(mixed_return),
         }
 
-    def _rescored(self, step: KeptStep) -> FloatArray:
-        scores = self._score(
-            step.observations, step.actions, step.reached, step.terminated, step.active
-        )
-        return self.mixed(step.env_rewards, scores)
-
-    def _score(
-        self,
-        before: Array,
-        actions: Array,
-        reached: Array,
-        terminated: BoolArray,
-        active: BoolArray | None,
-    ) -> FloatArray:
+    def _score(self, step: VectorStep) -> FloatArray:
+        """Return the (N,) process rewards of a step."""
         if self.process_reward is None:
             return np.zeros(self.num_envs)
         if self.shaping.mode == "additive":
-            scores = self.process_reward.score_steps(before, actions, reached)
+            scores = self._additive(self.process_reward, step)
         else:
-            # Both potentials come from the weights of now, also when they changed
-            # within the episode: a rollout's shaping is then that of one potential.
-            score = self.process_reward.score_states
-            after = np.where(terminated, 0.0, score(reached))
-            scores = self.shaping.gamma * after - score(before)
+            scores = self._potential_difference(self.process_reward, step)
+        return scores if step.active is None else np.where(step.active, scores, 0.0)
+
+    def _additive(self, reward: ProcessReward, step: VectorStep) -> FloatArray:
+        scores = reward.score_steps(step.observations, step.actions, step.reached)
         scores = scores.astype(np.float64)
-        return scores if active is None else np.where(active, scores, 0.0)
+        if not self.shaping.charge_ends:
+            return scores
+        unpaid_end = step.terminated & (step.env_rewards <= 0.0) & (scores < 0.0)
+        return np.where(unpaid_end, scores * self.shaping.stay, scores)
+
+    def _potential_difference(
+        self, reward: ProcessReward, step: VectorStep
+    ) -> FloatArray:
+        # Both potentials come from the weights of now, also when they changed within
+        # the episode: a rollout's shaping is then that of one potential.
+        before = reward.score_states(step.observations)
+        after = np.where(step.terminated, 0.0, reward.score_states(step.reached))
+        return self.shaping.gamma * after - before
 
 
 class HasRewardMixer:
