@@ -24,6 +24,8 @@ EPISODES = 100
 N_ENVS = 10
 SEED_OFFSET = 1_000_000
 """Evaluation envs get other seeds than those the agent was trained in."""
+MAX_STEPS = 10_000
+"""Steps after which the episode to look at is broken off, should nothing end it."""
 
 
 @dataclass(frozen=True)
@@ -186,15 +188,12 @@ def reward_threshold(venv: VecEnv) -> float | None:
 
 
 def greedy_rollout(model: OnPolicyAlgorithm, env: gym.Env[Any, Any]) -> Rollout:
-    """Play one episode, taking the likeliest action at every step.
-
-    A time limit must end it if nothing else does.
-    """
+    """Play one episode of at most ``MAX_STEPS``, taking the likeliest actions."""
     rollout = Rollout()
     observation, info = env.reset(seed=SEED_OFFSET)
     _note_state(rollout, env, observation, info)
     over = False
-    while not over:
+    while not over and len(rollout.actions) < MAX_STEPS:
         action: Any = model.predict(observation, deterministic=True)[0]
         if isinstance(env.action_space, gym.spaces.Discrete):
             action = int(action)  # some envs look it up in a dict

@@ -101,6 +101,13 @@ def test_a_rollout_has_a_picture_of_every_state() -> None:
     assert [int(np.argmax(o)) for o in rollout.observations] == [0, 1, 2, 3]
 
 
+def test_an_episode_without_end_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oprl_gym.evaluation.MAX_STEPS", 70)
+    env = OPRLMazeEnv(layout=MAZE_TEXT, max_episode_steps=-1)
+    rollout = greedy_rollout(Always(3), env)  # type: ignore[arg-type]
+    assert len(rollout.actions) == 70
+
+
 def test_an_env_whose_actions_are_looked_up_in_a_dict() -> None:
     """FrozenLake cannot hash the 0-d array that a policy returns."""
     config = TrainConfig(env_id="FrozenLake-v1")
