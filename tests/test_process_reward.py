@@ -109,6 +109,17 @@ def test_a_saved_process_reward_comes_back_the_same(tmp_path, fitted):
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
+def test_the_same_reward_is_saved_in_the_same_bytes(tmp_path):
+    """Metadata is kept in a hash map by safetensors: its order changes each time."""
+    reward = process_reward()
+    contents = set()
+    for number in range(20):
+        path = tmp_path / f"{number}.safetensors"
+        save_process_reward(path, reward)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+
+
 def test_a_saved_process_reward_is_refused_by_another_env(tmp_path):
     path = tmp_path / "reward.safetensors"
     save_process_reward(path, process_reward())

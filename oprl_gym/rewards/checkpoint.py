@@ -28,14 +28,13 @@ _FIELDS = {
 def save_process_reward(path: str | Path, reward: ProcessReward) -> None:
     """Write ``reward`` to ``path``, replacing it only once the new file is whole."""
     state = reward.state()
-    header = {name: getattr(state, name) for name in _FIELDS}
+    header = {"format": FORMAT, **{name: getattr(state, name) for name in _FIELDS}}
     header["observation_space"] = str(reward.encoder.observation_space)
     header["action_space"] = str(reward.encoder.action_space)
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(
-        save(state.weights, {"format": FORMAT, "header": json.dumps(header)})
-    )
+    # One entry: safetensors writes several in an order that changes from run to run.
+    partial.write_bytes(save(state.weights, {"oprl_gym": json.dumps(header)}))
     os.replace(partial, path)
 
 
@@ -58,7 +57,7 @@ def load_process_reward(
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         header = _read_header(metadata)
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not a saved process reward: {error}") from error
     _check_spaces(path, header, observation_space, action_space)
     state = RewardState(weights=weights, **{name: header[name] for name in _FIELDS})
@@ -69,9 +68,11 @@ def load_process_reward(
 
 
 def _read_header(metadata: dict[str, str]) -> dict[str, Any]:
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"its format is {metadata.get('format')!r}, not {FORMAT!r}")
-    header: dict[str, Any] = json.loads(metadata["header"])
+    if "oprl_gym" not in metadata:
+        raise ValueError("it was not written by this library")
+    header: dict[str, Any] = json.loads(metadata["oprl_gym"])
+    if header["format"] != FORMAT:
+        raise ValueError(f"its format is {header['format']!r}, not {FORMAT!r}")
     for name, kind in _FIELDS.items():
         if type(header[name]) is not kind:
             raise ValueError(f"its {name} is {header[name]!r}")
