@@ -192,8 +192,8 @@ class RewardMixer:
         Returns (N,) process rewards, unscaled; 0 where not active.
         """
         step = VectorStep(
-            observations=self._recorder.current().copy(),
-            actions=np.array(actions),
+            observations=self._recorder.current(),
+            actions=actions,
             env_rewards=env_rewards,
             reached=next_observations,
             terminated=terminated,
@@ -203,8 +203,13 @@ class RewardMixer:
         process_rewards = self._score(step)
         if self._kept is not None:
             mixed = self.mixed(env_rewards, process_rewards)
-            kept = replace(step, reached=next_observations.copy())
-            self._kept.append((kept, mixed))
+            copies = replace(
+                step,
+                observations=step.observations.copy(),
+                actions=actions.copy(),
+                reached=next_observations.copy(),
+            )
+            self._kept.append((copies, mixed))
         self._env_returns += env_rewards
         self._process_returns += process_rewards
         self._recorder.step(
