@@ -121,7 +121,9 @@ def shaped(venv: VecEnv, arm: Arm, rung: Rung, seed: int) -> VecEnv:
     if arm.kind == "plain":
         return venv
     if arm.kind == "oprl":
-        return VecProcessReward(venv, arm.scale, arm.mode, DEFAULT_GAMMA)
+        return VecProcessReward(
+            venv, arm.scale, arm.mode, DEFAULT_GAMMA, charge_ends=arm.charge_ends
+        )
     if arm.kind == "count":
         return CountBonus(venv, arm.scale)
     if arm.kind == "constant":

@@ -70,6 +70,9 @@ class Arm:
     config: OPRLConfig | None = None
     """How a learned reward is learned."""
 
+    charge_ends: bool = True
+    """Whether a learned reward charges unpaid bad ends."""
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -89,7 +92,6 @@ def _budget(ppo: int, a2c: int) -> dict[str, int]:
 
 _SMALL = _budget(60_000, 100_000)
 _MIDDLE = _budget(100_000, 100_000)
-_LARGE = _budget(200_000, 200_000)
 _HARMLESS = _budget(300_000, 300_000)
 
 
@@ -107,11 +109,11 @@ RUNGS: dict[str, Rung] = {
     "Serpentine": Rung("OPRLMaze-Serpentine-v0", _SMALL, 60),
     "size12": Rung("OPRLMaze-v0", _MIDDLE, 150, {"size": 12}),
     "16x16": Rung("OPRLMaze-16x16-v0", _MIDDLE, 240),
-    "24x24": Rung("OPRLMaze-24x24-v0", _LARGE, 540),
+    "24x24": Rung("OPRLMaze-24x24-v0", _MIDDLE, 540),
     "random-1": _random(0),  # shortest path 14, chance of random success 7e-3
     "random-2": _random(10),  # 18, 6e-4
     "random-3": _random(486),  # 22, 5e-5
-    "doorkey": Rung("benchmarks.doorkey:OneHotDoorKey-5x5-v0", _LARGE, 250, maze=False),
+    "doorkey": Rung("benchmarks.doorkey:OneHotDoorKey-5x5-v0", _MIDDLE, 250, maze=False),
     "CartPole": Rung("CartPole-v1", _HARMLESS, 500, maze=False),
     # The ice is slippery: an agent that still explores gets nowhere near 90 %.
     "FrozenLake8x8": Rung("FrozenLake8x8-v1", _HARMLESS, 200, maze=False, target=0.5),
@@ -140,7 +142,7 @@ ARMS: dict[str, Arm] = {
     "plain": Arm("plain", scale=0.0),
     "oracle": Arm("oracle", scale=2.0),
     "oprl": _oprl(),
-    "tutorial": Arm("oprl", config=OPRLConfig.tutorial()),
+    "tutorial": Arm("oprl", config=OPRLConfig.tutorial(), charge_ends=False),
     "tutorial-agent": Arm("own-agent", config=OPRLConfig.tutorial()),
     "count": Arm("count"),
     "rnd": Arm("rnd"),
@@ -153,6 +155,7 @@ ARMS: dict[str, Arm] = {
     "input-obs-action": _oprl(reward_input="obs_action"),
     "aggregation-sum": _oprl(aggregation="sum"),
     "aggregation-mean": _oprl(aggregation="mean"),
+    "baseline-zero": _oprl(baseline="zero"),
     "potential": _oprl(mode="potential"),
     "ensemble-3": _oprl(ensemble_size=3),
     "scale-0": _oprl(scale=0.0),
@@ -207,10 +210,13 @@ def fits(arm: str, rung: str, algo: str) -> bool:
 
 def settings_of(arm: str, rung: str, algo: str) -> dict[str, Any]:
     """Return all that defines such a run but for its seed, as JSON knows it."""
+    added = asdict(ARMS[arm])
+    if ARMS[arm].kind != "oprl":
+        del added["charge_ends"]  # means nothing there
     env = asdict(RUNGS[rung])
     env["budget"] = RUNGS[rung].budget[algo]
     return {
-        "arm": asdict(ARMS[arm]),
+        "arm": added,
         "rung": env,
         "algo": asdict(ALGOS[algo]),
         "gamma": DEFAULT_GAMMA,

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from oprl_gym.types import Aggregation, Mode, RewardInput
+from oprl_gym.types import Aggregation, Baseline, Mode, RewardInput
 
 # What the wrappers use unless told otherwise. The scale is the tutorial's 0.1.
 DEFAULT_SCALE = 0.1
@@ -34,6 +34,10 @@ class OPRLConfig:
     terminated episode go on in its last observation for as long as the other takes;
     "mean" averages.
 
+    ``baseline`` says what scores are measured from. From "best", the best step known
+    scores 0 and all others less: an agent that lingers where it is good loses nothing,
+    but gains nothing either. From "zero", it is paid for every step it stays there.
+
     Example:
         >>> from oprl_gym import OPRLConfig
         >>> OPRLConfig(update_interval=512).update_interval
@@ -57,14 +61,17 @@ class OPRLConfig:
     aggregation: Aggregation = "absorbing"
     """How step scores make an episode's: sum with absorbing end, sum, or mean."""
 
-    learning_rate: float = 3e-4
-    """Step size of Adam (tutorial)."""
+    baseline: Baseline = "best"
+    """Score that counts as 0: the best step's (measured), or 0 itself (tutorial)."""
+
+    learning_rate: float = 6e-4
+    """Step size of Adam (measured; tutorial: 3e-4)."""
 
     max_grad_norm: float = 1.0
     """Gradients are clipped to this norm (tutorial)."""
 
-    batch_size: int = 32
-    """Pairs B in one gradient step (tutorial)."""
+    batch_size: int = 64
+    """Pairs B in one gradient step (measured; tutorial: 32)."""
 
     trajectory_capacity: int = 200
     """Latest episodes kept to form pairs from (tutorial)."""
@@ -90,7 +97,7 @@ class OPRLConfig:
     elite_share: float = 0.1
     """Share of the kept episodes that counts as the best (measured)."""
 
-    gradient_steps: int = 40
+    gradient_steps: int = 20
     """Gradient steps in each update (measured)."""
 
     ties: TieRule = "novelty"
@@ -111,6 +118,9 @@ class OPRLConfig:
         return cls(
             reward_input="obs",
             aggregation="sum",
+            baseline="zero",
+            learning_rate=3e-4,
+            batch_size=32,
             holdout_fraction=0.0,
             update_interval=120,
             pairs_per_update=1,
@@ -142,6 +152,7 @@ class OPRLConfig:
         _require(self, "return_discount", "in (0, 1]", lambda v: 0 < v <= 1)
         check_choice("reward_input", self.reward_input, get_args(RewardInput))
         check_choice("aggregation", self.aggregation, get_args(Aggregation))
+        check_choice("baseline", self.baseline, get_args(Baseline))
         check_choice("ties", self.ties, get_args(TieRule))
 
 

@@ -19,6 +19,7 @@ BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.integer[Any]]
 
 Aggregation = Literal["absorbing", "sum", "mean"]
+Baseline = Literal["best", "zero"]
 Mode = Literal["additive", "potential"]
 RewardInput = Literal["obs", "next_obs", "obs_action"]
 Ties = Literal["skip", "half", "second"]

@@ -92,8 +92,8 @@ def test_a_minibatch_sees_some_steps_of_a_long_episode_weighted_up(rng):
     batcher._table.max_rows = 0
     long, short = float_episode(rng, 640), float_episode(rng, 10)
     batch = batcher.batch([Preference(long, short, 1.0)], rng)
-    assert len(batch.rows) == 64 + 10
-    assert batch.weight.tolist() == [10.0] * 64 + [-1.0] * 10
+    assert len(batch.rows) == 16 + 10
+    assert batch.weight.tolist() == [40.0] * 16 + [-1.0] * 10
 
     first_value = torch.tensor(long.observations[1:, 0]).float()
     estimates = []
@@ -170,6 +170,29 @@ def test_ties_cost_no_questions(rng):
         [*failures, trajectory([0, 1, 3], [0, 1])]
     )
     assert report.new_preferences == SMALL.pairs_per_update
+
+
+@pytest.mark.parametrize("baseline", ["best", "zero"])
+def test_the_best_step_known_is_what_scores_are_measured_from(rng, baseline):
+    """From "best", no step is worth lingering for."""
+    subject = learner(replace(SMALL, baseline=baseline))
+    subject.update(walks(rng, 10))
+    with torch.inference_mode():
+        raw = subject.model(torch.eye(4)).numpy()
+    scores = subject.process_reward.score_states(np.eye(4, dtype=np.float32))
+    best = raw.max() if baseline == "best" else 0.0
+    np.testing.assert_allclose(scores, raw - best, atol=1e-6)
+
+
+def test_where_no_row_recurs_the_best_of_a_sample_stands_for_all(rng):
+    subject = learner(space=FLOATS)
+    subject._batcher._table.max_rows = 0
+    episodes = [float_episode(rng, 40) for _ in range(10)]
+    subject.update(episodes)
+    seen = np.concatenate([episode.observations[1:] for episode in episodes])
+    scores = subject.process_reward.score_states(seen)
+    assert np.mean(scores > 0) < 0.1
+    assert scores.max() > -0.1
 
 
 def test_nothing_is_fitted_without_a_new_answer(rng):

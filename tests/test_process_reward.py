@@ -99,6 +99,7 @@ def test_a_state_of_another_env_is_refused():
 def test_a_saved_process_reward_comes_back_the_same(tmp_path, fitted):
     path = tmp_path / "reward.safetensors"
     reward = process_reward(reward_input="obs_action", fitted=fitted)
+    reward.best = 0.25
     save_process_reward(path, reward)
     loaded = load_process_reward(path, MAZE, ACTIONS)
     batch = steps(MAZE, 5)
@@ -106,6 +107,7 @@ def test_a_saved_process_reward_comes_back_the_same(tmp_path, fitted):
         loaded.score_steps(*batch), reward.score_steps(*batch), atol=1e-6
     )
     assert loaded.fitted is fitted
+    assert loaded.best == 0.25
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 

@@ -16,7 +16,6 @@ from oprl_gym.types import (
     Aggregation,
     Array,
     FloatArray,
-    IntArray,
     Preference,
     Trajectory,
 )
@@ -33,16 +32,24 @@ class PairBatch:
     labels: Tensor  # (B,) float32
 
 
-MAX_STEPS = 64
+MAX_STEPS = 16
 """Steps of one episode in a minibatch, where each is an input row of its own."""
+
+
+@dataclass(frozen=True)
+class PairTerms:
+    """One pair as L terms: steps, and what each adds to first minus second."""
+
+    steps: Array  # (L,) row numbers or (L, d) rows
+    weights: FloatArray  # (L,) float32
 
 
 class PairBatcher:
     """Builds batches, encoding each trajectory once.
 
     As long as the env shows few distinct rows (see :class:`RowTable`), a trajectory is
-    kept as the numbers of the rows it visits, and a batch holds each row once; beyond
-    that, a trajectory is kept as its rows.
+    kept as the numbers of the rows it visits, a pair as how often it visits which, and
+    a batch holds each row once; beyond that, a trajectory is kept as its rows.
     """
 
     def __init__(self, encoder: StepEncoder, aggregation: Aggregation) -> None:
@@ -51,6 +58,7 @@ class PairBatcher:
         self._table = RowTable()
         # (T,) row numbers or (T, d) rows of each trajectory
         self._steps: WeakKeyDictionary[Trajectory, Array] = WeakKeyDictionary()
+        self._counted: WeakKeyDictionary[Preference, PairTerms] = WeakKeyDictionary()
 
     def batch(
         self, preferences: Sequence[Preference], rng: np.random.Generator | None = None
@@ -63,34 +71,53 @@ class PairBatcher:
                 steps is represented by so many of them, drawn at random and weighted
                 up: an unbiased estimate of its score, at a bounded cost.
         """
-        sides = [side for p in preferences for side in (p.first, p.second)]
-        steps = [self._steps_of(side) for side in sides]
-        if self._table.overflowed and any(side.ndim == 1 for side in steps):
-            self._steps.clear()  # the table gave up half-way through: start again
-            steps = [self._steps_of(side) for side in sides]
-        weights = [w for p in preferences for w in self._weights(p)]
-        if self._table.overflowed and rng is not None:
-            chosen = [_sample(len(side), rng) for side in steps]
-            scale = [len(s) / len(c) for s, c in zip(steps, chosen, strict=True)]
-            steps = [s[c] for s, c in zip(steps, chosen, strict=True)]
-            weights = [
-                w[c] * np.float32(k)
-                for w, c, k in zip(weights, chosen, scale, strict=True)
-            ]
-        return self._assemble(steps, weights, [p.label for p in preferences])
-
-    def _assemble(
-        self, steps: list[Array], weights: list[FloatArray], labels: list[float]
-    ) -> PairBatch:
-        rows, row = self._rows(np.concatenate(steps))
-        pair = np.repeat(np.arange(len(steps)) // 2, [len(side) for side in steps])
+        counted = [self._count(preference) for preference in preferences]
+        terms = [one for one in counted if one is not None]
+        if self._table.overflowed:
+            terms = [self._spread(preference, rng) for preference in preferences]
+        rows, row = self._rows(np.concatenate([one.steps for one in terms]))
+        lengths = [len(one.weights) for one in terms]
+        labels = [preference.label for preference in preferences]
         return PairBatch(
             rows=torch.from_numpy(rows),
             row=torch.from_numpy(row),
-            pair=torch.from_numpy(pair),
-            weight=torch.from_numpy(np.concatenate(weights)),
+            pair=torch.from_numpy(np.repeat(np.arange(len(terms)), lengths)),
+            weight=torch.from_numpy(np.concatenate([one.weights for one in terms])),
             labels=torch.tensor(labels, dtype=torch.float32),
         )
+
+    def _count(self, preference: Preference) -> PairTerms | None:
+        """Return a pair in which each row stands once; None if rows do not recur."""
+        known = self._counted.get(preference)
+        if known is not None or self._table.overflowed:
+            return known
+        sides = [self._steps_of(preference.first), self._steps_of(preference.second)]
+        if self._table.overflowed:  # just now: what was counted so far is of no use
+            self._steps.clear()
+            self._counted.clear()
+            return None
+        numbers = np.concatenate(sides)
+        sums = np.bincount(numbers, np.concatenate(self._weights(preference)))
+        visited = np.unique(numbers)
+        terms = PairTerms(visited, sums[visited].astype(np.float32))
+        self._counted[preference] = terms
+        return terms
+
+    def _spread(
+        self, preference: Preference, rng: np.random.Generator | None
+    ) -> PairTerms:
+        """Return a pair of which each step, or each of a sample, is a row."""
+        sides = (preference.first, preference.second)
+        steps, weights = [], []
+        for side, weight in zip(sides, self._weights(preference), strict=True):
+            rows = self._steps_of(side)
+            if rng is not None and len(side) > MAX_STEPS:
+                chosen = rng.choice(len(side), size=MAX_STEPS, replace=False)
+                rows = rows[chosen]
+                weight = weight[chosen] * np.float32(len(side) / MAX_STEPS)
+            steps.append(rows)
+            weights.append(weight)
+        return PairTerms(np.concatenate(steps), np.concatenate(weights))
 
     def _steps_of(self, trajectory: Trajectory) -> Array:
         steps = self._steps.get(trajectory)
@@ -130,10 +157,3 @@ class PairBatcher:
         if self.aggregation == "absorbing" and trajectory.terminated:
             weights[-1] += longer - steps
         return weights
-
-
-def _sample(n: int, rng: np.random.Generator) -> IntArray:
-    """Return the numbers of at most MAX_STEPS of n steps."""
-    if n <= MAX_STEPS:
-        return np.arange(n)
-    return rng.choice(n, size=MAX_STEPS, replace=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -75,9 +74,7 @@ class OPRLLearner:
         self._batcher = PairBatcher(
             self.process_reward.encoder, self.config.aggregation
         )
-        self._optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=self.config.learning_rate
-        )
+        self._optimizer = self._new_optimizer()
 
     @property
     def model(self) -> ProcessRewardModel:
@@ -127,6 +124,12 @@ class OPRLLearner:
         )
         return ProcessReward(encoder, model)
 
+    def _new_optimizer(self) -> torch.optim.Adam:
+        # Fused: several times faster than the default with layers as small as these.
+        return torch.optim.Adam(
+            self.model.parameters(), lr=self.config.learning_rate, fused=True
+        )
+
     def _ask(self, n_pairs: int) -> int:
         """Put pairs to the teacher and keep the answers; returns how many came."""
         trajectories = list(self.trajectories)
@@ -151,9 +154,8 @@ class OPRLLearner:
         return np.concatenate([elite, others])
 
     def _fit(self, steps: int) -> tuple[float | None, bool]:
-        """Take gradient steps; returns the mean loss, and whether it was undone."""
-        weights = copy.deepcopy(self.model.state_dict())
-        optimizer = copy.deepcopy(self._optimizer.state_dict())
+        """Take gradient steps; returns the mean loss, and whether they were undone."""
+        weights = {name: w.clone() for name, w in self.model.state_dict().items()}
         preferences = list(self.preferences)
         losses = [self._gradient_step(preferences) for _ in range(steps)]
         finite = all(
@@ -161,9 +163,10 @@ class OPRLLearner:
         )
         if not (np.isfinite(losses).all() and finite):
             self.model.load_state_dict(weights)
-            self._optimizer.load_state_dict(optimizer)
+            self._optimizer = self._new_optimizer()  # its averages are spoilt too
             return None, True
         self.process_reward.fitted = True
+        self.process_reward.best = self._best_score(preferences)
         self.process_reward.weights_changed()
         return float(np.mean(losses)), False
 
@@ -184,6 +187,14 @@ class OPRLLearner:
             )
         self._optimizer.step()
         return float(loss.detach()) / len(losses)
+
+    def _best_score(self, preferences: list[Preference]) -> float:
+        """Return the highest score of a step fitted to, or what is to stand for it."""
+        if self.config.baseline == "zero":
+            return 0.0
+        batch = self._batcher.batch(preferences, self.rng)
+        with torch.inference_mode():
+            return float(self.model(batch.rows).max())
 
     def _accuracy(self) -> float | None:
         if not self.held_out:

@@ -22,6 +22,7 @@ _FIELDS = {
     "hidden_size": int,
     "ensemble_size": int,
     "fitted": bool,
+    "best": float,
 }
 
 

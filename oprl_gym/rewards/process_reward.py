@@ -25,6 +25,7 @@ class RewardState:
         hidden_size: Units in each hidden layer.
         ensemble_size: Number of networks K.
         fitted: False as long as the weights are random; every score is then 0.
+        best: What the network(s) give the step from which all are scored.
         weights: The model's tensors by name, float32.
     """
 
@@ -33,11 +34,15 @@ class RewardState:
     hidden_size: int
     ensemble_size: int
     fitted: bool
+    best: float
     weights: dict[str, Array]
 
 
 class ProcessReward:
     """Scores steps by a :class:`ProcessRewardModel`; exactly 0 while it is unfitted.
+
+    A score is what the model gives a step, less :attr:`best`: what it gives the best
+    step known. So no step is worth lingering for, however good it is.
 
     Args:
         encoder: Turns steps into the model's input rows.
@@ -54,6 +59,7 @@ class ProcessReward:
         self.encoder = encoder
         self.model = model
         self.fitted = False
+        self.best = 0.0
         self._table = RowTable()
         self._known_scores = np.zeros(0, dtype=np.float32)
 
@@ -86,6 +92,7 @@ class ProcessReward:
             hidden_size=self.model.hidden_size,
             ensemble_size=self.model.ensemble_size,
             fitted=self.fitted,
+            best=self.best,
             weights={name: value.numpy().copy() for name, value in weights.items()},
         )
 
@@ -94,6 +101,7 @@ class ProcessReward:
         weights = {name: torch.tensor(value) for name, value in state.weights.items()}
         self.model.load_state_dict(weights)
         self.fitted = state.fitted
+        self.best = state.best
         self.weights_changed()
 
     def weights_changed(self) -> None:
@@ -135,5 +143,5 @@ class ProcessReward:
 
     def _predict(self, rows: FloatArray) -> FloatArray:
         with torch.inference_mode():
-            scores: FloatArray = self.model(torch.as_tensor(rows)).numpy()
-        return scores
+            raw: FloatArray = self.model(torch.as_tensor(rows)).numpy()
+        return raw - np.float32(self.best)
