@@ -22,6 +22,7 @@ if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder
 from benchmarks import provenance
 from benchmarks.commands import commands
 from benchmarks.goals import goals_table
+from benchmarks.headline import write_headline
 from benchmarks.measures import Estimate
 from benchmarks.results import read_all
 from benchmarks.settings import RUNGS
@@ -51,6 +52,8 @@ RUN_COLUMNS = (
 def write_tables(results: Path) -> None:
     """Write `summary.csv`, `runs.csv` and `README.md` of the runs in a folder.
 
+    Those of the reported runs also make the table in the project's README.
+
     Raises:
         ValueError: There are no runs.
     """
@@ -65,6 +68,8 @@ def write_tables(results: Path) -> None:
     _write_csv(results / "runs.csv", head, [_run_row(run) for run in ordered])
     page = _page(groups, head)
     (results / "README.md").write_text(page, encoding="utf-8")
+    if results == RESULTS:
+        write_headline(runs)
 
 
 def _provenance(runs: Sequence[Run], commands: Sequence[str]) -> list[str]:

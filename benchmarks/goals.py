@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.settings import RUNGS, SIXTY_STEP_RUNGS, SUITES
+from benchmarks.settings import HARMLESS, RUNGS, SIXTY_STEP_RUNGS
 from benchmarks.summary import Group, Key
 
 SEEDS = 20
@@ -15,7 +15,6 @@ ALGOS = ("ppo", "a2c")
 RIVALS = ("plain", "tutorial", "count", "rnd")
 HARD = ("TwoWalls", "TwoWallsLong", "ThreeWalls", "Serpentine")
 LARGE = ("16x16", "24x24")
-HARMLESS = SUITES["harmless"].rungs
 Groups = Mapping[Key, Group]
 
 

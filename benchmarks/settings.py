@@ -113,7 +113,9 @@ RUNGS: dict[str, Rung] = {
     "random-1": _random(0),  # shortest path 14, chance of random success 7e-3
     "random-2": _random(10),  # 18, 6e-4
     "random-3": _random(486),  # 22, 5e-5
-    "doorkey": Rung("benchmarks.doorkey:OneHotDoorKey-5x5-v0", _MIDDLE, 250, maze=False),
+    "doorkey": Rung(
+        "benchmarks.doorkey:OneHotDoorKey-5x5-v0", _MIDDLE, 250, maze=False
+    ),
     "CartPole": Rung("CartPole-v1", _HARMLESS, 500, maze=False),
     # The ice is slippery: an agent that still explores gets nowhere near 90 %.
     "FrozenLake8x8": Rung("FrozenLake8x8-v1", _HARMLESS, 200, maze=False, target=0.5),
@@ -168,7 +170,10 @@ RND_SCALES = (0.03, 0.1, 0.3)
 """Tried on two seeds (README.md); `ARMS["rnd"]` has 0.1. Arms `rnd-0.03`, ..."""
 ARMS |= {f"rnd-{scale}": Arm("rnd", scale) for scale in RND_SCALES}
 
-_HARNESS_ONLY = ("CartPole", "FrozenLake8x8", "smoke")
+HARMLESS = ("CartPole", "FrozenLake8x8")
+"""Envs in which there is nothing to gain, only something to lose."""
+
+_NO_LADDER = (*HARMLESS, "smoke")
 _RIVALS = ("tutorial", "tutorial-agent", "count", "rnd")
 _ABLATIONS = (
     "constant-minus",
@@ -180,7 +185,7 @@ _ABLATIONS = (
 SUITES: dict[str, Suite] = {
     "core": Suite(
         ("plain", "oracle", "oprl"),
-        tuple(name for name in RUNGS if name not in _HARNESS_ONLY),
+        tuple(name for name in RUNGS if name not in _NO_LADDER),
         ("ppo", "a2c"),
         20,
     ),
@@ -191,7 +196,7 @@ SUITES: dict[str, Suite] = {
         20,
     ),
     "ablations": Suite(_ABLATIONS, ("OPRLMaze-v0", "ThreeWalls"), ("ppo", "a2c"), 10),
-    "harmless": Suite(("plain", "oprl"), ("CartPole", "FrozenLake8x8"), ("ppo",), 20),
+    "harmless": Suite(("plain", "oprl"), HARMLESS, ("ppo",), 20),
     "smoke": Suite(
         ("plain", "oracle", "oprl", *_RIVALS), ("smoke",), ("ppo", "a2c", "own"), 2
     ),

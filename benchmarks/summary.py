@@ -86,12 +86,22 @@ def summarise(runs: Iterable[Run]) -> dict[Key, Group]:
 
 def steps_to_target(runs: Sequence[Run]) -> FloatArray:
     """Return (S,) env steps to the target rate, failures counted as the budget."""
-    return censored([run["steps_to_90"] for run in runs], _budget(runs))
+    return censored([run["steps_to_90"] for run in runs], budget_of(runs))
+
+
+def failures(runs: Sequence[Run]) -> int:
+    """Return how many runs never got to the target rate."""
+    return sum(run["steps_to_90"] is None for run in runs)
+
+
+def budget_of(runs: Sequence[Run]) -> int:
+    """Return the env steps that a run of a group had at most."""
+    return int(runs[0]["settings"]["rung"]["budget"])
 
 
 def _group(key: Key, runs: Sequence[Run], plain: Sequence[Run] | None) -> Group:
     steps = steps_to_target(runs)
-    first = censored([run["first_success_step"] for run in runs], _budget(runs))
+    first = censored([run["first_success_step"] for run in runs], budget_of(runs))
     area = np.array([np.mean(run["curve"]) / 100 for run in runs])
     better = None
     if plain is not None and key[2] != "plain":
@@ -99,8 +109,8 @@ def _group(key: Key, runs: Sequence[Run], plain: Sequence[Run] | None) -> Group:
     return Group(
         *key,
         seeds=len(runs),
-        budget=_budget(runs),
-        failures=sum(run["steps_to_90"] is None for run in runs),
+        budget=budget_of(runs),
+        failures=failures(runs),
         steps=estimate(iqm, steps),
         first=estimate(iqm, first),
         area=estimate(iqm, area),
@@ -113,10 +123,6 @@ def _group(key: Key, runs: Sequence[Run], plain: Sequence[Run] | None) -> Group:
         settings=len({json.dumps(run["settings"], sort_keys=True) for run in runs}),
         commits=tuple(sorted({run["commit"] for run in runs})),
     )
-
-
-def _budget(runs: Sequence[Run]) -> int:
-    return int(runs[0]["settings"]["rung"]["budget"])
 
 
 def _shortest(runs: Sequence[Run]) -> int | None:

@@ -18,11 +18,12 @@ from oprl_gym.types import Teacher, Trajectory, UpdateReport
 class OPRLCallback(BaseCallback):
     """Gathers episodes from the reward wrappers and hands them a fitted reward model.
 
-    Between rollouts, once ``config.update_interval`` env steps have passed, it takes
-    the finished episodes out of the wrapper(s), gives them to the learner and sends
-    the new weights down; the rollout that has just ended is scored anew by them before
-    the agent learns from it. It finds the wrapper(s) in the model's env by itself:
-    ``ProcessRewardWrapper`` in each env, or ``VecProcessReward`` around all of them.
+    Between rollouts, once ``config.update_interval`` env steps have passed (later on:
+    1 % of all so far, ``config.interval_growth``), it takes the finished episodes out
+    of the wrapper(s), gives them to the learner and sends the new weights down; the
+    rollout that has just ended is scored anew by them before the agent learns from it.
+    It finds the wrapper(s) in the model's env by itself: ``ProcessRewardWrapper`` in
+    each env, or ``VecProcessReward`` around all of them.
 
     It logs, once the first episodes are in, ``oprl/reward_loss`` and
     ``oprl/accuracy`` (of the fit), ``oprl/preferences`` (kept),
@@ -98,7 +99,9 @@ class OPRLCallback(BaseCallback):
     def _on_rollout_end(self) -> None:
         assert self.learner is not None
         assert self._port is not None
-        interval = self.learner.config.update_interval
+        config = self.learner.config
+        late = int(config.interval_growth * self.num_timesteps)
+        interval = max(config.update_interval, late)
         rounds = (self.num_timesteps - self._updated_at) // interval
         if rounds >= 1:
             self._updated_at += rounds * interval

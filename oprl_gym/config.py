@@ -88,6 +88,9 @@ class OPRLConfig:
     update_interval: int = 256
     """Env steps from one update of the reward model to the next (measured)."""
 
+    interval_growth: float = 0.01
+    """The same at least, as a share of all env steps so far; 0: it never grows."""
+
     pairs_per_update: int = 64
     """Pairs put to the teacher in each update (measured)."""
 
@@ -123,6 +126,7 @@ class OPRLConfig:
             batch_size=32,
             holdout_fraction=0.0,
             update_interval=120,
+            interval_growth=0.0,
             pairs_per_update=1,
             elite_pairs=0.0,
             gradient_steps=3,
@@ -146,6 +150,7 @@ class OPRLConfig:
         _require(self, "trajectory_capacity", "an integer >= 2", lambda v: v >= 2, int)
         for name in ("learning_rate", "max_grad_norm"):
             _require(self, name, "a positive number", lambda v: v > 0)
+        _require(self, "interval_growth", "in [0, 1]", lambda v: 0 <= v <= 1)
         _require(self, "elite_pairs", "in [0, 1]", lambda v: 0 <= v <= 1)
         _require(self, "elite_share", "in (0, 1]", lambda v: 0 < v <= 1)
         _require(self, "holdout_fraction", "in [0, 1)", lambda v: 0 <= v < 1)

@@ -17,10 +17,12 @@ from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from benchmarks import goals, ladder, settings
+from benchmarks.analyse import RESULTS
 from benchmarks.envs import make_venv
+from benchmarks.headline import README, headline_table, write_headline
 from benchmarks.measures import censored, estimate, improvement, interquartile_mean
 from benchmarks.recording import Track, success_curve
-from benchmarks.results import RunId, read_run, state_of, write_json
+from benchmarks.results import RunId, read_all, read_run, state_of, write_json
 from benchmarks.rnd import RandomNetworkDistillation
 from benchmarks.settings import ALGOS, ARMS, RUNGS, SUITES, Rung, settings_of
 from benchmarks.shaping import ConstantReward, CountBonus, OraclePotential
@@ -371,6 +373,30 @@ def test_a_group_of_runs_comes_to_one_row():
     assert group.area.value == 0.5
     assert group.improvement is not None
     assert group.improvement.value == (3 + 0.5) / 4
+
+
+def test_the_headline_is_that_of_the_reported_runs():
+    """The README shows what `analyse.py` would write today."""
+    text = README.read_text(encoding="utf-8")
+    assert headline_table(read_all(RESULTS)) in text
+
+
+def test_the_headline_says_what_failed():
+    runs = [
+        fake_run(arm, seed, steps)
+        for arm in ("plain", "oprl")
+        for seed, steps in enumerate([20_000, 20_000, 20_000, None])
+    ]
+    row = headline_table(runs).splitlines()[-1]
+    assert row.startswith("| TwoWalls | 20,000 (1 failed) |  | 20,000 (1 failed) |")
+
+
+def test_a_readme_without_a_place_for_the_table_is_left_alone(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("# Something else\n")
+    with pytest.raises(ValueError, match="lacks the lines"):
+        write_headline([], readme)
+    assert readme.read_text() == "# Something else\n"
 
 
 def test_goals_tell_a_miss_from_what_was_not_run():

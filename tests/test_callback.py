@@ -178,6 +178,26 @@ def test_the_reward_changes_only_between_rollouts_at_the_interval(interval):
     assert gaps.max(initial=0) <= -(-interval // 64) * 64
 
 
+def test_the_later_the_rarer_are_the_updates():
+    """At last an update waits for a quarter of all steps so far."""
+    env = VecProcessReward(make_vec_env(MAZE, n_envs=2))
+    config = OPRLConfig(hidden_size=8, update_interval=64, interval_growth=0.25)
+    done = []
+
+    class Watched(OPRLCallback):
+        def _on_rollout_end(self):
+            super()._on_rollout_end()
+            if not done or done[-1][1] is not self.report:
+                done.append((self.num_timesteps, self.report))
+
+    agent(env, PPO, n_steps=32, batch_size=64).learn(2048, callback=Watched(config))
+    times = np.array([step for step, _ in done])
+    assert times[:4].tolist() == [64, 128, 192, 256]
+    gaps = np.diff(times)
+    assert np.all(np.diff(gaps) >= 0)
+    assert gaps[-1] >= 0.25 * times[-2]
+
+
 class Buffer(BaseCallback):
     """Looks at what the agent is about to learn from."""
 

@@ -92,8 +92,9 @@ def test_a_minibatch_sees_some_steps_of_a_long_episode_weighted_up(rng):
     batcher._table.max_rows = 0
     long, short = float_episode(rng, 640), float_episode(rng, 10)
     batch = batcher.batch([Preference(long, short, 1.0)], rng)
-    assert len(batch.rows) == 16 + 10
-    assert batch.weight.tolist() == [40.0] * 16 + [-1.0] * 10
+    assert len(batch.rows) == 8 + 8
+    expected = [639 / 7] * 7 + [1.0] + [-9 / 7] * 7 + [-1.0]
+    np.testing.assert_allclose(batch.weight, expected, rtol=1e-5)
 
     first_value = torch.tensor(long.observations[1:, 0]).float()
     estimates = []

@@ -16,6 +16,7 @@ from oprl_gym.types import (
     Aggregation,
     Array,
     FloatArray,
+    IntArray,
     Preference,
     Trajectory,
 )
@@ -32,7 +33,7 @@ class PairBatch:
     labels: Tensor  # (B,) float32
 
 
-MAX_STEPS = 16
+MAX_STEPS = 8
 """Steps of one episode in a minibatch, where each is an input row of its own."""
 
 
@@ -68,8 +69,8 @@ class PairBatcher:
         Args:
             preferences: B of them.
             rng: If given, and rows do not recur, an episode of more than ``MAX_STEPS``
-                steps is represented by so many of them, drawn at random and weighted
-                up: an unbiased estimate of its score, at a bounded cost.
+                steps is represented by its last one and others drawn at random and
+                weighted up: an unbiased estimate of its score, at a bounded cost.
         """
         counted = [self._count(preference) for preference in preferences]
         terms = [one for one in counted if one is not None]
@@ -92,7 +93,7 @@ class PairBatcher:
         if known is not None or self._table.overflowed:
             return known
         sides = [self._steps_of(preference.first), self._steps_of(preference.second)]
-        if self._table.overflowed:  # just now: what was counted so far is of no use
+        if any(side.ndim == 2 for side in sides):  # the table has just given up
             self._steps.clear()
             self._counted.clear()
             return None
@@ -112,9 +113,8 @@ class PairBatcher:
         for side, weight in zip(sides, self._weights(preference), strict=True):
             rows = self._steps_of(side)
             if rng is not None and len(side) > MAX_STEPS:
-                chosen = rng.choice(len(side), size=MAX_STEPS, replace=False)
-                rows = rows[chosen]
-                weight = weight[chosen] * np.float32(len(side) / MAX_STEPS)
+                chosen, share = _sample(len(side), rng)
+                rows, weight = rows[chosen], weight[chosen] / share
             steps.append(rows)
             weights.append(weight)
         return PairTerms(np.concatenate(steps), np.concatenate(weights))
@@ -157,3 +157,12 @@ class PairBatcher:
         if self.aggregation == "absorbing" and trajectory.terminated:
             weights[-1] += longer - steps
         return weights
+
+
+def _sample(n: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
+    """Return MAX_STEPS of n steps, and how often each is drawn on average."""
+    # The last one always, as its weight can be that of hundreds ("absorbing").
+    earlier = rng.integers(n - 1, size=MAX_STEPS - 1)
+    share = np.full(MAX_STEPS, (MAX_STEPS - 1) / (n - 1), dtype=np.float32)
+    share[-1] = 1.0
+    return np.append(earlier, n - 1), share
