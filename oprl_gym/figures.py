@@ -80,7 +80,9 @@ def show_reward(env: gym.Env[Any, Any], reward: ProcessReward | None) -> None:
     from oprl_gym.evaluation import cell_rewards
 
     if reward is not None and isinstance(env.unwrapped, OPRLMazeEnv):
-        env.unwrapped.set_heat(cell_rewards(reward, env.unwrapped))
+        cells = cell_rewards(reward, env.unwrapped)
+        # Colours change at 0: half-way between the worst cell and the best.
+        env.unwrapped.set_heat(cells - (np.nanmin(cells) + np.nanmax(cells)) / 2)
 
 
 def draw_learning(folder: RunFolder) -> None:

@@ -63,9 +63,12 @@ def _draw_heat(ax: Axes, rewards: FloatArray) -> None:
 
     colors = ["#5C97CB", "#FAF9F6", "#F09646"]  # those of the maze's own pictures
     diverging = LinearSegmentedColormap.from_list("oprl", colors)
-    known = np.abs(rewards[np.isfinite(rewards)])
-    largest = float(known.max(initial=0.0)) or 1.0
-    image = ax.imshow(rewards, cmap=diverging, vmin=-largest, vmax=largest)
+    known = rewards[np.isfinite(rewards)]
+    if known.size and known.min() < known.max():
+        low, high = float(known.min()), float(known.max())
+    else:
+        low, high = -1.0, 1.0
+    image = ax.imshow(rewards, cmap=diverging, vmin=low, vmax=high)
     height, width = rewards.shape
     ax.hlines(np.arange(height + 1) - 0.5, -0.5, width - 0.5, color="white", lw=0.8)
     ax.vlines(np.arange(width + 1) - 0.5, -0.5, height - 0.5, color="white", lw=0.8)

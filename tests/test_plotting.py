@@ -113,14 +113,14 @@ def test_a_group_has_one_colour_its_mean_and_one_entry_in_the_legend() -> None:
 
 def test_the_reward_map_shows_walls_start_goal_path_and_numbers() -> None:
     layout = make_layout("S.#\n..G")
-    rewards = np.array([[-0.5, 0.2, 9.0], [0.0, 0.4, 0.5]])
+    rewards = np.array([[-1.5, 0.2, 9.0], [0.0, 0.4, 0.5]])
     path = [(0, 0), (0, 1), (1, 1), (1, 1), (1, 2)]
     ax = plot_reward_map(layout, rewards, path, "Title")
     (image,) = ax.images
     shown = image.get_array()
     assert shown is not None
     assert np.ma.getmaskarray(shown).tolist() == [[0, 0, 1], [0, 0, 0]]  # the wall
-    assert image.get_clim() == (-0.5, 0.5)  # zero is in the middle
+    assert image.get_clim() == (-1.5, 0.5)  # from the worst cell to the best
     bar = ax.figure.axes[1]
     assert bar.get_ylabel() == "process reward"
     arrows = [text for text in ax.texts if text.get_text() == ""]
