@@ -1,5 +1,13 @@
-"""Callbacks for Stable-Baselines3."""
+"""Callbacks and replay buffers for Stable-Baselines3."""
 
 from oprl_gym.callbacks.oprl import OPRLCallback
+from oprl_gym.callbacks.replay import (
+    ProcessRewardDictReplayBuffer,
+    ProcessRewardReplayBuffer,
+)
 
-__all__ = ["OPRLCallback"]
+__all__ = [
+    "OPRLCallback",
+    "ProcessRewardDictReplayBuffer",
+    "ProcessRewardReplayBuffer",
+]

@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 from oprl_gym.callbacks.advantages import add_rewards
 from oprl_gym.callbacks.ports import RewardPort
+from oprl_gym.callbacks.replay import find_replay
+from oprl_gym.wrappers.shaping import StepScorer
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -24,6 +26,9 @@ class OPRLCallback(BaseCallback):
     rollout that has just ended is scored anew by them before the agent learns from it.
     It finds the wrapper(s) in the model's env by itself: ``ProcessRewardWrapper`` in
     each env, or ``VecProcessReward`` around all of them.
+
+    An off-policy agent (DQN, SAC, TD3) needs ``ProcessRewardReplayBuffer``, which
+    scores transitions when they are drawn.
 
     It logs, once the first episodes are in, ``oprl/reward_loss`` and
     ``oprl/accuracy`` (of the fit), ``oprl/preferences`` (kept),
@@ -70,6 +75,7 @@ class OPRLCallback(BaseCallback):
         self._config = config
         self._teacher = teacher
         self._port: RewardPort | None = None
+        self._replay: StepScorer | None = None  # of an off-policy agent's buffer
         self._updated_at = 0  # num_timesteps of the last update
         self._stats: dict[str, float] = {}
 
@@ -77,7 +83,8 @@ class OPRLCallback(BaseCallback):
         self._port = RewardPort.find(self.training_env)
         if self.learner is None:
             self.learner = self._new_learner()
-        self._port.load_reward_state(self.learner.reward_state())
+        self._replay = find_replay(self.model, self._port)
+        self._send_weights()
 
     def _on_training_start(self) -> None:
         # Also right after `reset_num_timesteps`, and in a second learn().
@@ -85,7 +92,8 @@ class OPRLCallback(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         assert self._port is not None
-        self._port.keep_rollout()
+        if self._rollout_buffer() is not None:
+            self._port.keep_rollout()
 
     def _on_step(self) -> bool:
         # Stable-Baselines3 wraps a single env in a Monitor outside our wrapper, which
@@ -107,11 +115,25 @@ class OPRLCallback(BaseCallback):
             self._updated_at += rounds * interval
             episodes = self._port.pop_episodes()
             self.report = self.learner.update(episodes, rounds)
-            self._port.load_reward_state(self.learner.reward_state())
+            self._send_weights()
             self._rescore_rollout()
             if episodes:
                 self._stats = self._episode_stats(episodes)
         self._log()
+
+    def _send_weights(self) -> None:
+        """Hand the newest process reward to all that score steps."""
+        assert self.learner is not None
+        assert self._port is not None
+        state = self.learner.reward_state()
+        self._port.load_reward_state(state)
+        if self._replay is not None:
+            self._replay.load_reward_state(state)
+
+    def _rollout_buffer(self) -> RolloutBuffer | None:
+        """Return the buffer of an on-policy agent."""
+        buffer = getattr(self.model, "rollout_buffer", None)
+        return buffer if isinstance(buffer, RolloutBuffer) else None
 
     def _rescore_rollout(self) -> None:
         """Let the agent learn from this rollout as the newest weights score it.
@@ -121,8 +143,8 @@ class OPRLCallback(BaseCallback):
         second time before any reward drew it.
         """
         assert self._port is not None
-        buffer = getattr(self.model, "rollout_buffer", None)
-        if not isinstance(buffer, RolloutBuffer):
+        buffer = self._rollout_buffer()
+        if buffer is None:
             return
         rescored = self._port.rescore_rollout()
         # Stable-Baselines3 adds gamma * V to the reward of truncated steps. Any other
@@ -151,14 +173,16 @@ class OPRLCallback(BaseCallback):
 
     def _episode_stats(self, episodes: list[Trajectory]) -> dict[str, float]:
         assert self._port is not None
-        scale = self._port.shaping().scale
+        shaping = self._port.shaping()
         steps = sum(len(episode) for episode in episodes)
         env_returns = np.array([episode.env_return for episode in episodes])
         process_returns = np.array([episode.process_return for episode in episodes])
         return {
             "oprl/process_reward_mean": float(process_returns.sum() / steps),
             "oprl/env_reward_mean": float(env_returns.sum() / steps),
-            "oprl/mixed_return": float((env_returns + scale * process_returns).mean()),
+            "oprl/mixed_return": float(
+                shaping.mixed(env_returns, process_returns).mean()
+            ),
         }
 
     def _log(self) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from gymnasium import Space
 from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
-from oprl_gym.wrappers.mixing import Rescored, Shaping
+from oprl_gym.wrappers.mixing import Rescored
 from oprl_gym.wrappers.sb3_vec import VecProcessReward
+from oprl_gym.wrappers.shaping import Shaping
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_wrapper
 
 from oprl_gym.rewards.process_reward import RewardState

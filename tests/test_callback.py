@@ -125,7 +125,7 @@ def test_the_reward_model_is_learned_and_reaches_the_envs(set_up, algo, tmp_path
 def test_a_monitor_outside_does_report_the_mixed_return_without_the_callback():
     """Why the callback mends it: this is what Stable-Baselines3 sets up by itself."""
     env = Monitor(ProcessRewardWrapper(CountingEnv(), scale=0.5))
-    env.env._mixer.process_reward = _Constant()
+    env.env._mixer.scorer.process_reward = _Constant()
     env.reset()
     for _ in range(3):
         info = env.step(0)[4]
@@ -162,7 +162,7 @@ def test_the_reward_changes_only_between_rollouts_at_the_interval(interval):
 
     class Scores(BaseCallback):
         def _on_step(self):
-            reward = env._mixer.process_reward
+            reward = env._mixer.scorer.process_reward
             scores = reward.score_states(np.eye(64, dtype=np.float32))
             if not updates or not np.array_equal(updates[-1][1], scores):
                 updates.append((self.num_timesteps, scores))
@@ -225,7 +225,7 @@ def newest_rewards(observations, steps, env, scale):
         for n, info in enumerate(infos):
             if "terminal_observation" in info:
                 reached[t, n] = info["terminal_observation"]
-    scores = env._mixer.process_reward.score_states(reached.reshape(-1, 64))
+    scores = env._mixer.scorer.process_reward.score_states(reached.reshape(-1, 64))
     paid = np.array([[info["env_reward"] for info in infos] for infos in steps[:-1]])
     return paid + scale * scores.reshape(paid.shape)
 

@@ -14,6 +14,10 @@ SPACES = [
     spaces.Discrete(5),
     spaces.Discrete(4, start=-2),
     spaces.MultiDiscrete([2, 3]),
+    spaces.MultiDiscrete([[2, 3], [4, 2]], start=[[0, 1], [-3, 5]]),
+    spaces.Dict(
+        {"t": spaces.Tuple([spaces.MultiDiscrete([3, 2]), spaces.Discrete(2)])}
+    ),
     spaces.MultiBinary(4),
     spaces.Dict({"a": spaces.Discrete(3), "b": spaces.Box(-1, 1, (2,))}),
     spaces.Tuple([spaces.Discrete(2), spaces.Dict({"x": spaces.MultiBinary(2)})]),

@@ -28,7 +28,7 @@ def scalar_stream(**shaping):
     """Yield (reward, info) per step, resetting after each end."""
     terminates = shaping.pop("terminates", True)
     env = ProcessRewardWrapper(CountingEnv(terminates=terminates), **shaping)
-    env._mixer.process_reward = TellingReward()
+    env._mixer.scorer.process_reward = TellingReward()
     env.reset()
     stream = []
     for action in ACTIONS:
@@ -43,7 +43,7 @@ def sb3_stream(**shaping):
     terminates = shaping.pop("terminates", True)
     venv = DummyVecEnv([lambda: CountingEnv(terminates=terminates)] * N)
     env = VecProcessReward(venv, **shaping)
-    env._mixer.process_reward = TellingReward()
+    env._mixer.scorer.process_reward = TellingReward()
     env.reset()
     stream = []
     for action in ACTIONS:
@@ -62,7 +62,7 @@ def vector_stream(autoreset_mode, **shaping):
         ),
         **shaping,
     )
-    env._mixer.process_reward = TellingReward()
+    env._mixer.scorer.process_reward = TellingReward()
     env.reset()
     stream, actions = [], list(ACTIONS)
     ended = np.zeros(N, dtype=bool)
@@ -260,13 +260,13 @@ def test_a_kept_rollout_is_scored_again_by_the_newest_weights(kind, truncates):
             [0] * N,
         ),
     }[kind]()
-    env._mixer.process_reward = Constant(2.0)
+    env._mixer.scorer.process_reward = Constant(2.0)
     env.reset()
     env.step(np.array(action) if n > 1 else action)  # before the rollout: not kept
     env.keep_rollout()
     for _ in range(2):
         env.step(np.array(action) if n > 1 else action)
-    env._mixer.process_reward = TellingReward()
+    env._mixer.scorer.process_reward = TellingReward()
 
     rescored = env.rescore_rollout()
 
@@ -282,7 +282,7 @@ def test_steps_that_only_reset_are_not_scored_again_either():
     env.keep_rollout()
     for _ in range(4):
         env.step(np.zeros(N, int))
-    env._mixer.process_reward = TellingReward()
+    env._mixer.scorer.process_reward = TellingReward()
     assert env.rescore_rollout().newest[3].tolist() == [0.0] * N
 
 
@@ -304,10 +304,30 @@ def test_an_unpaid_end_is_no_way_out_of_bad_scores(
         CountingEnv(length=2, terminates=terminates), lambda reward: paid
     )
     env = ProcessRewardWrapper(inner, gamma=0.75, charge_ends=charge_ends)
-    env._mixer.process_reward = Constant(score)
+    env._mixer.scorer.process_reward = Constant(score)
     env.reset()
     assert env.step(0)[4]["process_reward"] == score
     assert env.step(0)[4]["process_reward"] == expected
+
+
+def test_without_the_env_reward_only_the_process_reward_is_left():
+    """Then an env reward says nothing about an end either."""
+    env = ProcessRewardWrapper(
+        CountingEnv(length=2), scale=0.5, gamma=0.75, env_reward_weight=0.0
+    )
+    env._mixer.scorer.process_reward = Constant(-2.0)
+    env.reset()
+    assert env.step(0)[1] == -1.0
+    _, reward, _, _, info = env.step(0)
+    assert reward == 0.5 * -2.0 / (1 - 0.75)
+    assert info["env_reward"] == 1002
+    assert info["oprl_episode"]["mixed_return"] == -1.0 + reward
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_weight_that_is_no_number_is_refused(value):
+    with pytest.raises(ValueError, match="env_reward_weight must be a finite"):
+        ProcessRewardWrapper(CountingEnv(), env_reward_weight=value)
 
 
 def test_without_a_discount_staying_is_worth_a_thousand_scores_at_most():

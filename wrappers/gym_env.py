@@ -7,7 +7,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.utils import RecordConstructorArgs
-from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer, Shaping
+from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer
+from oprl_gym.wrappers.shaping import Shaping
 
 from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE
 from oprl_gym.rewards.encoding import to_array
@@ -28,12 +29,15 @@ class ProcessRewardWrapper(
     Args:
         env: The env to wrap.
         scale: Weight of the process reward.
-        mode: "additive" or "potential"; see :class:`~oprl_gym.wrappers.mixing.Shaping`.
+        mode: "additive" or "potential"; see
+            :class:`~oprl_gym.wrappers.shaping.Shaping`.
         gamma: The agent's discount, for "potential" and ``charge_ends``.
         reward_input: "obs", "next_obs" or "obs_action"; None takes what the learner
             uses.
         charge_ends: Whether an unpaid end in a state scored below 0 is charged what
-            staying there would cost; see :class:`~oprl_gym.wrappers.mixing.Shaping`.
+            staying there would cost; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
+        env_reward_weight: Weight of the env's own reward; 0 for an agent that learns
+            from the process reward alone.
 
     Raises:
         ValueError: An argument makes no sense; the message names it.
@@ -56,6 +60,7 @@ class ProcessRewardWrapper(
         gamma: float = DEFAULT_GAMMA,
         reward_input: RewardInput | None = None,
         charge_ends: bool = True,
+        env_reward_weight: float = 1.0,
     ) -> None:
         RecordConstructorArgs.__init__(
             self,
@@ -64,9 +69,12 @@ class ProcessRewardWrapper(
             gamma=gamma,
             reward_input=reward_input,
             charge_ends=charge_ends,
+            env_reward_weight=env_reward_weight,
         )
         gym.Wrapper.__init__(self, env)
-        shaping = Shaping(scale, mode, gamma, reward_input, charge_ends)
+        shaping = Shaping(
+            scale, mode, gamma, reward_input, charge_ends, env_reward_weight
+        )
         self._mixer = RewardMixer(
             env.observation_space,
             env.action_space,
@@ -79,7 +87,9 @@ class ProcessRewardWrapper(
     ) -> tuple[Any, dict[str, Any]]:
         """Reset the env and start recording an episode."""
         observation, info = self.env.reset(seed=seed, options=options)
-        self._mixer.begin(to_array(self._mixer.observation_space, observation)[None])
+        self._mixer.begin(
+            to_array(self._mixer.scorer.observation_space, observation)[None]
+        )
         return observation, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -88,9 +98,9 @@ class ProcessRewardWrapper(
         env_reward = float(reward)
         rewards = np.array([env_reward])
         process_rewards = self._mixer.step(
-            to_array(self._mixer.action_space, action)[None],
+            to_array(self._mixer.scorer.action_space, action)[None],
             rewards,
-            to_array(self._mixer.observation_space, observation)[None],
+            to_array(self._mixer.scorer.observation_space, observation)[None],
             np.array([terminated]),
             np.array([truncated]),
         )

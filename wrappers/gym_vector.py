@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
-from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer, Shaping
+from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer
+from oprl_gym.wrappers.shaping import Shaping
 
 from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE
 from oprl_gym.rewards.encoding import batch_to_array, to_array
@@ -25,12 +26,15 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
     Args:
         env: The vector env to wrap.
         scale: Weight of the process reward.
-        mode: "additive" or "potential"; see :class:`~oprl_gym.wrappers.mixing.Shaping`.
+        mode: "additive" or "potential"; see
+            :class:`~oprl_gym.wrappers.shaping.Shaping`.
         gamma: The agent's discount, for "potential" and ``charge_ends``.
         reward_input: "obs", "next_obs" or "obs_action"; None takes what the learner
             uses.
         charge_ends: Whether an unpaid end in a state scored below 0 is charged what
-            staying there would cost; see :class:`~oprl_gym.wrappers.mixing.Shaping`.
+            staying there would cost; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
+        env_reward_weight: Weight of the env's own reward; 0 for an agent that learns
+            from the process reward alone.
 
     Raises:
         ValueError: An argument makes no sense, or the env does not say how it resets.
@@ -53,10 +57,13 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
         gamma: float = DEFAULT_GAMMA,
         reward_input: RewardInput | None = None,
         charge_ends: bool = True,
+        env_reward_weight: float = 1.0,
     ) -> None:
         super().__init__(env)
         self.autoreset_mode = _autoreset_mode(env)
-        shaping = Shaping(scale, mode, gamma, reward_input, charge_ends)
+        shaping = Shaping(
+            scale, mode, gamma, reward_input, charge_ends, env_reward_weight
+        )
         self._mixer = RewardMixer(
             env.single_observation_space,
             env.single_action_space,
@@ -86,7 +93,7 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
         ended = terminated | truncated
         env_rewards = np.asarray(rewards, dtype=np.float64)
         process_rewards = self._mixer.step(
-            batch_to_array(self._mixer.action_space, actions, self.num_envs),
+            batch_to_array(self._mixer.scorer.action_space, actions, self.num_envs),
             env_rewards,
             self._reached(after, ended, infos),
             terminated,
@@ -105,7 +112,7 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
         reached = after.copy()
         for env in np.flatnonzero(ended):
             final = infos["final_obs"][env]
-            reached[env] = to_array(self._mixer.observation_space, final)
+            reached[env] = to_array(self._mixer.scorer.observation_space, final)
         return reached
 
     def _infos(
@@ -137,7 +144,7 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
 
     def _array(self, observations: Any) -> Array:
         return batch_to_array(
-            self._mixer.observation_space, observations, self.num_envs
+            self._mixer.scorer.observation_space, observations, self.num_envs
         )
 
 

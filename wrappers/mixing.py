@@ -1,80 +1,17 @@
-"""What the three wrappers share: scoring steps, mixing rewards, recording episodes."""
+"""What the three wrappers share: mixing rewards, recording episodes."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep
 
-from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE, check_choice
 from oprl_gym.preferences.recorder import EpisodeRecorder
-from oprl_gym.rewards.process_reward import ProcessReward, RewardState
-from oprl_gym.types import Array, BoolArray, FloatArray, Mode, RewardInput, Trajectory
-
-
-@dataclass(frozen=True)
-class Shaping:
-    """How the process reward is mixed with the env's.
-
-    Args:
-        scale: Weight of the process reward.
-        mode: "additive" adds the step's score. "potential" takes the score of a state
-            as a potential phi and adds gamma * phi(s') - phi(s), which leaves the
-            optimal policy as it is (Ng, Harada & Russell 1999); phi is 0 at a
-            terminal state, but not where an episode was truncated.
-        gamma: The agent's discount, for "potential" and for ``charge_ends``.
-        reward_input: What a step is scored by; None takes what the learner uses.
-        charge_ends: Whether, in "additive" mode, a step that ends an episode without
-            an env reward in a state scored below 0 gets what staying there for good
-            would: score / (1 - gamma), at most 1000 times the score. Otherwise an
-            agent that meets scores below 0 everywhere learns to end its episodes,
-            say by falling into a hole.
-
-    Raises:
-        ValueError: A value makes no sense; the message names it.
-    """
-
-    scale: float = DEFAULT_SCALE
-    mode: Mode = DEFAULT_MODE
-    gamma: float = DEFAULT_GAMMA
-    reward_input: RewardInput | None = None
-    charge_ends: bool = True
-
-    @property
-    def stay(self) -> float:
-        """How many times a score is worth that is paid for good: 1 / (1 - gamma)."""
-        return min(1000.0, 1.0 / max(1e-9, 1.0 - self.gamma))
-
-    def __post_init__(self) -> None:
-        """Check every value."""
-        if not math.isfinite(self.scale):
-            raise ValueError(f"scale must be a finite number, got {self.scale!r}")
-        if not 0.0 <= self.gamma <= 1.0:
-            raise ValueError(f"gamma must be in [0, 1], got {self.gamma!r}")
-        check_choice("mode", self.mode, get_args(Mode))
-        if self.reward_input is not None:
-            check_choice("reward_input", self.reward_input, get_args(RewardInput))
-        if self.mode == "potential" and self.reward_input == "obs_action":
-            raise ValueError(
-                "mode='potential' needs a score of the state alone, which "
-                "reward_input='obs_action' is not; use 'next_obs' or 'obs'"
-            )
-
-
-@dataclass(frozen=True)
-class VectorStep:
-    """One step of N envs; ``active`` is False where it only reset an env."""
-
-    observations: Array  # (N, ...)
-    actions: Array  # (N, ...)
-    env_rewards: FloatArray  # (N,)
-    reached: Array  # (N, ...)
-    terminated: BoolArray  # (N,)
-    truncated: BoolArray  # (N,)
-    active: BoolArray | None  # (N,), None: all
+from oprl_gym.rewards.process_reward import RewardState
+from oprl_gym.types import Array, BoolArray, FloatArray, Trajectory
 
 
 @dataclass(frozen=True)
@@ -109,33 +46,13 @@ class RewardMixer:
         num_envs: int,
         shaping: Shaping,
     ) -> None:
-        self.observation_space = observation_space
-        self.action_space = action_space
         self.num_envs = num_envs
-        self.shaping = shaping
-        self.process_reward: ProcessReward | None = None  # None: never fitted
+        self.scorer = StepScorer(observation_space, action_space, shaping)
         self._recorder = EpisodeRecorder(num_envs)
         # Steps and mixed rewards (N,) of a rollout; None: none is kept.
         self._kept: list[tuple[VectorStep, FloatArray]] | None = None
         self._env_returns = np.zeros(num_envs)
         self._process_returns = np.zeros(num_envs)
-
-    def load_reward_state(self, state: RewardState) -> None:
-        """Take over a process reward.
-
-        Raises:
-            ValueError: It scores something else than this wrapper was told to.
-        """
-        wanted = self.shaping.reward_input
-        if wanted is not None and wanted != state.reward_input:
-            raise ValueError(
-                f"the wrapper was made with reward_input={wanted!r} but the learner "
-                f"uses {state.reward_input!r}; give both the same, or leave it out of "
-                "the wrapper"
-            )
-        self.process_reward = ProcessReward.from_state(
-            self.observation_space, self.action_space, state
-        )
 
     def pop_episodes(self) -> list[Trajectory]:
         """Return the episodes finished since the last call."""
@@ -154,7 +71,8 @@ class RewardMixer:
         if not self._kept:
             raise RuntimeError("no rollout was kept: call keep_rollout() before it")
         newest = [
-            self.mixed(step.env_rewards, self._score(step)) for step, _ in self._kept
+            self.mixed(step.env_rewards, self.scorer.score(step))
+            for step, _ in self._kept
         ]
         return Rescored(
             given=np.stack([given for _, given in self._kept]),
@@ -200,7 +118,7 @@ class RewardMixer:
             truncated=truncated,
             active=active,
         )
-        process_rewards = self._score(step)
+        process_rewards = self.scorer.score(step)
         if self._kept is not None:
             mixed = self.mixed(env_rewards, process_rewards)
             copies = replace(
@@ -223,8 +141,9 @@ class RewardMixer:
         return process_rewards
 
     def mixed(self, env_rewards: FloatArray, process_rewards: FloatArray) -> FloatArray:
-        """Return what the agent gets: env reward + scale * process reward."""
-        return env_rewards + self.shaping.scale * process_rewards
+        """Return what the agent gets."""
+        mixed: FloatArray = self.scorer.shaping.mixed(env_rewards, process_rewards)
+        return mixed
 
     def episode_infos(self, ended: BoolArray) -> dict[str, FloatArray]:
         """Return the (N,) returns of the episodes that just ended; 0 elsewhere."""
@@ -244,40 +163,13 @@ class RewardMixer:
         """
         env_return = self._env_returns[env]
         process_return = self._process_returns[env]
-        mixed_return = env_return + self.shaping.scale * process_return
+        mixed_return = self.scorer.shaping.mixed(env_return, process_return)
         monitor = inner_info.get("episode")
         return {
             "env_return": float(env_return if monitor is None else monitor["r"]),
             "process_return": float(process_return),
             "mixed_return": float(mixed_return),
         }
-
-    def _score(self, step: VectorStep) -> FloatArray:
-        """Return the (N,) process rewards of a step."""
-        if self.process_reward is None:
-            return np.zeros(self.num_envs)
-        if self.shaping.mode == "additive":
-            scores = self._additive(self.process_reward, step)
-        else:
-            scores = self._potential_difference(self.process_reward, step)
-        return scores if step.active is None else np.where(step.active, scores, 0.0)
-
-    def _additive(self, reward: ProcessReward, step: VectorStep) -> FloatArray:
-        scores = reward.score_steps(step.observations, step.actions, step.reached)
-        scores = scores.astype(np.float64)
-        if not self.shaping.charge_ends:
-            return scores
-        unpaid_end = step.terminated & (step.env_rewards <= 0.0) & (scores < 0.0)
-        return np.where(unpaid_end, scores * self.shaping.stay, scores)
-
-    def _potential_difference(
-        self, reward: ProcessReward, step: VectorStep
-    ) -> FloatArray:
-        # Both potentials come from the weights of now, also when they changed within
-        # the episode: a rollout's shaping is then that of one potential.
-        before = reward.score_states(step.observations)
-        after = np.where(step.terminated, 0.0, reward.score_states(step.reached))
-        return self.shaping.gamma * after - before
 
 
 class HasRewardMixer:
@@ -288,15 +180,16 @@ class HasRewardMixer:
     @property
     def shaping(self) -> Shaping:
         """How this wrapper mixes rewards."""
-        return self._mixer.shaping
+        return self._mixer.scorer.shaping
 
     def reward_spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
         """Return the observation and action space that steps are scored in."""
-        return self._mixer.observation_space, self._mixer.action_space
+        scorer = self._mixer.scorer
+        return scorer.observation_space, scorer.action_space
 
     def load_reward_state(self, state: RewardState) -> None:
         """Score by this process reward from the next step on."""
-        self._mixer.load_reward_state(state)
+        self._mixer.scorer.load_reward_state(state)
 
     def pop_episodes(self) -> list[Trajectory]:
         """Return the episodes finished since the last call, oldest first."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer, Shaping
+from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer
+from oprl_gym.wrappers.shaping import Shaping
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
@@ -24,12 +25,15 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
     Args:
         venv: The VecEnv to wrap.
         scale: Weight of the process reward.
-        mode: "additive" or "potential"; see :class:`~oprl_gym.wrappers.mixing.Shaping`.
+        mode: "additive" or "potential"; see
+            :class:`~oprl_gym.wrappers.shaping.Shaping`.
         gamma: The agent's discount, for "potential" and ``charge_ends``.
         reward_input: "obs", "next_obs" or "obs_action"; None takes what the learner
             uses.
         charge_ends: Whether an unpaid end in a state scored below 0 is charged what
-            staying there would cost; see :class:`~oprl_gym.wrappers.mixing.Shaping`.
+            staying there would cost; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
+        env_reward_weight: Weight of the env's own reward; 0 for an agent that learns
+            from the process reward alone.
 
     Raises:
         ValueError: An argument makes no sense; the message names it.
@@ -51,9 +55,12 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
         gamma: float = DEFAULT_GAMMA,
         reward_input: RewardInput | None = None,
         charge_ends: bool = True,
+        env_reward_weight: float = 1.0,
     ) -> None:
         super().__init__(venv)
-        shaping = Shaping(scale, mode, gamma, reward_input, charge_ends)
+        shaping = Shaping(
+            scale, mode, gamma, reward_input, charge_ends, env_reward_weight
+        )
         self._mixer = RewardMixer(
             venv.observation_space,
             venv.action_space,
@@ -80,7 +87,7 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
         truncated = np.array([_truncated(info) for info in infos]) & dones
         env_rewards = rewards.astype(np.float64)
         process_rewards = self._mixer.step(
-            batch_to_array(self._mixer.action_space, self._taken, self.num_envs),
+            batch_to_array(self._mixer.scorer.action_space, self._taken, self.num_envs),
             env_rewards,
             self._reached(first, dones, infos),
             dones & ~truncated,
@@ -108,12 +115,12 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
         reached = first.copy()
         for env in np.flatnonzero(dones):
             terminal = infos[env]["terminal_observation"]
-            reached[env] = to_array(self._mixer.observation_space, terminal)
+            reached[env] = to_array(self._mixer.scorer.observation_space, terminal)
         return reached
 
     def _array(self, observations: Any) -> Array:
         return batch_to_array(
-            self._mixer.observation_space, observations, self.num_envs
+            self._mixer.scorer.observation_space, observations, self.num_envs
         )
 
 

@@ -33,6 +33,11 @@ def batch_to_array(space: spaces.Space[Any], batch: Any, n: int) -> Array:
     """Return a batch of ``n`` values as one array, as :func:`to_array` does for one."""
     if isinstance(space, _ARRAY_SPACES):
         return np.asarray(batch)
+    if isinstance(space, spaces.Dict):
+        parts = [(inner, batch[key]) for key, inner in space.items()]
+        return _side_by_side(parts, n)
+    if isinstance(space, spaces.Tuple):
+        return _side_by_side(list(zip(space, batch, strict=True)), n)
     items = iterate(batch_space(space, n), batch)
     return np.stack([to_array(space, item) for item in items])
 
@@ -45,13 +50,24 @@ def encode(space: spaces.Space[Any], values: Array) -> FloatArray:
     """
     n = len(values)
     if isinstance(space, spaces.Discrete):
-        rows = np.zeros((n, int(space.n)), dtype=np.float32)
-        rows[np.arange(n), values - space.start] = 1.0
-        return rows
+        return _one_hot(values.reshape(n, 1) - space.start, np.array([space.n]))
     if isinstance(space, spaces.MultiDiscrete):
-        flat = [spaces.flatten(space, value) for value in values]
-        return np.asarray(flat, dtype=np.float32).reshape(n, -1)
+        places = (values.reshape(n, *space.shape) - space.start).reshape(n, -1)
+        return _one_hot(places, space.nvec.reshape(-1))
     return values.reshape(n, -1).astype(np.float32, copy=False)
+
+
+def _one_hot(places: Array, sizes: Array) -> FloatArray:
+    """Return one-hot rows of (n, k) places, of which column i is below ``sizes[i]``."""
+    rows = np.zeros((len(places), int(sizes.sum())), dtype=np.float32)
+    starts = np.cumsum(sizes) - sizes
+    rows[np.arange(len(places))[:, None], places + starts] = 1.0
+    return rows
+
+
+def _side_by_side(parts: list[tuple[spaces.Space[Any], Any]], n: int) -> FloatArray:
+    rows = [encode(space, batch_to_array(space, batch, n)) for space, batch in parts]
+    return np.concatenate(rows, axis=1)
 
 
 class StepEncoder:

@@ -1,0 +1,172 @@
+"""Replay buffers for off-policy agents, in which no process reward grows old."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from oprl_gym.callbacks.ports import RewardPort
+from oprl_gym.wrappers.shaping import StepScorer, VectorStep
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
+
+from oprl_gym.rewards.encoding import batch_to_array
+from oprl_gym.types import Array, FloatArray, IntArray
+
+
+class FreshRewards(ReplayBuffer):
+    """Keeps the env's rewards, and scores the rows that are drawn by today's weights.
+
+    The part that the two buffers below share. A row holds the step of all N envs.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.env_rewards = np.zeros_like(self.rewards)
+        self.scorer: StepScorer | None = None  # given by OPRLCallback
+
+    def add(
+        self,
+        obs: Any,
+        next_obs: Any,
+        action: np.ndarray,
+        reward: np.ndarray,
+        done: np.ndarray,
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """Store one step of all N envs.
+
+        Raises:
+            ValueError: The env has no reward wrapper.
+        """
+        if any("env_reward" not in info for info in infos):
+            raise ValueError(
+                f"{type(self).__name__} reads info['env_reward'], which this env does "
+                "not give: wrap it in ProcessRewardWrapper or VecProcessReward"
+            )
+        self.env_rewards[self.pos] = [info["env_reward"] for info in infos]
+        super().add(obs, next_obs, action, reward, done, infos)
+
+    def _get_samples(self, batch_inds: np.ndarray, env: Any = None) -> Any:
+        # `rewards` is what is drawn from: it is brought up to date where it will be
+        # read, so that everything else may stay as Stable-Baselines3 wrote it.
+        if self.scorer is not None:
+            rows = np.unique(batch_inds)
+            self.rewards[rows] = self._mixed(self.scorer, rows)
+        return super()._get_samples(batch_inds, env)
+
+    def _mixed(self, scorer: StepScorer, rows: IntArray) -> FloatArray:
+        """Return the (R, N) rewards of R rows by the weights of now."""
+        env_rewards = self.env_rewards[rows].astype(np.float64)
+        timeouts = self.timeouts[rows] > 0
+        step = VectorStep(
+            observations=self._values(scorer, self._stored(rows, after=False)),
+            actions=self._actions(scorer.action_space, rows),
+            env_rewards=env_rewards.reshape(-1),
+            reached=self._values(scorer, self._stored(rows, after=True)),
+            terminated=((self.dones[rows] > 0) & ~timeouts).reshape(-1),
+            truncated=timeouts.reshape(-1),
+            active=None,
+        )
+        scores = scorer.score(step).reshape(env_rewards.shape)
+        mixed: FloatArray = scorer.shaping.mixed(env_rewards, scores)
+        return mixed
+
+    def _values(self, scorer: StepScorer, stored: Any) -> Array:
+        """Return stored observations, (R * N, ...), as the scorer reads them."""
+        space = scorer.observation_space
+        if isinstance(stored, dict):
+            n = len(next(iter(stored.values())))
+            return batch_to_array(space, stored, n)
+        shape = space.shape or ()
+        return np.asarray(stored).reshape(len(stored), *shape)
+
+    def _stored(self, rows: IntArray, after: bool) -> Any:
+        if after and not self.optimize_memory_usage:
+            source = self.next_observations
+        else:
+            source = self.observations
+            rows = (rows + after) % self.buffer_size
+        if isinstance(source, dict):
+            return {key: _flat(values[rows]) for key, values in source.items()}
+        return _flat(source[rows])
+
+    def _actions(self, space: spaces.Space[Any], rows: IntArray) -> Array:
+        """Return the actions as the env got them; those of a Box are kept scaled."""
+        actions = _flat(self.actions[rows])
+        if isinstance(space, spaces.Box):
+            actions = space.low + (actions + 1.0) / 2.0 * (space.high - space.low)
+        return actions.reshape(len(actions), *(space.shape or ()))
+
+
+def find_replay(model: BaseAlgorithm, port: RewardPort) -> StepScorer | None:
+    """Return the scorer of the model's replay buffer, made new; None if it has none.
+
+    Warns where an off-policy agent has an ordinary buffer.
+
+    Raises:
+        ValueError: The buffer holds other observations than the wrapper scores.
+    """
+    buffer = getattr(model, "replay_buffer", None)
+    if buffer is None:
+        return None
+    if not isinstance(buffer, FreshRewards):
+        is_dict = isinstance(model.observation_space, spaces.Dict)
+        fitting = (
+            ProcessRewardDictReplayBuffer if is_dict else ProcessRewardReplayBuffer
+        )
+        warnings.warn(
+            f"the agent's {type(buffer).__name__} keeps the process rewards of the day "
+            "they were given, however old; pass it "
+            f"replay_buffer_class={fitting.__name__} (from oprl_gym.callbacks)",
+            stacklevel=2,
+        )
+        return None
+    observation_space, action_space = port.spaces()
+    if buffer.observation_space != observation_space:
+        raise ValueError(
+            f"the replay buffer holds observations of {buffer.observation_space}, but "
+            f"the reward wrapper scores those of {observation_space}: put "
+            "VecProcessReward around whatever changes them (VecFrameStack, "
+            "VecTransposeImage, ...)"
+        )
+    buffer.scorer = StepScorer(observation_space, action_space, port.shaping())
+    return buffer.scorer
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    """Return (R, N, ...) as (R * N, ...)."""
+    return values.reshape(-1, *values.shape[2:])
+
+
+class ProcessRewardReplayBuffer(FreshRewards):
+    """A replay buffer that adds the process reward when a transition is drawn.
+
+    An ordinary one keeps the reward that the model of the day gave, long after a better
+    model has come. Pass it as ``replay_buffer_class`` of DQN, SAC, TD3, ...;
+    ``OPRLCallback`` finds it and hands it every new model. For Dict observations:
+    :class:`ProcessRewardDictReplayBuffer`.
+
+    Args: as of ``stable_baselines3.common.buffers.ReplayBuffer``.
+
+    Example:
+        >>> import gymnasium as gym, oprl_gym
+        >>> from oprl_gym.callbacks import OPRLCallback, ProcessRewardReplayBuffer
+        >>> from oprl_gym.wrappers import ProcessRewardWrapper
+        >>> from stable_baselines3 import DQN
+        >>> env = ProcessRewardWrapper(gym.make("OPRLMaze-v0"))
+        >>> model = DQN(
+        ...     "MlpPolicy", env, replay_buffer_class=ProcessRewardReplayBuffer,
+        ...     buffer_size=10_000, seed=0,
+        ... )
+        >>> model = model.learn(1_000, callback=OPRLCallback())
+    """
+
+
+class ProcessRewardDictReplayBuffer(FreshRewards, DictReplayBuffer):
+    """:class:`ProcessRewardReplayBuffer` for Dict observations.
+
+    Args: as of ``stable_baselines3.common.buffers.DictReplayBuffer``.
+    """

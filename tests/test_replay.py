@@ -1,0 +1,283 @@
+"""Off-policy agents draw transitions whose rewards are those of today's weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from fakes import CountingEnv, TellingReward
+from gymnasium import spaces
+from oprl_gym.callbacks import (
+    OPRLCallback,
+    ProcessRewardDictReplayBuffer,
+    ProcessRewardReplayBuffer,
+)
+from oprl_gym.callbacks.replay import FreshRewards
+from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
+from oprl_gym.wrappers.shaping import StepScorer
+from stable_baselines3 import DQN, SAC, TD3
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.vec_env import (
+    DummyVecEnv,
+    SubprocVecEnv,
+    VecEnv,
+    VecFrameStack,
+    VecNormalize,
+)
+
+from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym.rewards import RewardState
+
+MAZE = "OPRLMaze-v0"
+QUICK = OPRLConfig(
+    hidden_size=16,
+    min_preferences=4,
+    update_interval=50,
+    pairs_per_update=8,
+    gradient_steps=2,
+)
+
+
+class DictMaze(gym.ObservationWrapper[dict[str, Any], int, np.ndarray]):
+    """The maze as a cell number and a vector."""
+
+    def __init__(self) -> None:
+        super().__init__(gym.make(MAZE))
+        inner = self.env.observation_space
+        self.observation_space = spaces.Dict({"cell": spaces.Discrete(64), "o": inner})
+
+    def observation(self, observation: np.ndarray) -> dict[str, Any]:
+        return {"cell": np.int64(observation.argmax()), "o": observation}
+
+
+def agent(
+    kind: type[OffPolicyAlgorithm], env: Any, buffer: type | None, **changes: Any
+) -> OffPolicyAlgorithm:
+    is_dict = isinstance(env.observation_space, spaces.Dict)
+    settings = {
+        "buffer_size": 400,
+        "learning_starts": 60,
+        "batch_size": 16,
+        "policy_kwargs": {"net_arch": [8]},
+        "replay_buffer_class": buffer,
+        "seed": 0,
+        "device": "cpu",
+        **changes,
+    }
+    return kind("MultiInputPolicy" if is_dict else "MlpPolicy", env, **settings)
+
+
+def fitted_state(venv: VecEnv, reward_input: str = "next_obs") -> RewardState:
+    """Return a process reward that gives every step some score."""
+    config = OPRLConfig(hidden_size=8, reward_input=reward_input)  # type: ignore[arg-type]
+    learner = OPRLLearner(venv.observation_space, venv.action_space, config, seed=1)
+    learner.process_reward.fitted = True
+    learner.process_reward.best = 0.1
+    return learner.reward_state()
+
+
+def of_counting_envs(n_envs: int, steps: int, **changes: Any) -> FreshRewards:
+    """Return the buffer after some random steps of CountingEnvs, told by s'."""
+    envs = [lambda: CountingEnv(length=4, terminates=False)] * n_envs
+    venv = VecProcessReward(DummyVecEnv(envs), scale=0.5)
+    model = agent(
+        DQN, venv, ProcessRewardReplayBuffer, learning_starts=10**6, **changes
+    )
+    model.learn(steps)
+    buffer = model.replay_buffer
+    assert isinstance(buffer, FreshRewards)
+    buffer.scorer = StepScorer(*venv.reward_spaces(), venv.shaping)
+    buffer.scorer.process_reward = TellingReward()  # type: ignore[assignment]
+    return buffer
+
+
+@pytest.mark.parametrize("n_envs", [1, 3])
+@pytest.mark.parametrize("steps", [60, 3000])  # 400 fit in
+@pytest.mark.parametrize("lean", [False, True])
+def test_what_is_drawn_is_scored_by_the_observation_reached(n_envs, steps, lean):
+    """CountingEnv reaches 100 * episode + step and pays 1000 + step."""
+    changes = {
+        "optimize_memory_usage": lean,
+        "replay_buffer_kwargs": {"handle_timeout_termination": not lean},
+    }
+    buffer = of_counting_envs(n_envs, steps, **changes)
+    assert buffer.full == (steps > 400)
+    drawn = buffer.sample(512)
+    reached = drawn.next_observations[:, 0].numpy()
+    expected = 1000 + reached % 100 + 0.5 * reached
+    if not lean:  # which overwrites the end of an episode by the next one's start
+        assert (reached % 100 == 4).any()
+        assert not (reached % 100 == 0).any()
+        np.testing.assert_allclose(drawn.rewards[:, 0].numpy(), expected)
+    else:
+        inner = reached % 100 != 0
+        np.testing.assert_allclose(drawn.rewards[:, 0].numpy()[inner], expected[inner])
+
+
+def test_new_weights_change_what_was_stored_before_them():
+    buffer = of_counting_envs(2, 100)
+    old = buffer.sample(64).rewards
+    buffer.scorer = None
+    buffer.rewards[:] = buffer.env_rewards
+    assert (buffer.sample(64).rewards < 1010).all()
+    assert (old > 1010).all()
+
+
+VECTOR_ENVS = {
+    "maze": lambda **k: VecProcessReward(make_vec_env(MAZE, n_envs=2), **k),
+    "maze, wrapped inside": lambda **k: make_vec_env(
+        MAZE, n_envs=2, wrapper_class=ProcessRewardWrapper, wrapper_kwargs=k
+    ),
+    "Pendulum": lambda **k: VecProcessReward(make_vec_env("Pendulum-v1", 2), **k),
+    "FrozenLake": lambda **k: VecProcessReward(make_vec_env("FrozenLake-v1", 2), **k),
+    "Dict": lambda **k: VecProcessReward(DummyVecEnv([DictMaze] * 2), **k),
+}
+
+
+MIXES = [
+    (mode, reward_input)
+    for mode in ("additive", "potential", "env_reward_weight")
+    for reward_input in ("obs", "next_obs", "obs_action")
+    if (mode, reward_input) != ("potential", "obs_action")  # which is refused
+]
+
+
+@pytest.mark.parametrize(("mode", "reward_input"), MIXES)
+@pytest.mark.parametrize("name", VECTOR_ENVS)
+def test_with_the_same_weights_the_reward_is_the_one_the_wrapper_gave(
+    name, reward_input, mode
+):
+    """Terminated, truncated, charged, discrete, continuous: the two paths agree."""
+    changes = {"env_reward_weight": 0.0} if mode == "env_reward_weight" else {}
+    mode = "additive" if changes else mode
+    venv = VECTOR_ENVS[name](mode=mode, scale=0.7, **changes)
+    state = fitted_state(venv, reward_input)
+    if isinstance(venv, VecProcessReward):
+        venv.load_reward_state(state)
+        shaping, reward_spaces = venv.shaping, venv.reward_spaces()
+    else:
+        venv.env_method("load_reward_state", state)
+        shaping = venv.get_attr("shaping")[0]
+        reward_spaces = venv.env_method("reward_spaces")[0]
+    kind = SAC if name == "Pendulum" else DQN
+    is_dict = name == "Dict"
+    fresh = ProcessRewardDictReplayBuffer if is_dict else ProcessRewardReplayBuffer
+    model = agent(kind, venv, fresh, learning_starts=10**6)
+    model.learn(300)
+    buffer = model.replay_buffer
+    assert isinstance(buffer, FreshRewards)
+    scorer = StepScorer(*reward_spaces, shaping)
+    scorer.load_reward_state(state)
+    rows = np.arange(150)
+    again = buffer._mixed(scorer, rows)
+    assert len(np.unique(again)) > 5
+    np.testing.assert_allclose(again, buffer.rewards[rows], rtol=1e-4, atol=1e-5)
+
+
+def check_rewards_are_of_today(model: OffPolicyAlgorithm, learner: OPRLLearner) -> None:
+    buffer = model.replay_buffer
+    assert isinstance(buffer, FreshRewards)
+    assert buffer.scorer is not None
+    rows = np.arange(20)
+    fresh = StepScorer(
+        buffer.scorer.observation_space,
+        buffer.scorer.action_space,
+        buffer.scorer.shaping,
+    )
+    fresh.load_reward_state(learner.reward_state())
+    mixed = buffer._mixed(fresh, rows)
+    buffer._get_samples(rows)
+    np.testing.assert_allclose(buffer.rewards[rows], mixed, rtol=1e-5)
+    assert not np.allclose(mixed, buffer.env_rewards[rows])
+
+
+@pytest.mark.parametrize(
+    ("kind", "env"),
+    [
+        (DQN, lambda: ProcessRewardWrapper(gym.make(MAZE))),
+        (DQN, lambda: VecProcessReward(make_vec_env(MAZE, n_envs=3))),
+        (DQN, lambda: VecProcessReward(DummyVecEnv([DictMaze]))),
+        (
+            DQN,
+            lambda: make_vec_env(
+                MAZE,
+                n_envs=2,
+                wrapper_class=ProcessRewardWrapper,
+                vec_env_cls=SubprocVecEnv,
+            ),
+        ),
+        (SAC, lambda: VecProcessReward(make_vec_env("Pendulum-v1", n_envs=2))),
+        (TD3, lambda: ProcessRewardWrapper(gym.make("Pendulum-v1"))),
+        (
+            SAC,
+            lambda: VecNormalize(
+                VecProcessReward(make_vec_env("Pendulum-v1", n_envs=2))
+            ),
+        ),
+    ],
+    ids=["DQN", "DQN 3 envs", "DQN Dict", "DQN subproc", "SAC", "TD3", "VecNormalize"],
+)
+def test_an_agent_learns_with_rewards_of_today(kind, env):
+    """Past the buffer's end, several updates of the reward model later."""
+    wrapped = env()
+    is_dict = isinstance(wrapped.observation_space, spaces.Dict)
+    fresh = ProcessRewardDictReplayBuffer if is_dict else ProcessRewardReplayBuffer
+    model = agent(kind, wrapped, fresh, buffer_size=300)
+    callback = OPRLCallback(QUICK)
+    model.learn(900, callback=callback)
+    model.env.close()
+    assert callback.learner is not None
+    assert callback.report is not None
+    assert callback.learner.process_reward.fitted
+    assert model.replay_buffer is not None
+    assert model.replay_buffer.full
+    check_rewards_are_of_today(model, callback.learner)
+
+
+def test_a_second_learn_and_a_new_callback_take_over_the_buffer():
+    model = agent(DQN, ProcessRewardWrapper(gym.make(MAZE)), ProcessRewardReplayBuffer)
+    model.learn(200, callback=OPRLCallback(QUICK))
+    callback = OPRLCallback(QUICK)
+    model.learn(400, callback=callback, reset_num_timesteps=False)
+    assert callback.learner is not None
+    check_rewards_are_of_today(model, callback.learner)
+
+
+@pytest.mark.parametrize(
+    ("env", "name"),
+    [
+        (lambda: ProcessRewardWrapper(gym.make(MAZE)), "ProcessRewardReplayBuffer"),
+        (
+            lambda: ProcessRewardWrapper(DictMaze()),
+            "ProcessRewardDictReplayBuffer",
+        ),
+    ],
+)
+def test_an_ordinary_buffer_is_warned_of(env, name):
+    with pytest.warns(UserWarning, match=f"replay_buffer_class={name}"):
+        agent(DQN, env(), None).learn(10, callback=OPRLCallback(QUICK))
+
+
+def test_the_buffer_needs_a_wrapper():
+    model = agent(DQN, gym.make(MAZE), ProcessRewardReplayBuffer)
+    with pytest.raises(ValueError, match="wrap it in ProcessRewardWrapper"):
+        model.learn(10)
+
+
+def test_observations_changed_outside_the_wrapper_are_refused():
+    stacked = VecFrameStack(VecProcessReward(make_vec_env(MAZE, n_envs=1)), n_stack=2)
+    model = agent(DQN, stacked, ProcessRewardReplayBuffer)
+    with pytest.raises(ValueError, match="VecProcessReward around"):
+        model.learn(10, callback=OPRLCallback(QUICK))
+
+
+def test_around_what_changes_observations_it_works():
+    stacked = VecProcessReward(VecFrameStack(make_vec_env(MAZE, n_envs=1), n_stack=2))
+    model = agent(DQN, stacked, ProcessRewardReplayBuffer)
+    callback = OPRLCallback(QUICK)
+    model.learn(300, callback=callback)
+    assert callback.learner is not None
+    check_rewards_are_of_today(model, callback.learner)
