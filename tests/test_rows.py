@@ -29,3 +29,14 @@ def test_too_many_rows_empty_the_table_for_good():
     assert table.overflowed
     assert len(table) == 0
     assert table.numbers(rows[:1]) is None
+
+
+def test_long_rows_fill_it_sooner():
+    table = RowTable()
+    rows = np.eye(1, 2**20, dtype=np.float32)
+    for number in range(200):
+        rows[0, 0] = number
+        if table.numbers(rows) is None:
+            break
+    assert table.overflowed
+    assert number <= 64  # 4 MiB each

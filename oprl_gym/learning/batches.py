@@ -38,28 +38,28 @@ MAX_STEPS = 8
 
 
 @dataclass(frozen=True)
-class PairTerms:
-    """One pair as L terms: steps, and what each adds to first minus second."""
+class Visits:
+    """How much each distinct row of a pair adds to first minus second."""
 
-    steps: Array  # (L,) row numbers or (L, d) rows
+    numbers: IntArray  # (L,) of rows in a RowTable
     weights: FloatArray  # (L,) float32
 
 
 class PairBatcher:
-    """Builds batches, encoding each trajectory once.
+    """Builds batches of pairs for the loss.
 
-    As long as the env shows few distinct rows (see :class:`RowTable`), a trajectory is
-    kept as the numbers of the rows it visits, a pair as how often it visits which, and
-    a batch holds each row once; beyond that, a trajectory is kept as its rows.
+    As long as the env shows few distinct rows (see :class:`RowTable`), a pair is kept
+    as how often it visits which, and a batch holds each row once. Beyond that, nothing
+    is kept, and a batch holds a row for each step it looks at.
     """
 
     def __init__(self, encoder: StepEncoder, aggregation: Aggregation) -> None:
         self.encoder = encoder
         self.aggregation = aggregation
         self._table = RowTable()
-        # (T,) row numbers or (T, d) rows of each trajectory
-        self._steps: WeakKeyDictionary[Trajectory, Array] = WeakKeyDictionary()
-        self._counted: WeakKeyDictionary[Preference, PairTerms] = WeakKeyDictionary()
+        # (T,) row numbers of each trajectory
+        self._numbers: WeakKeyDictionary[Trajectory, IntArray] = WeakKeyDictionary()
+        self._visits: WeakKeyDictionary[Preference, Visits] = WeakKeyDictionary()
 
     def batch(
         self, preferences: Sequence[Preference], rng: np.random.Generator | None = None
@@ -72,76 +72,74 @@ class PairBatcher:
                 steps is represented by its last one and others drawn at random and
                 weighted up: an unbiased estimate of its score, at a bounded cost.
         """
-        counted = [self._count(preference) for preference in preferences]
-        terms = [one for one in counted if one is not None]
+        visits = [self._visits_of(preference) for preference in preferences]
         if self._table.overflowed:
-            terms = [self._spread(preference, rng) for preference in preferences]
-        rows, row = self._rows(np.concatenate([one.steps for one in terms]))
-        lengths = [len(one.weights) for one in terms]
-        labels = [preference.label for preference in preferences]
-        return PairBatch(
-            rows=torch.from_numpy(rows),
-            row=torch.from_numpy(row),
-            pair=torch.from_numpy(np.repeat(np.arange(len(terms)), lengths)),
-            weight=torch.from_numpy(np.concatenate([one.weights for one in terms])),
-            labels=torch.tensor(labels, dtype=torch.float32),
-        )
+            self._numbers.clear()
+            self._visits.clear()
+            return self._of_steps(preferences, rng)
+        return self._of_rows(preferences, [one for one in visits if one is not None])
 
-    def _count(self, preference: Preference) -> PairTerms | None:
-        """Return a pair in which each row stands once; None if rows do not recur."""
-        known = self._counted.get(preference)
-        if known is not None or self._table.overflowed:
-            return known
-        sides = [self._steps_of(preference.first), self._steps_of(preference.second)]
-        if any(side.ndim == 2 for side in sides):  # the table has just given up
-            self._steps.clear()
-            self._counted.clear()
-            return None
-        numbers = np.concatenate(sides)
-        sums = np.bincount(numbers, np.concatenate(self._weights(preference)))
-        visited = np.unique(numbers)
-        terms = PairTerms(visited, sums[visited].astype(np.float32))
-        self._counted[preference] = terms
-        return terms
+    def encoded(self, trajectory: Trajectory) -> FloatArray:
+        """Return the (T, d) rows of a trajectory's steps."""
+        return self._rows_at(trajectory, np.arange(len(trajectory)))
 
-    def _spread(
-        self, preference: Preference, rng: np.random.Generator | None
-    ) -> PairTerms:
-        """Return a pair of which each step, or each of a sample, is a row."""
-        sides = (preference.first, preference.second)
-        steps, weights = [], []
-        for side, weight in zip(sides, self._weights(preference), strict=True):
-            rows = self._steps_of(side)
-            if rng is not None and len(side) > MAX_STEPS:
-                chosen, share = _sample(len(side), rng)
-                rows, weight = rows[chosen], weight[chosen] / share
-            steps.append(rows)
-            weights.append(weight)
-        return PairTerms(np.concatenate(steps), np.concatenate(weights))
-
-    def _steps_of(self, trajectory: Trajectory) -> Array:
-        steps = self._steps.get(trajectory)
-        if steps is None:
-            rows = self._encoded(trajectory)
-            numbers = self._table.numbers(rows)
-            steps = rows if numbers is None else numbers
-            self._steps[trajectory] = steps
-        return steps
-
-    def _encoded(self, trajectory: Trajectory) -> FloatArray:
-        observations = trajectory.observations
-        return self.encoder.steps(
-            observations[:-1], trajectory.actions, observations[1:]
-        )
-
-    def _rows(self, steps: Array) -> tuple[FloatArray, Array]:
-        """Return the distinct rows of a batch, and which one each step has."""
-        if steps.ndim == 2:
-            return steps, np.arange(len(steps))
-        used = np.flatnonzero(np.bincount(steps))
+    def _of_rows(
+        self, preferences: Sequence[Preference], visits: list[Visits]
+    ) -> PairBatch:
+        """Return a batch in which each distinct row stands once."""
+        numbers = np.concatenate([one.numbers for one in visits])
+        used = np.flatnonzero(np.bincount(numbers))
         place = np.zeros(used[-1] + 1, dtype=np.int64)
         place[used] = np.arange(len(used))
-        return self._table.rows()[used], place[steps]
+        weights = [one.weights for one in visits]
+        return _batch(self._table.rows()[used], place[numbers], weights, preferences)
+
+    def _of_steps(
+        self, preferences: Sequence[Preference], rng: np.random.Generator | None
+    ) -> PairBatch:
+        """Return a batch in which each step, or each of a sample, is a row."""
+        rows, weights = [], []
+        for preference in preferences:
+            sides = (preference.first, preference.second)
+            of_pair = []
+            for side, weight in zip(sides, self._weights(preference), strict=True):
+                chosen, share = _chosen(len(side), rng)
+                rows.append(self._rows_at(side, chosen))
+                of_pair.append(weight[chosen] / share)
+            weights.append(np.concatenate(of_pair))
+        stacked = np.concatenate(rows)
+        return _batch(stacked, np.arange(len(stacked)), weights, preferences)
+
+    def _visits_of(self, preference: Preference) -> Visits | None:
+        """Return the visits of a pair; None once there are too many distinct rows."""
+        known = self._visits.get(preference)
+        if known is not None or self._table.overflowed:
+            return known
+        first = self._numbers_of(preference.first)
+        second = self._numbers_of(preference.second)
+        if first is None or second is None:
+            return None
+        numbers = np.concatenate([first, second])
+        sums = np.bincount(numbers, np.concatenate(self._weights(preference)))
+        visited = np.unique(numbers)
+        visits = Visits(visited, sums[visited].astype(np.float32))
+        self._visits[preference] = visits
+        return visits
+
+    def _numbers_of(self, trajectory: Trajectory) -> IntArray | None:
+        numbers = self._numbers.get(trajectory)
+        if numbers is None:
+            numbers = self._table.numbers(self.encoded(trajectory))
+            if numbers is not None:
+                self._numbers[trajectory] = numbers
+        return numbers
+
+    def _rows_at(self, trajectory: Trajectory, steps: IntArray) -> FloatArray:
+        return self.encoder.steps(
+            trajectory.observations[steps],
+            trajectory.actions[steps],
+            trajectory.observations[steps + 1],
+        )
 
     def _weights(self, preference: Preference) -> tuple[FloatArray, FloatArray]:
         """Return what each step of the first and of the second counts for."""
@@ -159,8 +157,27 @@ class PairBatcher:
         return weights
 
 
-def _sample(n: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
-    """Return MAX_STEPS of n steps, and how often each is drawn on average."""
+def _batch(
+    rows: FloatArray,
+    row: IntArray,
+    weights: Sequence[Array],
+    preferences: Sequence[Preference],
+) -> PairBatch:
+    pair = np.repeat(np.arange(len(weights)), [len(one) for one in weights])
+    labels = [preference.label for preference in preferences]
+    return PairBatch(
+        rows=torch.from_numpy(rows),
+        row=torch.from_numpy(row),
+        pair=torch.from_numpy(pair),
+        weight=torch.from_numpy(np.concatenate(weights)),
+        labels=torch.tensor(labels, dtype=torch.float32),
+    )
+
+
+def _chosen(n: int, rng: np.random.Generator | None) -> tuple[IntArray, FloatArray]:
+    """Return the steps of n to look at, and how often each is drawn on average."""
+    if rng is None or n <= MAX_STEPS:
+        return np.arange(n), np.ones(n, dtype=np.float32)
     # The last one always, as its weight can be that of hundreds ("absorbing").
     earlier = rng.integers(n - 1, size=MAX_STEPS - 1)
     share = np.full(MAX_STEPS, (MAX_STEPS - 1) / (n - 1), dtype=np.float32)

@@ -97,6 +97,7 @@ class OPRLLearner:
         """
         self.teacher.observe(episodes)
         self.trajectories.extend(episodes)
+        self._normalise(episodes)
         new = self._ask(rounds * self.config.pairs_per_update)
         loss, reverted, steps = None, False, 0
         # Without a new answer there is nothing new to fit to, only more to overfit.
@@ -120,7 +121,11 @@ class OPRLLearner:
         encoder = StepEncoder(observation_space, action_space, config.reward_input)
         generator = torch.Generator().manual_seed(int(self.rng.integers(2**63)))
         model = ProcessRewardModel(
-            encoder.input_dim, config.hidden_size, config.ensemble_size, generator
+            encoder.input_dim,
+            config.hidden_size,
+            config.ensemble_size,
+            generator,
+            encoder.varied.tolist(),
         )
         return ProcessReward(encoder, model)
 
@@ -129,6 +134,14 @@ class OPRLLearner:
         return torch.optim.Adam(
             self.model.parameters(), lr=self.config.learning_rate, fused=True
         )
+
+    def _normalise(self, episodes: Sequence[Trajectory]) -> None:
+        """Let the model know of the magnitudes in new episodes."""
+        if self.model.normaliser is None or not episodes:
+            return
+        rows = np.concatenate([self._batcher.encoded(episode) for episode in episodes])
+        self.model.normaliser.update(torch.from_numpy(rows))
+        self.process_reward.weights_changed()
 
     def _ask(self, n_pairs: int) -> int:
         """Put pairs to the teacher and keep the answers; returns how many came."""
@@ -176,7 +189,7 @@ class OPRLLearner:
         for member in self.model.members:
             chosen = self.rng.integers(len(preferences), size=self.config.batch_size)
             batch = self._batcher.batch([preferences[i] for i in chosen], self.rng)
-            scores = member(batch.rows).squeeze(-1)
+            scores = member(self.model.normalised(batch.rows)).squeeze(-1)
             losses.append(bradley_terry_loss(_logits(scores, batch), batch.labels))
         loss = torch.stack(losses).sum()
         self._optimizer.zero_grad()

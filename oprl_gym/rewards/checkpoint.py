@@ -64,7 +64,7 @@ def load_process_reward(
     state = RewardState(weights=weights, **{name: header[name] for name in _FIELDS})
     try:
         return ProcessReward.from_state(observation_space, action_space, state)
-    except RuntimeError as error:
+    except ValueError as error:
         raise ValueError(f"{path} does not hold the weights it names") from error
 
 

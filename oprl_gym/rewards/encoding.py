@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector.utils import batch_space, iterate
 
-from oprl_gym.types import Array, FloatArray, RewardInput
+from oprl_gym.types import Array, BoolArray, FloatArray, RewardInput
 
 _ARRAY_SPACES = (
     spaces.Box,
@@ -78,6 +78,11 @@ class StepEncoder:
         action_space: Space of one env's action.
         reward_input: Which part of a step is scored.
 
+    Attributes:
+        input_dim: Length d of a row.
+        varied: (d,) bool, whether a column has a magnitude of its own: not those of
+            one-hot and binary values and of boxes from 0 to 1.
+
     Raises:
         ValueError: A space cannot be flattened to a fixed number of values.
     """
@@ -92,8 +97,10 @@ class StepEncoder:
         self.action_space = action_space
         self.reward_input = reward_input
         self.input_dim = _flat_dim(observation_space, "observation")
+        self.varied = _varied(observation_space)
         if reward_input == "obs_action":
             self.input_dim += _flat_dim(action_space, "action")
+            self.varied = np.concatenate([self.varied, _varied(action_space)])
 
     def states(self, observations: Array) -> FloatArray:
         """Return (n, d) rows of observations alone."""
@@ -109,6 +116,19 @@ class StepEncoder:
         if self.reward_input == "obs":
             return rows
         return np.concatenate([rows, encode(self.action_space, actions)], axis=1)
+
+
+def _varied(space: spaces.Space[Any]) -> BoolArray:
+    """Return (d,) whether a flattened value has a magnitude of its own."""
+    if isinstance(space, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):
+        return np.zeros(spaces.flatdim(space), dtype=np.bool_)
+    if isinstance(space, spaces.Box):
+        varied: BoolArray = (space.low != 0) | (space.high != 1)
+        return varied.reshape(-1)
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        inner = space.values() if isinstance(space, spaces.Dict) else space
+        return np.concatenate([_varied(one) for one in inner])
+    return np.ones(spaces.flatdim(space), dtype=np.bool_)
 
 
 def _flat_dim(space: spaces.Space[Any], what: str) -> int:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+
+from oprl_gym.rewards.normaliser import Normaliser
 
 
 class ProcessRewardModel(nn.Module):
@@ -18,6 +22,8 @@ class ProcessRewardModel(nn.Module):
         hidden_size: Units in each hidden layer.
         ensemble_size: Number of networks K.
         generator: Source of the initial weights; None takes a fixed seed of 0.
+        varied: Which of the d columns have a magnitude of their own and are to be
+            normalised by running statistics (see :class:`Normaliser`); None: none.
 
     Example:
         >>> import torch
@@ -33,6 +39,7 @@ class ProcessRewardModel(nn.Module):
         hidden_size: int = 128,
         ensemble_size: int = 1,
         generator: torch.Generator | None = None,
+        varied: Sequence[bool] | None = None,
     ) -> None:
         super().__init__()
         if generator is None:
@@ -43,6 +50,13 @@ class ProcessRewardModel(nn.Module):
         self.members = nn.ModuleList(
             _network(input_dim, hidden_size, generator) for _ in range(ensemble_size)
         )
+        self.normaliser: Normaliser | None = None
+        if varied is not None and any(varied):
+            self.normaliser = Normaliser(torch.tensor(varied))
+
+    def normalised(self, rows: Tensor) -> Tensor:
+        """Return (n, d) rows as the networks read them."""
+        return rows if self.normaliser is None else self.normaliser(rows)
 
     def forward(self, rows: Tensor) -> Tensor:
         """Score (n, d) float32 rows; returns (n,) float32 in (-1, 1)."""
@@ -50,6 +64,7 @@ class ProcessRewardModel(nn.Module):
 
     def member_scores(self, rows: Tensor) -> Tensor:
         """Score (n, d) rows by each network; returns (K, n)."""
+        rows = self.normalised(rows)
         return torch.stack([member(rows).squeeze(-1) for member in self.members])
 
 

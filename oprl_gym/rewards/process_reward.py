@@ -26,7 +26,7 @@ class RewardState:
         ensemble_size: Number of networks K.
         fitted: False as long as the weights are random; every score is then 0.
         best: What the network(s) give the step from which all are scored.
-        weights: The model's tensors by name, float32.
+        weights: The model's tensors by name, with the statistics of its inputs.
     """
 
     reward_input: RewardInput
@@ -77,7 +77,10 @@ class ProcessReward:
         """
         encoder = StepEncoder(observation_space, action_space, state.reward_input)
         model = ProcessRewardModel(
-            state.input_dim, state.hidden_size, state.ensemble_size
+            state.input_dim,
+            state.hidden_size,
+            state.ensemble_size,
+            varied=encoder.varied.tolist(),
         )
         reward = cls(encoder, model)
         reward.load_state(state)
@@ -97,9 +100,16 @@ class ProcessReward:
         )
 
     def load_state(self, state: RewardState) -> None:
-        """Take over new weights for the same kind of model."""
+        """Take over new weights for the same kind of model.
+
+        Raises:
+            ValueError: They are of another kind of model.
+        """
         weights = {name: torch.tensor(value) for name, value in state.weights.items()}
-        self.model.load_state_dict(weights)
+        try:
+            self.model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(f"not the weights of such a model: {error}") from error
         self.fitted = state.fitted
         self.best = state.best
         self.weights_changed()

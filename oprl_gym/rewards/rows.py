@@ -7,6 +7,7 @@ import numpy as np
 from oprl_gym.types import FloatArray, IntArray
 
 MAX_ROWS = 4096
+MAX_BYTES = 2**26
 
 
 class RowTable:
@@ -18,7 +19,8 @@ class RowTable:
     and its user goes on without it.
 
     Args:
-        max_rows: Distinct rows after which the table gives up.
+        max_rows: Distinct rows after which the table gives up. Long rows (of images)
+            make it give up earlier: at 64 MiB.
     """
 
     def __init__(self, max_rows: int = MAX_ROWS) -> None:
@@ -38,7 +40,7 @@ class RowTable:
         numbers = np.fromiter(
             (self._number(row) for row in rows), dtype=np.int64, count=len(rows)
         )
-        if len(self) > self.max_rows:
+        if len(self) > self.max_rows or self._rows.nbytes > MAX_BYTES:
             self.overflowed = True
             self._numbers.clear()
             self._rows = self._rows[:0]
