@@ -13,8 +13,8 @@ from torch import Tensor
 
 from oprl_gym.config import OPRLConfig
 from oprl_gym.learning.batches import PairBatch, PairBatcher
+from oprl_gym.preferences.default_teacher import make_teacher
 from oprl_gym.preferences.pairs import decisive_pairs, elite_pairs, uniform_pairs
-from oprl_gym.preferences.teachers import make_teacher
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.losses import bradley_terry_loss, ordered_share, pair_logits
 from oprl_gym.rewards.model import ProcessRewardModel

@@ -1,13 +1,13 @@
 """Where preferences come from: episodes, pairs of them, and teachers who judge."""
 
+from oprl_gym.preferences.default_teacher import make_teacher
+from oprl_gym.preferences.novelty import NoveltyTeacher
 from oprl_gym.preferences.pairs import decisive_pairs, elite_pairs, uniform_pairs
 from oprl_gym.preferences.recorder import EpisodeRecorder
 from oprl_gym.preferences.teachers import (
     LexicographicTeacher,
-    NoveltyTeacher,
     ReturnTeacher,
     ScoreTeacher,
-    make_teacher,
 )
 from oprl_gym.types import Preference, Teacher, Trajectory
 

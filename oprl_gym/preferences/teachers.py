@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal, get_args
-from weakref import WeakKeyDictionary
+from typing import get_args
 
 import numpy as np
 
-from oprl_gym.config import OPRLConfig, check_choice
-from oprl_gym.types import FloatArray, IntArray, Teacher, Ties, Trajectory
+from oprl_gym.config import check_choice
+from oprl_gym.types import FloatArray, Ties, Trajectory
 
 _TIE_LABEL: dict[Ties, float | None] = {"skip": None, "half": 0.5, "second": 0.0}
 
@@ -84,77 +83,6 @@ class ReturnTeacher(ScoreTeacher):
         return float(weights @ trajectory.env_rewards)
 
 
-class NoveltyTeacher(ScoreTeacher):
-    """Prefers the episode that saw more, or rarer, observations.
-
-    The rarity of an episode is the sum over its distinct observations of
-    1 / sqrt(n), n being how often that observation was seen so far, this episode
-    included; the square root is that of count-based exploration (Strehl & Littman
-    2008; Bellemare et al. 2016, arXiv:1606.01868). Coverage is their number.
-
-    Observations count as the same if they are equal to the last bit, which suits
-    enumerable ones.
-
-    Args:
-        measure: "rarity" or "coverage".
-        failures_only: Whether only episodes with the lowest env return seen so far are
-            told apart; all better ones then score 0, so that nothing draws an agent
-            that has found the reward away from it again.
-        ties: See :class:`ScoreTeacher`.
-    """
-
-    def __init__(
-        self,
-        measure: Literal["rarity", "coverage"] = "rarity",
-        failures_only: bool = False,
-        ties: Ties = "skip",
-    ) -> None:
-        super().__init__(ties)
-        check_choice("measure", measure, ("rarity", "coverage"))
-        self.measure = measure
-        self.failures_only = failures_only
-        self._lowest_return = np.inf
-        self._number: dict[bytes, int] = {}
-        self._visits = np.zeros(64, dtype=np.int64)
-        self._distinct: WeakKeyDictionary[Trajectory, IntArray] = WeakKeyDictionary()
-
-    def observe(self, trajectories: Sequence[Trajectory]) -> None:
-        """Count the visits of new episodes."""
-        for trajectory in trajectories:
-            numbers = self._numbers(trajectory)
-            if len(self._number) > len(self._visits):
-                grown = np.zeros(2 * len(self._number), dtype=np.int64)
-                grown[: len(self._visits)] = self._visits
-                self._visits = grown
-            distinct, times = np.unique(numbers, return_counts=True)
-            self._visits[distinct] += times
-            self._lowest_return = min(self._lowest_return, trajectory.env_return)
-            self._distinct[trajectory] = distinct
-
-    def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
-        """Return (M, 1) rarities or coverages, by the counts so far."""
-        values = [self._score(trajectory) for trajectory in trajectories]
-        return np.array(values, dtype=np.float64).reshape(-1, 1)
-
-    def _seen(self, trajectory: Trajectory) -> IntArray:
-        if trajectory not in self._distinct:
-            self.observe([trajectory])
-        return self._distinct[trajectory]
-
-    def _score(self, trajectory: Trajectory) -> float:
-        distinct = self._seen(trajectory)
-        if self.failures_only and trajectory.env_return > self._lowest_return:
-            return 0.0
-        if self.measure == "coverage":
-            return float(len(distinct))
-        return float((1.0 / np.sqrt(self._visits[distinct])).sum())
-
-    def _numbers(self, trajectory: Trajectory) -> IntArray:
-        number = self._number
-        keys = (row.tobytes() for row in trajectory.observations)
-        return np.array([number.setdefault(key, len(number)) for key in keys])
-
-
 class LexicographicTeacher(ScoreTeacher):
     """Asks several teachers in turn; the first that sees a difference decides.
 
@@ -182,14 +110,3 @@ class LexicographicTeacher(ScoreTeacher):
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return the columns of all teachers side by side."""
         return np.hstack([teacher.scores(trajectories) for teacher in self.teachers])
-
-
-def make_teacher(config: OPRLConfig) -> Teacher:
-    """Return the teacher that ``config.ties`` and ``return_discount`` describe."""
-    discount = config.return_discount
-    if config.ties == "novelty" or config.ties == "coverage":
-        measure: Literal["rarity", "coverage"]
-        measure = "rarity" if config.ties == "novelty" else "coverage"
-        novelty = NoveltyTeacher(measure, failures_only=True)
-        return LexicographicTeacher([ReturnTeacher(discount), novelty])
-    return ReturnTeacher(discount, ties=config.ties)

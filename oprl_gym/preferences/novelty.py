@@ -1,0 +1,89 @@
+"""A teacher that prefers what was seldom seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from oprl_gym.config import check_choice
+from oprl_gym.preferences.cells import ExactCells, GridCells, VisitCounter
+from oprl_gym.preferences.teachers import ScoreTeacher
+from oprl_gym.types import FloatArray, IntArray, Ties, Trajectory
+
+MAX_EXACT = 4096
+"""Distinct observations from which on it is asked whether they recur at all."""
+
+
+class NoveltyTeacher(ScoreTeacher):
+    """Prefers the episode that saw more, or rarer, observations.
+
+    The rarity of an episode is the sum over its distinct observations of
+    1 / sqrt(n), n being how often that observation was seen so far, this episode
+    included; the square root is that of count-based exploration (Strehl & Littman
+    2008; Bellemare et al. 2016, arXiv:1606.01868). Coverage is their number.
+
+    Observations count as the same if they are equal to the last bit. Where that hardly
+    ever happens (more than 4096 different ones, seen less than twice on average), as
+    with real values, those in the same cell of a grid do: :class:`GridCells`.
+
+    Args:
+        measure: "rarity" or "coverage".
+        failures_only: Whether only episodes with the lowest env return seen so far are
+            told apart; all better ones then score 0, so that nothing draws an agent
+            that has found the reward away from it again.
+        ties: See :class:`ScoreTeacher`.
+    """
+
+    def __init__(
+        self,
+        measure: Literal["rarity", "coverage"] = "rarity",
+        failures_only: bool = False,
+        ties: Ties = "skip",
+    ) -> None:
+        super().__init__(ties)
+        check_choice("measure", measure, ("rarity", "coverage"))
+        self.measure = measure
+        self.failures_only = failures_only
+        self._lowest_return = np.inf
+        self._counter = VisitCounter(ExactCells())
+        self._distinct: WeakKeyDictionary[Trajectory, IntArray] = WeakKeyDictionary()
+
+    def observe(self, trajectories: Sequence[Trajectory]) -> None:
+        """Count the visits of new episodes."""
+        for trajectory in trajectories:
+            self._lowest_return = min(self._lowest_return, trajectory.env_return)
+            self._distinct[trajectory] = self._counter.add(trajectory.observations)
+        exact = isinstance(self._counter.cells, ExactCells)
+        if exact and self._counter.hardly_recur(MAX_EXACT):
+            self._count_in_cells()
+
+    def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
+        """Return (M, 1) rarities or coverages, by the counts so far."""
+        values = [self._score(trajectory) for trajectory in trajectories]
+        return np.array(values, dtype=np.float64).reshape(-1, 1)
+
+    def _seen(self, trajectory: Trajectory) -> IntArray:
+        if trajectory not in self._distinct:
+            self.observe([trajectory])
+        return self._distinct[trajectory]
+
+    def _score(self, trajectory: Trajectory) -> float:
+        distinct = self._seen(trajectory)
+        if self.failures_only and trajectory.env_return > self._lowest_return:
+            return 0.0
+        if self.measure == "coverage":
+            return float(len(distinct))
+        return float((1.0 / np.sqrt(self._counter.visits(distinct))).sum())
+
+    def _count_in_cells(self) -> None:
+        """From now on count cells of a grid, and those of the episodes still there."""
+        alive = list(self._distinct)
+        examples = np.concatenate([one.observations for one in alive])
+        # The mixtures need no other seed from run to run: they are as good as any.
+        cells = GridCells(examples, np.random.default_rng(0))
+        self._counter = VisitCounter(cells)
+        for trajectory in alive:
+            self._distinct[trajectory] = self._counter.add(trajectory.observations)

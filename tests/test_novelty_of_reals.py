@@ -1,0 +1,82 @@
+"""Where no observation comes twice, those in the same cell of a grid count as one."""
+
+import numpy as np
+import pytest
+
+from oprl_gym.preferences import NoveltyTeacher
+from oprl_gym.preferences.cells import ExactCells, GridCells, VisitCounter
+from oprl_gym.types import Trajectory
+
+
+def episode(observations: np.ndarray) -> Trajectory:
+    steps = len(observations) - 1
+    blank = np.zeros(steps)
+    return Trajectory(observations, blank.astype(np.int64), blank, blank, False)
+
+
+def walk(rng: np.random.Generator, steps: int, around: float = 0.0) -> Trajectory:
+    return episode(around + rng.normal(size=(steps + 1, 2)))
+
+
+def test_a_cell_is_half_a_deviation_wide(rng):
+    examples = np.array([[0.0, 0.0], [2.0, 0.0]])  # mean 1, deviation 1; constant
+    keys = GridCells(examples, rng).keys(
+        np.array([[1.1, 0.0], [1.4, 0.0], [1.6, 0.0], [1.1, 99.0]])
+    )
+    assert keys[0] == keys[1]
+    assert keys[1] != keys[2]
+    assert keys[0] == keys[3]  # a value that never changed tells nothing
+
+
+def test_of_many_values_mixtures_are_taken(rng):
+    examples = rng.normal(size=(500, 40))
+    cells = GridCells(examples, rng)
+    near = examples[:100] + 1e-6 * rng.normal(size=(100, 40))
+    same = np.mean([a == b for a, b in zip(cells.keys(examples), cells.keys(near))])  # noqa: B905 (the shorter decides)
+    assert same > 0.95
+    assert len(set(cells.keys(examples))) > 400
+
+
+def test_visits_are_counted_by_cell():
+    counter = VisitCounter(ExactCells())
+    assert counter.add(np.array([3, 5, 3])).tolist() == [0, 1]
+    assert counter.add(np.array([5, 7])).tolist() == [1, 2]
+    assert counter.visits(np.array([0, 1, 2])).tolist() == [2, 2, 1]
+    assert len(counter) == 3
+    assert counter.hardly_recur(max_cells=2)  # 5 visits, fewer than two each
+    counter.add(np.array([7]))
+    assert not counter.hardly_recur(max_cells=2)
+
+
+def test_real_values_are_counted_in_cells_once_they_are_many(rng):
+    teacher = NoveltyTeacher()
+    usual = [walk(rng, 99) for _ in range(60)]
+    teacher.observe(usual[:20])
+    score = teacher.scores(usual[:1])[0, 0]
+    assert score == pytest.approx(100)  # each seen once: the length
+    teacher.observe(usual[20:])
+    rare = walk(rng, 99, around=6.0)
+    teacher.observe([rare])
+    scores = teacher.scores([*usual, rare])[:, 0]
+    assert scores[:-1].max() < 30
+    assert scores[-1] > 2 * scores[:-1].max()
+
+
+def test_observations_that_recur_stay_exact(rng):
+    """However many there are: a large maze is not blurred."""
+    teacher = NoveltyTeacher()
+    line = np.arange(6000, dtype=np.float64)[:, None]
+    teacher.observe([episode(line), episode(line)])
+    teacher.observe([episode(line[:3])])
+    assert teacher.scores([episode(line[:3] + 0.25)])[0, 0] == 3.0
+
+
+def test_the_same_episodes_give_the_same_scores(rng):
+    episodes = [walk(rng, 99) for _ in range(60)]
+
+    def scores() -> np.ndarray:
+        teacher = NoveltyTeacher()
+        teacher.observe(episodes)
+        return teacher.scores(episodes)
+
+    np.testing.assert_array_equal(scores(), scores())
