@@ -22,7 +22,7 @@ RANK = {
     "callbacks": 3,
 }
 TOP = 4  # training, cli and whatever else stands at the top of the package
-SB3_FILES = {"wrappers/sb3_vec.py", "envs/sb3.py"}
+SB3_FILES = {"wrappers/sb3_vec.py", "envs/sb3.py", "rewards/images.py"}
 TORCH_ROOMS = {"rewards", "learning", "callbacks"}
 INSIDE_FUNCTIONS_ONLY = {"pygame", "matplotlib", "PIL"}
 

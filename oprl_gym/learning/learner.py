@@ -126,6 +126,7 @@ class OPRLLearner:
             config.ensemble_size,
             generator,
             encoder.varied.tolist(),
+            encoder.image,
         )
         return ProcessReward(encoder, model)
 

@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector.utils import batch_space, iterate
 
+from oprl_gym.rewards.images import as_channels_first, image_shape
 from oprl_gym.types import Array, BoolArray, FloatArray, RewardInput
 
 _ARRAY_SPACES = (
@@ -81,7 +82,8 @@ class StepEncoder:
     Attributes:
         input_dim: Length d of a row.
         varied: (d,) bool, whether a column has a magnitude of its own: not those of
-            one-hot and binary values and of boxes from 0 to 1.
+            one-hot and binary values, of boxes from 0 to 1 and of pictures.
+        image: (C, H, W) of the picture a row starts with, None if there is none.
 
     Raises:
         ValueError: A space cannot be flattened to a fixed number of values.
@@ -97,13 +99,16 @@ class StepEncoder:
         self.action_space = action_space
         self.reward_input = reward_input
         self.input_dim = _flat_dim(observation_space, "observation")
-        self.varied = _varied(observation_space)
+        self.image = image_shape(observation_space)
+        self.varied = _varied(observation_space) & (self.image is None)
         if reward_input == "obs_action":
             self.input_dim += _flat_dim(action_space, "action")
             self.varied = np.concatenate([self.varied, _varied(action_space)])
 
     def states(self, observations: Array) -> FloatArray:
         """Return (n, d) rows of observations alone."""
+        if self.image is not None:
+            observations = as_channels_first(observations)
         return encode(self.observation_space, observations)
 
     def steps(

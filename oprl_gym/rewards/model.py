@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from oprl_gym.rewards.images import ImageFront
 from oprl_gym.rewards.normaliser import Normaliser
 
 
@@ -24,6 +25,8 @@ class ProcessRewardModel(nn.Module):
         generator: Source of the initial weights; None takes a fixed seed of 0.
         varied: Which of the d columns have a magnitude of their own and are to be
             normalised by running statistics (see :class:`Normaliser`); None: none.
+        image: (C, H, W) of a picture that a row starts with; it is read by the
+            convolutional network of Mnih et al. (2015), Stable-Baselines3's NatureCNN.
 
     Example:
         >>> import torch
@@ -40,6 +43,7 @@ class ProcessRewardModel(nn.Module):
         ensemble_size: int = 1,
         generator: torch.Generator | None = None,
         varied: Sequence[bool] | None = None,
+        image: tuple[int, int, int] | None = None,
     ) -> None:
         super().__init__()
         if generator is None:
@@ -48,7 +52,10 @@ class ProcessRewardModel(nn.Module):
         self.hidden_size = hidden_size
         self.ensemble_size = ensemble_size
         self.members = nn.ModuleList(
-            _network(input_dim, hidden_size, generator) for _ in range(ensemble_size)
+            _network(input_dim, hidden_size, generator)
+            if image is None
+            else _image_network(input_dim, image, hidden_size, generator)
+            for _ in range(ensemble_size)
         )
         self.normaliser: Normaliser | None = None
         if varied is not None and any(varied):
@@ -79,6 +86,14 @@ def _network(input_dim: int, hidden: int, generator: torch.Generator) -> nn.Sequ
         _linear(hidden, 1, generator),
         nn.Tanh(),
     )
+
+
+def _image_network(
+    input_dim: int, image: tuple[int, int, int], hidden: int, generator: torch.Generator
+) -> nn.Sequential:
+    front = ImageFront(image, hidden, generator)
+    rest = input_dim - front.size
+    return nn.Sequential(front, *_network(hidden + rest, hidden, generator))
 
 
 def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:

@@ -81,6 +81,7 @@ class ProcessReward:
             state.hidden_size,
             state.ensemble_size,
             varied=encoder.varied.tolist(),
+            image=encoder.image,
         )
         reward = cls(encoder, model)
         reward.load_state(state)
