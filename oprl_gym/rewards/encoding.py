@@ -137,7 +137,11 @@ def _varied(space: spaces.Space[Any]) -> BoolArray:
 
 
 def _flat_dim(space: spaces.Space[Any], what: str) -> int:
-    if not space.is_np_flattenable:
+    try:
+        readable = space.is_np_flattenable
+    except NotImplementedError:  # a space of somebody's own that does not say
+        readable = False
+    if not readable:
         raise ValueError(
             f"the reward model cannot read the {what} space {space}: it does not "
             "flatten to a fixed number of values; wrap the env so that it does "
