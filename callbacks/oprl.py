@@ -147,12 +147,17 @@ class OPRLCallback(BaseCallback):
         if buffer is None:
             return
         rescored = self._port.rescore_rollout()
+        change = rescored.newest - rescored.given
+        factor = self._port.reward_factor()
+        if factor is not None:  # as VecNormalize would scale it now
+            add_rewards(buffer, factor * change)
+            return
         # Stable-Baselines3 adds gamma * V to the reward of truncated steps. Any other
-        # difference comes from a wrapper outside ours (VecNormalize, say) that makes
-        # something else of rewards; then theirs stay as they were given.
+        # difference comes from a wrapper outside ours that makes something else of
+        # rewards; then they stay as they were given.
         same = np.isclose(buffer.rewards, rescored.given, rtol=1e-4, atol=1e-5)
         if np.all(same | rescored.truncated):
-            add_rewards(buffer, rescored.newest - rescored.given)
+            add_rewards(buffer, change)
 
     def _new_learner(self) -> OPRLLearner:
         assert self._port is not None

@@ -11,7 +11,12 @@ from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
 from oprl_gym.wrappers.mixing import Rescored
 from oprl_gym.wrappers.sb3_vec import VecProcessReward
 from oprl_gym.wrappers.shaping import Shaping
-from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_wrapper
+from stable_baselines3.common.vec_env import (
+    VecEnv,
+    VecEnvWrapper,
+    VecNormalize,
+    unwrap_vec_wrapper,
+)
 
 from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.types import Trajectory
@@ -79,6 +84,17 @@ class RewardPort:
         spaces: list[tuple[Space[Any], Space[Any]]]
         spaces = self.venv.env_method("reward_spaces")
         return spaces[0]
+
+    def reward_factor(self) -> float | None:
+        """Return by what VecNormalize outside multiplies rewards; None without one."""
+        factor = None
+        venv = self.venv
+        while isinstance(venv, VecEnvWrapper) and venv is not self.outer:
+            if isinstance(venv, VecNormalize) and venv.norm_reward:
+                deviation = float(np.sqrt(venv.ret_rms.var + venv.epsilon))
+                factor = (1.0 if factor is None else factor) / deviation
+            venv = venv.venv
+        return factor
 
     def pop_episodes(self) -> list[Trajectory]:
         """Return all episodes finished since the last call."""

@@ -17,6 +17,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
     SubprocVecEnv,
+    VecEnvWrapper,
     VecMonitor,
     VecNormalize,
 )
@@ -258,25 +259,60 @@ def test_the_agent_learns_from_the_rollout_as_the_newest_weights_score_it(inside
     assert not np.allclose(given[kept], expected[kept], atol=1e-3)
 
 
-def test_rewards_that_a_wrapper_outside_remade_are_left_as_they_are():
-    """VecNormalize divides them by a running scale, which the change would not fit."""
+class Seen(BaseCallback):
+    """Keeps the rewards as the agent was given them."""
+
+    def __init__(self):
+        super().__init__()
+        self.rewards = []
+
+    def _on_step(self):
+        self.rewards.append(self.locals["rewards"].copy())
+        return True
+
+
+def test_under_vec_normalize_the_change_is_scaled_as_it_scales():
     inner = VecProcessReward(make_vec_env(MAZE, n_envs=2))
     env = VecNormalize(inner, norm_obs=False, norm_reward=True)
     model = agent(env, PPO, n_steps=128, batch_size=64)
-    seen = []
+    callback, seen, look = OPRLCallback(QUICK), Seen(), Buffer()
+    model.learn(768, callback=[callback, seen, look])
 
-    class Seen(BaseCallback):
-        def _on_step(self):
-            seen.append(self.locals["rewards"].copy())
-            return True
+    observations, rewards, steps = look.rollouts[-1]
+    infos = steps[:-1]
+    truncated = np.array([[i["TimeLimit.truncated"] for i in row] for row in infos])
+    before = np.array(
+        [[i["env_reward"] + 0.1 * i["process_reward"] for i in row] for row in infos]
+    )
+    newest = newest_rewards(observations, steps, inner, scale=0.1)
+    expected = (newest - before) / np.sqrt(env.ret_rms.var + env.epsilon)
+    change = rewards[:-1] - np.array(seen.rewards[-128:-1])
+    np.testing.assert_allclose(change[~truncated], expected[~truncated], atol=1e-4)
+    assert np.abs(change[~truncated]).max() > 1e-2
 
-    look = Buffer()
-    model.learn(768, callback=[OPRLCallback(QUICK), Seen(), look])
+
+class Tenfold(VecEnvWrapper):
+    """A wrapper that nobody knows of."""
+
+    def reset(self):
+        return self.venv.reset()
+
+    def step_wait(self):
+        observations, rewards, dones, infos = self.venv.step_wait()
+        return observations, 10 * rewards, dones, infos
+
+
+def test_rewards_that_a_wrapper_outside_remade_are_left_as_they_are():
+    """What it would have made of the new ones is not known."""
+    env = Tenfold(VecProcessReward(make_vec_env(MAZE, n_envs=2)))
+    model = agent(env, PPO, n_steps=128, batch_size=64)
+    seen, look = Seen(), Buffer()
+    model.learn(768, callback=[OPRLCallback(QUICK), seen, look])
     _, rewards, steps = look.rollouts[-1]
     truncated = np.array(
         [[info["TimeLimit.truncated"] for info in infos] for infos in steps]
     )
-    given = np.array(seen[-128:])
+    given = np.array(seen.rewards[-128:])
     assert given.any()
     np.testing.assert_array_equal(rewards[~truncated], given[~truncated])
 
