@@ -85,7 +85,7 @@ def _headline(groups: Mapping[Key, Group], results: Path) -> Path:
     algos = [a for a in ("ppo", "a2c") if any(key[0] == a for key in groups)]
     rungs = [name for name in RUNGS if any(key[1] == name for key in groups)]
     rungs = [name for name in rungs if name not in SUITES["harmless"].rungs] or rungs
-    size = (1.6 + 4.6 * len(algos), 1.5 + 0.42 * len(rungs))
+    size = (1.6 + 4.6 * len(algos), 1.5 + 0.5 * len(rungs))
     figure, axes = new_figure(1, len(algos), size)
     for ax, algo in zip(axes[0], algos, strict=True):
         rows = [
@@ -166,15 +166,14 @@ def _dot(ax: Axes, group: Group, y: float) -> None:
         zorder=3,
     )
     if not whole:
-        right = steps.value if math.isnan(steps.high) else steps.high
         ax.annotate(
             f"{group.failures}/{group.seeds} failed",
-            (max(right, steps.value), y),
-            xytext=(6, 0),
-            textcoords="offset points",
+            (0.99, y),
+            xycoords=("axes fraction", "data"),
+            ha="right",
             va="center",
             color=color,
-            fontsize=7.5,
+            fontsize=7,
         )
 
 
