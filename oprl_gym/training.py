@@ -26,6 +26,7 @@ from oprl_gym.episode_log import WINDOW, Episode, EpisodeLog, episode_success
 from oprl_gym.evaluation import evaluate, make_env, make_venv, reward_threshold
 from oprl_gym.figures import draw_run
 from oprl_gym.rewards import save_process_reward
+from oprl_gym.rewards.images import image_shape
 from oprl_gym.run_folder import RunError, RunFolder, Summary
 from oprl_gym.train_config import TrainConfig
 from oprl_gym.wrappers import VecProcessReward
@@ -115,9 +116,8 @@ def make_algorithm(config: TrainConfig, venv: VecEnv) -> OnPolicyAlgorithm:
     Raises:
         RunError: The algorithm does not know what to do with the env's spaces.
     """
-    nested = isinstance(venv.observation_space, gym.spaces.Dict)
     arguments: dict[str, Any] = {
-        "policy": "MultiInputPolicy" if nested else "MlpPolicy",
+        "policy": _policy(venv.observation_space),
         "env": venv,
         "learning_rate": config.learning_rate,
         "n_steps": config.n_steps,
@@ -132,6 +132,13 @@ def make_algorithm(config: TrainConfig, venv: VecEnv) -> OnPolicyAlgorithm:
         return {"ppo": PPO, "a2c": A2C}[config.algo](**arguments)
     except (AssertionError, NotImplementedError, ValueError) as error:
         raise RunError(f"cannot train {config.algo} here: {error}") from error
+
+
+def _policy(space: gym.spaces.Space[Any]) -> str:
+    """Return the policy of Stable-Baselines3 that reads such observations."""
+    if isinstance(space, gym.spaces.Dict):
+        return "MultiInputPolicy"
+    return "MlpPolicy" if image_shape(space) is None else "CnnPolicy"
 
 
 class EpisodeLogger(BaseCallback):

@@ -1,5 +1,7 @@
 """Pictures are read by a convolutional network, in either order of their axes."""
 
+import zipfile
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from oprl_gym import OPRLConfig, OPRLLearner, ProcessRewardModel
 from oprl_gym.rewards import ProcessReward, load_process_reward, save_process_reward
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.images import image_shape
+from oprl_gym.train_config import TrainConfig
+from oprl_gym.training import train
 from oprl_gym.types import Trajectory
 
 ACTIONS = spaces.Discrete(3)
@@ -161,3 +165,14 @@ def test_an_agent_with_a_picture_policy_learns_beside_it(first):
     model.learn(256, callback=callback)
     assert callback.learner is not None
     assert callback.learner.process_reward.fitted
+
+
+def test_the_command_line_chooses_a_picture_policy(tmp_path):
+    gym.register("BrightSpot-v0", lambda: BrightSpot(first=False))
+    try:
+        config = TrainConfig("BrightSpot-v0", total_timesteps=64, n_envs=1, n_steps=32)
+        folder = train(config, tmp_path / "run")
+    finally:
+        del gym.registry["BrightSpot-v0"]
+    with zipfile.ZipFile(folder.path / "policy.zip") as archive:
+        assert b"ActorCriticCnnPolicy" in archive.read("data")
