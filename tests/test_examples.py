@@ -1,0 +1,39 @@
+"""The examples run, and the one that is quick shows what it says."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+def run(name: str, *options: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / name), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_q_learning_solves_what_it_does_not_solve_alone():
+    assert "100% success" in run("q_learning.py", "--total-timesteps", "10000")
+    alone = run("q_learning.py", "--total-timesteps", "10000", "--no-oprl")
+    assert alone.splitlines()[-1].endswith(" 0% success")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--no-oprl",)])
+def test_ppo_in_a_single_file_runs(options):
+    printed = run("single_file_ppo.py", "--total-timesteps", "5120", *options)
+    assert "5,120 steps" in printed
+
+
+def test_every_example_is_tested():
+    tested = {"q_learning.py", "single_file_ppo.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == tested
