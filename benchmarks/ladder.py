@@ -9,6 +9,7 @@ A run that is finished is not done again, so a broken-off ladder goes on where i
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -176,4 +177,6 @@ def _positive(text: str) -> int:
 
 
 if __name__ == "__main__":
+    # So that a ladder that is killed takes its runs with it, as with Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

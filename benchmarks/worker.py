@@ -55,8 +55,10 @@ def execute_all(
                 seconds = time.perf_counter() - start
                 yield _outcome(run, process.exitcode, seconds, results)
     finally:
-        for _, process, _ in active.values():
+        for run, process, _ in active.values():
             process.terminate()
+            process.join()
+            _forget_log(run, results)
 
 
 def _context() -> Any:
@@ -89,12 +91,17 @@ def _work(run: RunId, results: Path, commit: str) -> None:
             os._exit(1)
 
 
+def _forget_log(run: RunId, results: Path) -> None:
+    log = run.failure_path(results)
+    log.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # other runs are at work, or have failed
+        log.parent.rmdir()
+
+
 def _outcome(run: RunId, exitcode: int, seconds: float, results: Path) -> Outcome:
     log = run.failure_path(results)
     if exitcode == 0:
-        log.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # other runs are at work, or have failed
-            log.parent.rmdir()
+        _forget_log(run, results)
         return Outcome(run, seconds, None)
     words = log.read_text(encoding="utf-8") if log.exists() else ""
     return Outcome(run, seconds, f"{words}exit status {exitcode}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +34,7 @@ from oprl_gym.envs.layouts import parse_layout
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
 from oprl_gym.episode_log import Episode, EpisodeLog
 
+LADDER = Path(ladder.__file__)
 CORRIDOR = parse_layout("S..G")
 LEFT, RIGHT = 3, 1
 TINY = Rung("OPRLMaze-v0", {"ppo": 256, "a2c": 200, "own": 200}, 12, {"size": 3})
@@ -310,6 +313,24 @@ def test_every_env_step_counts_and_none_is_taken_beyond_the_budget(tiny, tmp_pat
     paths = sorted((tmp_path / "runs").rglob("*.json"))
     steps = {read_run(path)["algo"]: read_run(path)["env_steps"] for path in paths}
     assert steps == TINY.budget
+
+
+def test_a_ladder_that_is_killed_takes_its_runs_with_it(tmp_path):
+    command = [sys.executable, str(LADDER), "--arms", "plain", "--rungs", "Serpentine"]
+    options = ["--algos", "ppo", "--seeds", "100:101", "--results", str(tmp_path)]
+    process = subprocess.Popen(
+        [*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    failures = tmp_path / "failures"
+    for _ in range(600):
+        if failures.exists():  # the run is at work
+            break
+        time.sleep(0.1)
+    assert failures.exists()
+    process.terminate()
+    assert process.wait(timeout=60) == 143
+    assert not failures.exists()
+    assert not list(tmp_path.glob("runs/**/*.json"))
 
 
 def test_a_run_that_fails_is_reported_and_the_others_go_on(tmp_path, capfd):
