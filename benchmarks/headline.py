@@ -17,7 +17,7 @@ ARMS = {"plain": "plain", "oracle": "oracle", "oprl": "OPRL"}
 
 
 def headline_table(runs: Iterable[Run]) -> str:
-    """Return a row for every rung of the ladder that all three arms have run."""
+    """Return a row for every rung that OPRL has run, and below how many seeds did."""
     groups = grouped(runs)
     columns = [(algo, arm) for algo in ALGOS for arm in ARMS]
     names = [f"{ALGOS[algo]} {ARMS[arm]}" for algo, arm in columns]
@@ -27,7 +27,22 @@ def headline_table(runs: Iterable[Run]) -> str:
             continue
         cells = [_cell(groups, (algo, rung, arm)) for algo, arm in columns]
         lines.append(f"| {rung} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", _seeds(groups)]) + "\n"
+
+
+def _seeds(groups: Mapping[Key, Sequence[Run]]) -> str:
+    """Return how many seeds each arm has, of all its rungs the fewest and the most."""
+    parts = []
+    for arm, name in ARMS.items():
+        counts = [
+            len(runs)
+            for (algo, rung, of), runs in groups.items()
+            if of == arm and algo in ALGOS and rung not in HARMLESS
+        ]
+        if counts:
+            few, many = min(counts), max(counts)
+            parts.append(f"{name} {few}" + (f" to {many}" if many > few else ""))
+    return f"Seeds: {', '.join(parts)}."
 
 
 def write_headline(runs: Iterable[Run], readme: Path = README) -> None:

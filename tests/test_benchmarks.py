@@ -408,7 +408,8 @@ def test_the_headline_says_what_failed():
         for arm in ("plain", "oprl")
         for seed, steps in enumerate([20_000, 20_000, 20_000, None])
     ]
-    row = headline_table(runs).splitlines()[-1]
+    *_, row, _, seeds = headline_table(runs).splitlines()
+    assert seeds == "Seeds: plain 4, OPRL 4."
     assert row.startswith("| TwoWalls | 20,000 (1 failed) |  | 20,000 (1 failed) |")
 
 
