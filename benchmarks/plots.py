@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.measures import band
 from benchmarks.results import read_all
-from benchmarks.settings import RUNGS, SUITES
+from benchmarks.settings import HARMLESS, RUNGS, SUITES
 from benchmarks.summary import Group, Key, Run, grouped, summarise
 from oprl_gym.plotting import (
     FAINT,
@@ -84,7 +84,7 @@ def _headline(groups: Mapping[Key, Group], results: Path) -> Path:
     """Steps to 90 % on every rung, one panel an algorithm."""
     algos = [a for a in ("ppo", "a2c") if any(key[0] == a for key in groups)]
     rungs = [name for name in RUNGS if any(key[1] == name for key in groups)]
-    rungs = [name for name in rungs if name not in SUITES["harmless"].rungs] or rungs
+    rungs = [name for name in rungs if name not in HARMLESS] or rungs
     size = (1.6 + 4.6 * len(algos), 1.5 + 0.5 * len(rungs))
     figure, axes = new_figure(1, len(algos), size)
     for ax, algo in zip(axes[0], algos, strict=True):

@@ -120,15 +120,9 @@ class OPRLLearner:
         config = self.config
         encoder = StepEncoder(observation_space, action_space, config.reward_input)
         generator = torch.Generator().manual_seed(int(self.rng.integers(2**63)))
-        model = ProcessRewardModel(
-            encoder.input_dim,
-            config.hidden_size,
-            config.ensemble_size,
-            generator,
-            encoder.varied.tolist(),
-            encoder.image,
+        return ProcessReward.create(
+            encoder, config.hidden_size, config.ensemble_size, generator
         )
-        return ProcessReward(encoder, model)
 
     def _new_optimizer(self) -> torch.optim.Adam:
         # Fused: several times faster than the default with layers as small as these.

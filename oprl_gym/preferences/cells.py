@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from oprl_gym.types import Array, FloatArray, IntArray
@@ -92,6 +90,6 @@ class VisitCounter:
         return len(self) > max_cells and self._visits.sum() < 2 * len(self)
 
 
-def _flat(observations: Array | Sequence[Array]) -> FloatArray:
+def _flat(observations: Array) -> FloatArray:
     values = np.asarray(observations, dtype=np.float64)
     return values.reshape(len(values), -1)

@@ -51,17 +51,32 @@ class ProcessReward:
 
     def __init__(self, encoder: StepEncoder, model: ProcessRewardModel) -> None:
         if model.input_dim != encoder.input_dim:
-            raise ValueError(
-                f"the reward model reads rows of {model.input_dim} values, but "
-                f"{encoder.reward_input!r} of this env has {encoder.input_dim}; it was "
-                "made for another env or another reward_input"
-            )
+            raise ValueError(_other_rows(model.input_dim, encoder))
         self.encoder = encoder
         self.model = model
         self.fitted = False
         self.best = 0.0
         self._table = RowTable()
         self._known_scores = np.zeros(0, dtype=np.float32)
+
+    @classmethod
+    def create(
+        cls,
+        encoder: StepEncoder,
+        hidden_size: int,
+        ensemble_size: int,
+        generator: torch.Generator | None = None,
+    ) -> ProcessReward:
+        """Build an unfitted process reward with the model that fits the encoder."""
+        model = ProcessRewardModel(
+            encoder.input_dim,
+            hidden_size,
+            ensemble_size,
+            generator,
+            encoder.varied.tolist(),
+            encoder.image,
+        )
+        return cls(encoder, model)
 
     @classmethod
     def from_state(
@@ -76,14 +91,9 @@ class ProcessReward:
             ValueError: The state was made for other spaces.
         """
         encoder = StepEncoder(observation_space, action_space, state.reward_input)
-        model = ProcessRewardModel(
-            state.input_dim,
-            state.hidden_size,
-            state.ensemble_size,
-            varied=encoder.varied.tolist(),
-            image=encoder.image,
-        )
-        reward = cls(encoder, model)
+        if encoder.input_dim != state.input_dim:
+            raise ValueError(_other_rows(state.input_dim, encoder))
+        reward = cls.create(encoder, state.hidden_size, state.ensemble_size)
         reward.load_state(state)
         return reward
 
@@ -156,3 +166,11 @@ class ProcessReward:
         with torch.inference_mode():
             raw: FloatArray = self.model(torch.as_tensor(rows)).numpy()
         return raw - np.float32(self.best)
+
+
+def _other_rows(input_dim: int, encoder: StepEncoder) -> str:
+    return (
+        f"the reward model reads rows of {input_dim} values, but "
+        f"{encoder.reward_input!r} of this env has {encoder.input_dim}; it was "
+        "made for another env or another reward_input"
+    )
