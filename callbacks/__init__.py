@@ -5,8 +5,10 @@ from oprl_gym.callbacks.replay import (
     ProcessRewardDictReplayBuffer,
     ProcessRewardReplayBuffer,
 )
+from oprl_gym.callbacks.saver import CheckpointSaver
 
 __all__ = [
+    "CheckpointSaver",
     "OPRLCallback",
     "ProcessRewardDictReplayBuffer",
     "ProcessRewardReplayBuffer",

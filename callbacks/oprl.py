@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from oprl_gym.callbacks.advantages import add_rewards
+from oprl_gym.callbacks.checkpoint import load_checkpoint
 from oprl_gym.callbacks.ports import RewardPort
 from oprl_gym.callbacks.replay import find_replay
+from oprl_gym.callbacks.saver import SAVE_EVERY, CheckpointSaver
 from oprl_gym.wrappers.shaping import StepScorer
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -41,11 +46,14 @@ class OPRLCallback(BaseCallback):
         teacher: Who judges pairs of episodes; None takes what ``config.ties`` says.
         learner: A learner of your own, instead of ``config`` and ``teacher``.
         verbose: As in Stable-Baselines3.
+        save_path: File that the whole run is saved to, agent and envs included, and
+            that :meth:`resume` goes on from; None saves nothing.
+        save_every: Env steps from one checkpoint to the next.
 
     Raises:
-        ValueError: Both a learner and a config or teacher were given. At the start of
-            ``learn()``: the env has no reward wrapper; the message shows the line to
-            add.
+        ValueError: Both a learner and a config or teacher were given, or there is no
+            folder to save to. At the start of ``learn()``: the env has no reward
+            wrapper; the message shows the line to add.
 
     Example:
         >>> import gymnasium as gym, oprl_gym
@@ -63,6 +71,8 @@ class OPRLCallback(BaseCallback):
         teacher: Teacher | None = None,
         learner: OPRLLearner | None = None,
         verbose: int = 0,
+        save_path: str | Path | None = None,
+        save_every: int = SAVE_EVERY,
     ) -> None:
         super().__init__(verbose)
         if learner is not None and (config is not None or teacher is not None):
@@ -76,8 +86,75 @@ class OPRLCallback(BaseCallback):
         self._teacher = teacher
         self._port: RewardPort | None = None
         self._replay: StepScorer | None = None  # of an off-policy agent's buffer
-        self._updated_at = 0  # num_timesteps of the last update
+        self._updated_at: int | None = None  # num_timesteps of the last update
         self._stats: dict[str, float] = {}
+        self._saver: CheckpointSaver | None = None
+        if save_path is not None:
+            self._saver = CheckpointSaver(save_path, {"oprl": self}, save_every)
+
+    def resume(self, model: BaseAlgorithm) -> int:
+        """Let ``model`` go on from the checkpoint in ``save_path``, if there is one.
+
+        A script that may be broken off at any time, and is then started again:
+
+        >>> import gymnasium as gym, oprl_gym, tempfile
+        >>> from stable_baselines3 import PPO
+        >>> from oprl_gym.callbacks import OPRLCallback
+        >>> from oprl_gym.wrappers import EpisodeTape, ProcessRewardWrapper
+        >>> folder = tempfile.mkdtemp()
+        >>> env = ProcessRewardWrapper(EpisodeTape(gym.make("OPRLMaze-v0")))
+        >>> model = PPO("MlpPolicy", env, n_steps=256, seed=0)
+        >>> callback = OPRLCallback(save_path=f"{folder}/run.oprl", save_every=512)
+        >>> done = callback.resume(model)
+        >>> done
+        0
+        >>> model = model.learn(
+        ...     1024 - done, callback=callback, reset_num_timesteps=done == 0
+        ... )
+
+        Args:
+            model: An agent made as that of the checkpoint was, with envs made so too.
+
+        Returns:
+            The env steps it has taken already: 0 if there is no checkpoint yet.
+
+        Raises:
+            ValueError: There is no ``save_path``, or what is there is no checkpoint of
+                such a run.
+        """
+        if self._saver is None:
+            raise ValueError("give OPRLCallback a save_path, to resume from")
+        if not self._saver.path.exists():
+            return 0
+        self.init_callback(model)
+        load_checkpoint(self._saver.path, model, {"oprl": self})
+        return model.num_timesteps
+
+    def state(self) -> dict[str, Any]:
+        """Return the learner's state and the counters, for a checkpoint.
+
+        It also hands the weights out anew, and the wrappers forget the scores they
+        know: a score rounds differently among others, and the run that goes on here is
+        to equal one that loads this state.
+        """
+        assert self.learner is not None
+        self._send_weights()
+        return {
+            "learner": self.learner.state(),
+            "updated_at": self._updated_at,
+            "stats": self._stats,
+            "report": None if self.report is None else asdict(self.report),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state` returned."""
+        assert self.learner is not None
+        self.learner.load_state(state["learner"])
+        self._updated_at = state["updated_at"]
+        self._stats = state["stats"]
+        report = state["report"]
+        self.report = None if report is None else UpdateReport(**report)
+        self._send_weights()
 
     def _init_callback(self) -> None:
         self._port = RewardPort.find(self.training_env)
@@ -85,13 +162,20 @@ class OPRLCallback(BaseCallback):
             self.learner = self._new_learner()
         self._replay = find_replay(self.model, self._port)
         self._send_weights()
+        if self._saver is not None:
+            self._saver.init_callback(self.model)
 
     def _on_training_start(self) -> None:
-        # Also right after `reset_num_timesteps`, and in a second learn().
-        self._updated_at = self.num_timesteps
+        # A second learn() may count from 0 again, and a first one go on from others.
+        if self._updated_at is None or self._updated_at > self.num_timesteps:
+            self._updated_at = self.num_timesteps
+        if self._saver is not None:
+            self._saver.on_training_start(self.locals, self.globals)
 
     def _on_rollout_start(self) -> None:
         assert self._port is not None
+        if self._saver is not None:
+            self._saver.on_rollout_start()
         if self._rollout_buffer() is not None:
             self._port.keep_rollout()
 
@@ -107,6 +191,7 @@ class OPRLCallback(BaseCallback):
     def _on_rollout_end(self) -> None:
         assert self.learner is not None
         assert self._port is not None
+        assert self._updated_at is not None
         config = self.learner.config
         late = int(config.interval_growth * self.num_timesteps)
         interval = max(config.update_interval, late)
@@ -120,6 +205,10 @@ class OPRLCallback(BaseCallback):
             if episodes:
                 self._stats = self._episode_stats(episodes)
         self._log()
+
+    def _on_training_end(self) -> None:
+        if self._saver is not None:
+            self._saver.on_training_end()
 
     def _send_weights(self) -> None:
         """Hand the newest process reward to all that score steps."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from oprl_gym.files import replace_file
 from oprl_gym.types import FloatArray, IntArray
 
 COLUMNS = ("env_steps", "env_return", "length", "success")
@@ -94,19 +96,20 @@ class EpisodeLog:
 
     def write(self, path: Path) -> None:
         """Write the log as CSV; an unknown success is an empty field."""
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows(
-                (steps, repr(total), length, "" if math.isnan(won) else int(won))
-                for steps, total, length, won in zip(
-                    self.env_steps.tolist(),
-                    self.env_returns.tolist(),
-                    self.lengths.tolist(),
-                    self.success.tolist(),
-                    strict=True,
-                )
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(
+            (steps, repr(total), length, "" if math.isnan(won) else int(won))
+            for steps, total, length, won in zip(
+                self.env_steps.tolist(),
+                self.env_returns.tolist(),
+                self.lengths.tolist(),
+                self.success.tolist(),
+                strict=True,
             )
+        )
+        replace_file(path, text.getvalue().encode())
 
     @classmethod
     def read(cls, path: Path) -> EpisodeLog:

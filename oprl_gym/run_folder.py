@@ -13,17 +13,20 @@ from typing import Any
 import numpy as np
 
 from oprl_gym.episode_log import EpisodeLog
+from oprl_gym.files import replace_file
 from oprl_gym.train_config import TrainConfig, config_from_dict, from_dict
 from oprl_gym.types import FloatArray
 
 FORMAT = "oprl-gym run 1"
+CHECKPOINT = "checkpoint.safetensors"
 _RUN_FILES = (
     # First what makes a run folder a whole one, last what makes it one at all.
     "summary.json",
-    "summary.json.partial",
+    "failure.txt",
     "policy.zip",
     "reward_model.safetensors",
-    "reward_model.safetensors.partial",
+    CHECKPOINT,
+    "*.partial",
     "rollout.gif",
     "figures/learning.png",
     "figures/reward_map.png",
@@ -123,16 +126,27 @@ class RunFolder:
         Raises:
             RunError: There is none, or it is half-written.
         """
+        folder = cls.open_begun(path)
+        if not folder.file("summary.json").is_file():
+            raise RunError(
+                f"the run in {folder.path} is half-written (no summary.json): it is "
+                "still going on or was broken off; to go on: oprl-gym train --resume "
+                f"{folder.path}"
+            )
+        return folder
+
+    @classmethod
+    def open_begun(cls, path: str | Path) -> RunFolder:
+        """Return the folder of a run, finished or not.
+
+        Raises:
+            RunError: There is none.
+        """
         folder = cls(Path(path))
         if not folder.path.is_dir():
             raise RunError(f"there is no run folder {folder.path}")
         if not folder.file("config.json").is_file():
             raise RunError(f"{folder.path} is no run folder: it has no config.json")
-        if not folder.file("summary.json").is_file():
-            raise RunError(
-                f"the run in {folder.path} is half-written (no summary.json): it is "
-                "still going on or was broken off; train again with --overwrite"
-            )
         return folder
 
     def file(self, name: str) -> Path:
@@ -212,16 +226,27 @@ class RunFolder:
 
     def write_summary(self, summary: Summary) -> None:
         """Write the summary, in one piece or not at all."""
-        path = self.file("summary.json")
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(_json(asdict(summary)), encoding="utf-8")
-        os.replace(partial, path)
+        text = _json(asdict(summary))
+        replace_file(self.file("summary.json"), text.encode())
+
+    def begin_again(self, config: TrainConfig) -> None:
+        """Note that the run goes on; it is not finished any more if it was.
+
+        Raises:
+            RunError: The folder cannot be written.
+        """
+        try:
+            self.file("summary.json").unlink(missing_ok=True)
+            self.file("failure.txt").unlink(missing_ok=True)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        self._begin(config)
 
     def _begin(self, config: TrainConfig) -> None:
         try:
             self.figures.mkdir(parents=True, exist_ok=True)
             text = _json({"format": FORMAT, **asdict(config)})
-            self.file("config.json").write_text(text, encoding="utf-8")
+            replace_file(self.file("config.json"), text.encode())
         except OSError as error:
             raise _unusable(self.path, error) from error
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import platform
-import time
-from collections import deque
+import shlex
+import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +18,39 @@ import stable_baselines3
 import torch
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import configure
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.logger import Logger, configure
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
-from tqdm import tqdm  # type: ignore[import-untyped]
 
 import oprl_gym
-from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.episode_log import WINDOW, Episode, EpisodeLog, episode_success
-from oprl_gym.evaluation import evaluate, make_env, make_venv, reward_threshold
+from oprl_gym.callbacks import CheckpointSaver, OPRLCallback
+from oprl_gym.callbacks.checkpoint import HasState, load_checkpoint
+from oprl_gym.evaluation import evaluate, make_env
 from oprl_gym.figures import draw_run
+from oprl_gym.files import replace_file
 from oprl_gym.rewards import save_process_reward
 from oprl_gym.rewards.images import image_shape
-from oprl_gym.run_folder import RunError, RunFolder, Summary
+from oprl_gym.run_folder import CHECKPOINT, RunError, RunFolder, Summary
 from oprl_gym.train_config import TrainConfig
-from oprl_gym.wrappers import VecProcessReward
+from oprl_gym.training_log import (
+    EpisodeLogger,
+    PendingLog,
+    ProgressBar,
+    Stopwatch,
+    rows_up_to,
+    write_again,
+)
+from oprl_gym.wrappers import EpisodeTape, VecProcessReward
 
-__all__ = ["Interrupted", "TrainConfig", "train"]
+__all__ = ["Interrupted", "TrainConfig", "resume", "train"]
 
 RUNS = "runs"
 LOG_EVERY = 1024
 """Env steps from one row of progress.csv to the next, in whole rollouts."""
+
+SAVE_EVERY = 5_000
+"""Env steps from one checkpoint to the next, in whole rows of progress.csv."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -59,27 +74,56 @@ def train(
         The folder.
 
     Raises:
-        RunError: The env or the folder cannot be used; nothing has been changed then.
+        RunError: The env or the folder cannot be used, and nothing has been changed;
+            or the env failed in the middle of training, and the message says how to
+            go on.
         Interrupted: By Ctrl-C; policy, reward model and episodes so far are in the
             folder, but no summary.
     """
     config = config.resolved()
     if run_dir is not None:
         RunFolder(Path(run_dir)).check_free(overwrite)
-    venv = make_training_env(config)
+    run = _Run(config)
     try:
-        model = make_algorithm(config, venv)
-        oprl = OPRLCallback(config.learner) if config.oprl else None
         if run_dir is None:
             folder = RunFolder.create_numbered(RUNS, config)
         else:
             folder = RunFolder.create(run_dir, config, overwrite)
-        log = EpisodeLogger()
-        seconds = _learn(config, model, log, oprl, folder)
+        run.learn(folder)
     finally:
-        venv.close()
-    draw_run(folder)
-    folder.write_summary(_summary(config, model, log, seconds))
+        run.venv.close()
+    run.finish(folder)
+    return folder
+
+
+def resume(run_dir: str | Path, total_timesteps: int | None = None) -> RunFolder:
+    """Go on with a run that was broken off, from its latest checkpoint.
+
+    It ends as it would have, had it never been broken off.
+
+    Args:
+        run_dir: Its folder.
+        total_timesteps: Train up to so many env steps, instead of as many as it was
+            begun with.
+
+    Returns:
+        The folder.
+
+    Raises:
+        RunError, Interrupted: As :func:`train`.
+    """
+    folder = RunFolder.open_begun(run_dir)
+    config = folder.config()
+    if total_timesteps is not None:
+        config = replace(config, total_timesteps=total_timesteps)
+    run = _Run(config)
+    try:
+        run.load(folder)
+        folder.begin_again(config)
+        run.learn(folder)
+    finally:
+        run.venv.close()
+    run.finish(folder)
     return folder
 
 
@@ -90,7 +134,9 @@ def make_training_env(config: TrainConfig) -> VecEnv:
         RunError: There is no such env, or it cannot be learned in.
     """
     make_env(config).close()  # says what is wrong before anything else is started
-    venv = make_venv(config, config.n_envs, config.seed)
+    venv = make_vec_env(
+        lambda: EpisodeTape(make_env(config)), n_envs=config.n_envs, seed=config.seed
+    )
     if not config.oprl:
         return venv
     try:
@@ -141,125 +187,151 @@ def _policy(space: gym.spaces.Space[Any]) -> str:
     return "MlpPolicy" if image_shape(space) is None else "CnnPolicy"
 
 
-class EpisodeLogger(BaseCallback):
-    """Keeps what is to be known of every training episode."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.episodes: list[Episode] = []
-        self.success_means: str | None = None
-        self._threshold: float | None = None
-        self._latest: deque[bool] = deque(maxlen=WINDOW)
-
-    def log(self) -> EpisodeLog:
-        """Return the episodes so far."""
-        return EpisodeLog.of(self.episodes)
-
-    def success_rate(self) -> float | None:
-        """Return that of the latest 100 episodes; None if the env does not say."""
-        return float(np.mean(self._latest)) if self._latest else None
-
-    def _on_training_start(self) -> None:
-        self._threshold = reward_threshold(self.training_env)
-
-    def _on_step(self) -> bool:
-        for info in self.locals["infos"]:
-            if "episode" in info:
-                self._note(info)
-        return True
-
-    def _note(self, info: dict[str, Any]) -> None:
-        total, length = float(info["episode"]["r"]), int(info["episode"]["l"])
-        success = episode_success(info, total, self._threshold)
-        self.episodes.append(Episode(self.num_timesteps, total, length, success))
-        if success is not None:
-            self._latest.append(success)
-            own = "is_success" in info
-            self.success_means = (
-                "is_success" if own else f"return >= {self._threshold:g}"
-            )
-
-
-class ProgressBar(BaseCallback):
-    """A progress bar with success rate and reward-model loss; none without a terminal.
+class _Run:
+    """All that takes part in one training run.
 
     Args:
-        total: Env steps to be taken.
-        log: Where the success rate comes from.
-        oprl: Where the reward-model loss comes from; None without OPRL.
+        config: A resolved one.
     """
 
-    def __init__(
-        self, total: int, log: EpisodeLogger, oprl: OPRLCallback | None
-    ) -> None:
-        super().__init__()
-        self._log = log
-        self._oprl = oprl
-        # `disable=None` is tqdm's word for "unless standard error is a terminal".
-        self._bar = tqdm(total=total, unit=" steps", disable=None)
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        self.venv = make_training_env(config)
+        try:
+            self.model = make_algorithm(config, self.venv)
+        except RunError:
+            self.venv.close()
+            raise
+        self.model.set_logger(Logger(folder=None, output_formats=[]))
+        self.oprl = OPRLCallback(config.learner) if config.oprl else None
+        self.log = EpisodeLogger()
+        self.stopwatch = Stopwatch()
+        self._rows: list[dict[str, str]] = []  # of progress.csv, before the checkpoint
+        self._parts: dict[str, HasState] = {
+            "episodes": self.log,
+            "stopwatch": self.stopwatch,
+            "pending": PendingLog(self.model),
+        }
+        if self.oprl is not None:
+            self._parts["oprl"] = self.oprl
 
-    def close(self) -> None:
-        """Leave the bar as it is."""
-        self._bar.close()
+    def load(self, folder: RunFolder) -> None:
+        """Go on from the checkpoint in the folder, or from the start if it has none.
 
-    def _on_step(self) -> bool:
-        self._bar.update(self.num_timesteps - self._bar.n)
-        return True
+        Raises:
+            RunError: It cannot be read, or there is nothing left to do.
+        """
+        path = folder.file(CHECKPOINT)
+        if not path.exists():  # broken off before the first one
+            return
+        if self.oprl is not None:
+            self.oprl.init_callback(self.model)
+        try:
+            load_checkpoint(path, self.model, self._parts)
+        except ValueError as error:
+            raise RunError(str(error)) from error
+        done = self.model.num_timesteps
+        if done >= self.config.total_timesteps:
+            raise RunError(
+                f"the run in {folder.path} has taken all of its {done:,} steps; to "
+                "train on, give a larger --total-timesteps"
+            )
+        self._rows = rows_up_to(folder.file("progress.csv"), done)
 
-    def _on_rollout_end(self) -> None:
-        rate = self._log.success_rate()
-        shown = {"success": "n/a" if rate is None else f"{rate:.0%}"}
-        if self._oprl is not None:
-            report = self._oprl.report
-            loss = None if report is None else report.reward_loss
-            shown["reward loss"] = "-" if loss is None else f"{loss:.3f}"
-        self._bar.set_postfix(shown, refresh=False)
+    def learn(self, folder: RunFolder) -> None:
+        """Train the agent and save it, whatever happens.
 
+        Raises:
+            Interrupted: By Ctrl-C.
+            RunError: The env failed.
+        """
+        model, done = self.model, self.model.num_timesteps
+        log_interval = max(1, LOG_EVERY // self._rollout)
+        self._log_to(folder)
+        self.stopwatch.start()
+        bar = ProgressBar(self._total, self.log, self.oprl)
+        try:
+            model.learn(
+                self.config.total_timesteps - done,
+                callback=self._callbacks(folder, bar, log_interval),
+                log_interval=log_interval,
+                reset_num_timesteps=done == 0,
+            )
+            rollouts = model.num_timesteps // self._rollout
+            if rollouts % log_interval:  # the last ones, which fill no interval
+                model.dump_logs(rollouts)
+        except KeyboardInterrupt as error:
+            self._save(folder)
+            raise Interrupted(
+                f"interrupted after {model.num_timesteps:,} steps; the policy and "
+                f"episodes so far are in {folder.path}, without a summary. To go on: "
+                f"{_resume_command(folder)}"
+            ) from error
+        except Exception as error:
+            raise self._failed(folder, error) from error
+        finally:
+            bar.close()
+            model.logger.close()
+        self.stopwatch.stop()
+        self._save(folder)
 
-def _learn(
-    config: TrainConfig,
-    model: OnPolicyAlgorithm,
-    log: EpisodeLogger,
-    oprl: OPRLCallback | None,
-    folder: RunFolder,
-) -> float:
-    """Train and save the agent; returns the seconds that training took."""
-    rollout = (config.n_steps or 1) * config.n_envs
-    bar = ProgressBar(rollout * math.ceil(config.total_timesteps / rollout), log, oprl)
-    callbacks: list[BaseCallback] = [log, bar] if oprl is None else [oprl, log, bar]
-    model.set_logger(configure(str(folder.path), ["csv", "tensorboard"]))
-    log_interval = max(1, LOG_EVERY // rollout)
-    start = time.perf_counter()
-    try:
-        model.learn(
-            config.total_timesteps, callback=callbacks, log_interval=log_interval
+    def finish(self, folder: RunFolder) -> None:
+        """Draw the run and write its summary."""
+        draw_run(folder)
+        seconds = self.stopwatch.seconds()
+        folder.write_summary(_summary(self.config, self.model, self.log, seconds))
+
+    @property
+    def _rollout(self) -> int:
+        """Env steps in a rollout."""
+        return (self.config.n_steps or 1) * self.config.n_envs
+
+    @property
+    def _total(self) -> int:
+        """Env steps that will really be taken: whole rollouts."""
+        return self._rollout * math.ceil(self.config.total_timesteps / self._rollout)
+
+    def _log_to(self, folder: RunFolder) -> None:
+        pending = PendingLog(self.model).state()
+        self.model.set_logger(configure(str(folder.path), ["csv", "tensorboard"]))
+        write_again(self.model.logger, self._rows)
+        PendingLog(self.model).load_state(pending)
+
+    def _callbacks(
+        self, folder: RunFolder, bar: ProgressBar, log_interval: int
+    ) -> list[BaseCallback]:
+        # Checkpoints stand where rows of progress.csv do, so that a resumed run goes
+        # on writing the same ones.
+        interval = log_interval * self._rollout
+        every = interval * math.ceil(SAVE_EVERY / interval)
+        saver = CheckpointSaver(folder.file(CHECKPOINT), self._parts, every)
+        own = [saver, self.log, bar]
+        return own if self.oprl is None else [self.oprl, *own]
+
+    def _failed(self, folder: RunFolder, error: Exception) -> RunError:
+        """Save what there is; returns what to say."""
+        with contextlib.suppress(OSError):  # a full disk may be what went wrong
+            words = "".join(traceback.format_exception(error))
+            replace_file(folder.file("failure.txt"), words.encode())
+            self._save(folder)
+        return RunError(
+            f"training failed after {self.model.num_timesteps:,} steps: "
+            f"{type(error).__name__}: {error} (where: {folder.file('failure.txt')}). "
+            f"Once that is put right, go on with: {_resume_command(folder)}"
         )
-        rollouts = model.num_timesteps // rollout
-        if rollouts % log_interval:  # the last ones, which fill no interval
-            model.dump_logs(rollouts)
-    except KeyboardInterrupt as error:
-        raise Interrupted(
-            f"interrupted after {model.num_timesteps:,} steps; the policy and episodes "
-            f"so far are in {folder.path}, without a summary"
-        ) from error
-    finally:
-        bar.close()
-        model.logger.close()
-        _save(folder, model, log, oprl)
-    return time.perf_counter() - start
+
+    def _save(self, folder: RunFolder) -> None:
+        policy = io.BytesIO()
+        self.model.save(policy)
+        replace_file(folder.file("policy.zip"), policy.getvalue())
+        self.log.log().write(folder.file("episodes.csv"))
+        if self.oprl is not None and self.oprl.learner is not None:
+            reward = self.oprl.learner.process_reward
+            save_process_reward(folder.file("reward_model.safetensors"), reward)
 
 
-def _save(
-    folder: RunFolder,
-    model: OnPolicyAlgorithm,
-    log: EpisodeLogger,
-    oprl: OPRLCallback | None,
-) -> None:
-    model.save(folder.file("policy.zip"))
-    log.log().write(folder.file("episodes.csv"))
-    if oprl is not None and oprl.learner is not None:
-        reward = oprl.learner.process_reward
-        save_process_reward(folder.file("reward_model.safetensors"), reward)
+def _resume_command(folder: RunFolder) -> str:
+    return shlex.join(["oprl-gym", "train", "--resume", str(folder.path)])
 
 
 def _summary(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,10 @@ Baseline = Literal["best", "zero"]
 Mode = Literal["additive", "potential"]
 RewardInput = Literal["obs", "next_obs", "obs_action"]
 Ties = Literal["skip", "half", "second"]
+
+
+class EnvError(ValueError):
+    """An env gave what nothing can be learned from; the message says which and what."""
 
 
 # Two trajectories are the same only if they are the same object, so `eq=False`: that
@@ -121,6 +125,21 @@ class Teacher(Protocol):
 
     def judge(self, first: Trajectory, second: Trajectory) -> float | None:
         """Return P(first is preferred) in [0, 1], or None for "cannot tell"."""
+        ...
+
+
+@runtime_checkable
+class StatefulTeacher(Teacher, Protocol):
+    """A teacher whose judgement depends on what it has seen, and can be saved."""
+
+    def state(self) -> dict[str, Any]:
+        """Return nested dicts and lists of numbers, strings and arrays."""
+        ...
+
+    def load_state(
+        self, state: dict[str, Any], trajectories: Sequence[Trajectory]
+    ) -> None:
+        """Go on from a saved state, in which ``trajectories`` were observed."""
         ...
 
 

@@ -14,6 +14,8 @@ FOLDERS = {"oprl_gym": "", "wrappers": "wrappers/", "callbacks": "callbacks/"}
 RANK = {
     "types": 0,
     "config": 0,
+    "files": 0,
+    "state_file": 0,
     "envs": 1,
     "rewards": 1,
     "preferences": 1,

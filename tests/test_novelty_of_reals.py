@@ -20,7 +20,7 @@ def walk(rng: np.random.Generator, steps: int, around: float = 0.0) -> Trajector
 
 def test_a_cell_is_half_a_deviation_wide(rng):
     examples = np.array([[0.0, 0.0], [2.0, 0.0]])  # mean 1, deviation 1; constant
-    keys = GridCells(examples, rng).keys(
+    keys = GridCells.of(examples, rng).keys(
         np.array([[1.1, 0.0], [1.4, 0.0], [1.6, 0.0], [1.1, 99.0]])
     )
     assert keys[0] == keys[1]
@@ -30,7 +30,7 @@ def test_a_cell_is_half_a_deviation_wide(rng):
 
 def test_of_many_values_mixtures_are_taken(rng):
     examples = rng.normal(size=(500, 40))
-    cells = GridCells(examples, rng)
+    cells = GridCells.of(examples, rng)
     near = examples[:100] + 1e-6 * rng.normal(size=(100, 40))
     same = np.mean([a == b for a, b in zip(cells.keys(examples), cells.keys(near))])  # noqa: B905 (the shorter decides)
     assert same > 0.95

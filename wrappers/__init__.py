@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
 from oprl_gym.wrappers.gym_vector import ProcessRewardVectorWrapper
+from oprl_gym.wrappers.tape import EpisodeTape
 
 if TYPE_CHECKING:
     from oprl_gym.wrappers.sb3_vec import VecProcessReward
 
-__all__ = ["ProcessRewardVectorWrapper", "ProcessRewardWrapper", "VecProcessReward"]
+__all__ = [
+    "EpisodeTape",
+    "ProcessRewardVectorWrapper",
+    "ProcessRewardWrapper",
+    "VecProcessReward",
+]
 
 
 def __getattr__(name: str) -> Any:

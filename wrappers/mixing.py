@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from oprl_gym.wrappers.checks import check_observations, check_rewards
 from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep
 
 from oprl_gym.preferences.recorder import EpisodeRecorder
+from oprl_gym.rewards.encoding import array_shape
 from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.types import Array, BoolArray, FloatArray, Trajectory
 
@@ -49,6 +51,7 @@ class RewardMixer:
         self.num_envs = num_envs
         self.scorer = StepScorer(observation_space, action_space, shaping)
         self._recorder = EpisodeRecorder(num_envs)
+        self._shape = array_shape(observation_space)
         # Steps and mixed rewards (N,) of a rollout; None: none is kept.
         self._kept: list[tuple[VectorStep, FloatArray]] | None = None
         self._env_returns = np.zeros(num_envs)
@@ -57,6 +60,20 @@ class RewardMixer:
     def pop_episodes(self) -> list[Trajectory]:
         """Return the episodes finished since the last call."""
         return self._recorder.pop()
+
+    def state(self) -> dict[str, Any]:
+        """Return the recorded episodes, those that are going on included."""
+        return {
+            "recorder": self._recorder.state(),
+            "env_returns": self._env_returns.copy(),
+            "process_returns": self._process_returns.copy(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state` returned, in the middle of the episodes."""
+        self._recorder.load_state(state["recorder"])
+        self._env_returns = state["env_returns"].copy()
+        self._process_returns = state["process_returns"].copy()
 
     def keep_rollout(self) -> None:
         """From now on keep every step, for :meth:`rescore_rollout`."""
@@ -81,7 +98,12 @@ class RewardMixer:
         )
 
     def begin(self, observations: Array, mask: BoolArray | None = None) -> None:
-        """Start new episodes, everywhere or where ``mask`` (N,) holds."""
+        """Start new episodes, everywhere or where ``mask`` (N,) holds.
+
+        Raises:
+            EnvError: An observation has the wrong shape or is not finite.
+        """
+        check_observations(observations, self._shape)
         where = slice(None) if mask is None else mask
         self._env_returns[where] = 0.0
         self._process_returns[where] = 0.0
@@ -108,7 +130,13 @@ class RewardMixer:
             active: (N,) False where this is no step of an episode but only a reset.
 
         Returns (N,) process rewards, unscaled; 0 where not active.
+
+        Raises:
+            EnvError: An observation has the wrong shape, or it or a reward is not
+                finite. Nothing of the step is recorded then.
         """
+        check_observations(next_observations, self._shape)
+        check_rewards(env_rewards)
         step = VectorStep(
             observations=self._recorder.current(),
             actions=actions,
@@ -194,6 +222,14 @@ class HasRewardMixer:
     def pop_episodes(self) -> list[Trajectory]:
         """Return the episodes finished since the last call, oldest first."""
         return self._mixer.pop_episodes()
+
+    def recording_state(self) -> dict[str, Any]:
+        """Return the recorded episodes, those going on included, for a checkpoint."""
+        return self._mixer.state()
+
+    def load_recording_state(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`recording_state` returned."""
+        self._mixer.load_state(state)
 
     def keep_rollout(self) -> None:
         """From now on keep every step, for :meth:`rescore_rollout`."""

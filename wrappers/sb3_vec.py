@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from oprl_gym.wrappers.checks import living_workers
 from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer
 from oprl_gym.wrappers.shaping import Shaping
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
@@ -78,11 +79,17 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
     def step_async(self, actions: np.ndarray) -> None:
         """Send the actions on."""
         self._taken = actions
-        self.venv.step_async(actions)
+        with living_workers():
+            self.venv.step_async(actions)
 
     def step_wait(self) -> VecEnvStepReturn:
-        """Wait for the step; the rewards returned are the mixed ones."""
-        observations, rewards, dones, infos = self.venv.step_wait()
+        """Wait for the step; the rewards returned are the mixed ones.
+
+        Raises:
+            EnvError: An env gave what nothing can be learned from, or its process died.
+        """
+        with living_workers():
+            observations, rewards, dones, infos = self.venv.step_wait()
         first = self._array(observations)
         truncated = np.array([_truncated(info) for info in infos]) & dones
         env_rewards = rewards.astype(np.float64)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from oprl_gym.cli.report import rate
+from oprl_gym.run_folder import RunError
 from oprl_gym.train_config import TrainConfig
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ class Train:
     ] = None
     """Run folder to write."""
 
+    resume: Annotated[
+        str | None,
+        tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: a new run)"),
+    ] = None
+    """Go on with the run in DIR, which was broken off; its settings are kept. With
+    --total-timesteps a finished one is trained further."""
+
     overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Replace the run that is in DIR."""
 
@@ -37,11 +45,31 @@ class Train:
         """Train."""
         import torch
 
-        from oprl_gym.training import train
+        from oprl_gym.training import resume, train
 
         # The networks are so small that more threads only wait for each other.
         torch.set_num_threads(1)
-        print(report(train(self.config, self.run_dir, self.overwrite)))
+        if self.resume is None:
+            folder = train(self.config, self.run_dir, self.overwrite)
+        else:
+            folder = resume(self.resume, self._steps_to_resume())
+        print(report(folder))
+
+    def _steps_to_resume(self) -> int | None:
+        """Return ``--total-timesteps``, if given; any other option would be in vain.
+
+        Raises:
+            RunError: There is one.
+        """
+        steps = self.config.total_timesteps
+        default = TrainConfig()
+        kept = replace(self.config, total_timesteps=default.total_timesteps)
+        if kept != default or self.run_dir is not None or self.overwrite:
+            raise RunError(
+                "--resume keeps the settings of the run; the only other option that "
+                "goes with it is --total-timesteps"
+            )
+        return None if steps == default.total_timesteps else steps
 
 
 def report(folder: RunFolder) -> str:

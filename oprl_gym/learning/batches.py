@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -82,6 +83,16 @@ class PairBatcher:
     def encoded(self, trajectory: Trajectory) -> FloatArray:
         """Return the (T, d) rows of a trajectory's steps."""
         return self._rows_at(trajectory, np.arange(len(trajectory)))
+
+    def state(self) -> dict[str, Any]:
+        """Return what is to be saved: the order of the rows decides how sums round."""
+        return self._table.state()
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Number rows as another batcher did."""
+        self._table.load_state(state)
+        self._numbers.clear()
+        self._visits.clear()
 
     def _of_rows(
         self, preferences: Sequence[Preference], visits: list[Visits]

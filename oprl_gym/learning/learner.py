@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,25 @@ from oprl_gym.config import OPRLConfig
 from oprl_gym.learning.batches import PairBatch, PairBatcher
 from oprl_gym.preferences.default_teacher import make_teacher
 from oprl_gym.preferences.pairs import decisive_pairs, elite_pairs, uniform_pairs
+from oprl_gym.preferences.snapshot import (
+    pack_preferences,
+    pack_trajectories,
+    unpack_preferences,
+    unpack_trajectories,
+)
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.losses import bradley_terry_loss, ordered_share, pair_logits
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState
-from oprl_gym.types import IntArray, Preference, Teacher, Trajectory, UpdateReport
+from oprl_gym.rewards.tensors import to_arrays, to_tensors
+from oprl_gym.types import (
+    IntArray,
+    Preference,
+    StatefulTeacher,
+    Teacher,
+    Trajectory,
+    UpdateReport,
+)
 
 
 class OPRLLearner:
@@ -113,6 +128,72 @@ class OPRLLearner:
             accuracy=self._accuracy(),
             reverted=reverted,
         )
+
+    def state(self) -> dict[str, Any]:
+        """Return all that it takes to go on from here: nested dicts, lists and arrays.
+
+        What a teacher of your own remembers is saved if it has ``state`` and
+        ``load_state`` (:class:`oprl_gym.types.StatefulTeacher`).
+        """
+        kept = self._known_trajectories()
+        place = {id(trajectory): number for number, trajectory in enumerate(kept)}
+        teacher = self.teacher
+        return {
+            "config": asdict(self.config),
+            "reward": asdict(self.reward_state()),
+            "optimizer": to_arrays(self._optimizer.state_dict()),
+            "trajectories": pack_trajectories(kept),
+            "kept": len(self.trajectories),
+            "preferences": pack_preferences(self.preferences, place),
+            "held_out": pack_preferences(self.held_out, place),
+            "rows": self._batcher.state(),
+            "teacher": teacher.state() if isinstance(teacher, StatefulTeacher) else {},
+            "rng": self.rng.bit_generator.state,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state that :meth:`state` returned, perhaps in another process.
+
+        Raises:
+            ValueError: It is the state of a learner with other settings or spaces.
+        """
+        self._check_config(state["config"])
+        self.process_reward.load_state(RewardState(**state["reward"]))
+        self._optimizer.load_state_dict(to_tensors(state["optimizer"]))
+        trajectories = unpack_trajectories(state["trajectories"])
+        self.trajectories.clear()
+        self.trajectories.extend(trajectories[: state["kept"]])
+        for name, kept in (
+            ("preferences", self.preferences),
+            ("held_out", self.held_out),
+        ):
+            kept.clear()
+            kept.extend(unpack_preferences(state[name], trajectories))
+        self._batcher.load_state(state["rows"])
+        if isinstance(self.teacher, StatefulTeacher):
+            self.teacher.load_state(state["teacher"], trajectories)
+        self.rng.bit_generator.state = state["rng"]
+
+    def _known_trajectories(self) -> list[Trajectory]:
+        """Return the kept trajectories, then those that only preferences know."""
+        known = {id(trajectory): trajectory for trajectory in self.trajectories}
+        for preference in (*self.preferences, *self.held_out):
+            for trajectory in (preference.first, preference.second):
+                known.setdefault(id(trajectory), trajectory)
+        return list(known.values())
+
+    def _check_config(self, saved: dict[str, Any]) -> None:
+        own = asdict(self.config)
+        other = [
+            f"{name}={saved.get(name)!r} (now {own.get(name)!r})"
+            for name in sorted({*own, *saved})
+            if own.get(name) != saved.get(name)
+        ]
+        if other:
+            raise ValueError(
+                f"the state is of a learner with {', '.join(other)}; give the learner "
+                "the same OPRLConfig, or start anew"
+            )
 
     def _new_process_reward(
         self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]

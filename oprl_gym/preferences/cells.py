@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from oprl_gym.types import Array, FloatArray, IntArray
@@ -29,19 +31,42 @@ class GridCells:
     counts as by Tang et al. (2017), arXiv:1611.04717.
 
     Args:
-        examples: (n, ...) observations that mean and deviation are taken from.
-        rng: Source of the mixtures.
+        mean: (d,) mean of each value of an observation.
+        deviation: (d,) its standard deviation; infinite if it never changes.
+        mixtures: (d, 8) weights of the mixtures; None takes the values themselves.
     """
 
-    def __init__(self, examples: Array, rng: np.random.Generator) -> None:
+    def __init__(
+        self, mean: FloatArray, deviation: FloatArray, mixtures: FloatArray | None
+    ) -> None:
+        self._mean = mean
+        self._deviation = deviation
+        self._mixtures = mixtures
+
+    @classmethod
+    def of(cls, examples: Array, rng: np.random.Generator) -> GridCells:
+        """Return the grid that suits (n, ...) observations."""
         values = _flat(examples)
-        self._mean = values.mean(axis=0)
         deviation = values.std(axis=0)
-        self._deviation = np.where(deviation > 1e-8, deviation, np.inf)
         d = values.shape[1]
-        self._mixtures: FloatArray | None = None
-        if d > MAX_AXES:
-            self._mixtures = rng.normal(size=(d, MAX_AXES)) / np.sqrt(d)
+        return cls(
+            values.mean(axis=0),
+            np.where(deviation > 1e-8, deviation, np.inf),
+            rng.normal(size=(d, MAX_AXES)) / np.sqrt(d) if d > MAX_AXES else None,
+        )
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> GridCells:
+        """Return the grid that :meth:`state` was called of."""
+        return cls(state["mean"], state["deviation"], state["mixtures"])
+
+    def state(self) -> dict[str, Any]:
+        """Return what is to be saved of it."""
+        return {
+            "mean": self._mean,
+            "deviation": self._deviation,
+            "mixtures": self._mixtures,
+        }
 
     def keys(self, observations: Array) -> list[bytes]:
         """Return a key for each of (n, ...) observations."""
@@ -81,6 +106,15 @@ class VisitCounter:
         self._visits[distinct] += times
         return distinct
 
+    def find(self, observations: Array) -> IntArray:
+        """Return the numbers of the distinct cells, all visited before; counts none.
+
+        Raises:
+            KeyError: One was never visited.
+        """
+        keys = set(self.cells.keys(observations))
+        return np.sort(np.array([self._number[key] for key in keys]))
+
     def visits(self, cells: IntArray) -> IntArray:
         """Return the visits of cells, given by number."""
         return self._visits[cells]
@@ -88,6 +122,33 @@ class VisitCounter:
     def hardly_recur(self, max_cells: int) -> bool:
         """Return whether there are many cells and few were visited twice."""
         return len(self) > max_cells and self._visits.sum() < 2 * len(self)
+
+    def state(self) -> dict[str, Any]:
+        """Return what is to be saved: which cells there are, and the visits of each."""
+        keys = np.frombuffer(b"".join(self._number), dtype=np.uint8)
+        return {
+            "grid": self.cells.state() if isinstance(self.cells, GridCells) else None,
+            "keys": keys.reshape(len(self), -1) if len(self) else keys,
+            "visits": self._visits[: len(self)].copy(),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> VisitCounter:
+        """Return the counter that :meth:`state` was called of.
+
+        Raises:
+            ValueError: There are not as many visits as cells.
+        """
+        grid = state["grid"]
+        counter = cls(ExactCells() if grid is None else GridCells.from_state(grid))
+        counter._number = {key.tobytes(): n for n, key in enumerate(state["keys"])}
+        if len(counter) != len(state["visits"]):
+            raise ValueError(
+                f"{len(state['visits'])} counts of visits for {len(counter)} cells"
+            )
+        counter._visits = np.zeros(max(64, len(counter)), dtype=np.int64)
+        counter._visits[: len(counter)] = state["visits"]
+        return counter
 
 
 def _flat(observations: Array) -> FloatArray:

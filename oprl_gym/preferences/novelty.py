@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -65,6 +65,20 @@ class NoveltyTeacher(ScoreTeacher):
         values = [self._score(trajectory) for trajectory in trajectories]
         return np.array(values, dtype=np.float64).reshape(-1, 1)
 
+    def state(self) -> dict[str, Any]:
+        """Return the counts so far."""
+        return {"lowest_return": self._lowest_return, "visits": self._counter.state()}
+
+    def load_state(
+        self, state: dict[str, Any], trajectories: Sequence[Trajectory]
+    ) -> None:
+        """Go on with other counts, in which ``trajectories`` are counted already."""
+        self._lowest_return = state["lowest_return"]
+        self._counter = VisitCounter.from_state(state["visits"])
+        self._distinct.clear()
+        for trajectory in trajectories:
+            self._distinct[trajectory] = self._counter.find(trajectory.observations)
+
     def _seen(self, trajectory: Trajectory) -> IntArray:
         if trajectory not in self._distinct:
             self.observe([trajectory])
@@ -83,7 +97,7 @@ class NoveltyTeacher(ScoreTeacher):
         alive = list(self._distinct)
         examples = np.concatenate([one.observations for one in alive])
         # The mixtures need no other seed from run to run: they are as good as any.
-        cells = GridCells(examples, np.random.default_rng(0))
+        cells = GridCells.of(examples, np.random.default_rng(0))
         self._counter = VisitCounter(cells)
         for trajectory in alive:
             self._distinct[trajectory] = self._counter.add(trajectory.observations)

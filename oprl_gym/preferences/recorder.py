@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
+from typing import Any
 
 import numpy as np
 
+from oprl_gym.preferences.snapshot import pack_trajectories, unpack_trajectories
 from oprl_gym.types import Array, BoolArray, FloatArray, Trajectory
 
 
@@ -100,6 +102,43 @@ class EpisodeRecorder:
         episodes = list(self._finished)
         self._finished.clear()
         return episodes
+
+    def state(self) -> dict[str, Any]:
+        """Return the finished episodes and what there is of the unfinished ones."""
+        return {
+            "finished": pack_trajectories(list(self._finished)),
+            "running": self._running(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state` returned, in the middle of the episodes."""
+        self._finished.clear()
+        self._finished.extend(unpack_trajectories(state["finished"]))
+        if state["running"]:
+            self._load_running(state["running"])
+
+    def _running(self) -> dict[str, Any]:
+        if self._observations is None or self._actions is None:
+            return {}
+        first = int(self._start.min())
+        return {
+            "observations": self._observations[first : self._row + 1].copy(),
+            "actions": self._actions[first : self._row].copy(),
+            "env_rewards": self._env_rewards[first : self._row].copy(),
+            "process_rewards": self._process_rewards[first : self._row].copy(),
+            "start": self._start - first,
+        }
+
+    def _load_running(self, running: dict[str, Any]) -> None:
+        steps = len(running["actions"])
+        capacity = max(128, 2 * steps)
+        keep = slice(None)
+        self._observations = _moved(running["observations"], keep, capacity)
+        self._actions = _moved(running["actions"], keep, capacity)
+        self._env_rewards = _moved(running["env_rewards"], keep, capacity)
+        self._process_rewards = _moved(running["process_rewards"], keep, capacity)
+        self._start = running["start"].copy()
+        self._row = steps
 
     def _finish(self, env: int, terminal_observation: Array, terminated: bool) -> None:
         assert self._observations is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -34,6 +34,20 @@ class ScoreTeacher(ABC):
     def observe(self, trajectories: Sequence[Trajectory]) -> None:
         """Take note of newly finished episodes; most teachers need not."""
         return
+
+    def state(self) -> dict[str, Any]:
+        """Return what has to be saved to go on judging alike; most have nothing."""
+        return {}
+
+    def load_state(  # noqa: B027 (most teachers have nothing to load)
+        self, state: dict[str, Any], trajectories: Sequence[Trajectory]
+    ) -> None:
+        """Go on from a saved state.
+
+        Args:
+            state: What :meth:`state` returned, perhaps in another process.
+            trajectories: All that were observed before and are still known.
+        """
 
     @abstractmethod
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
@@ -106,6 +120,17 @@ class LexicographicTeacher(ScoreTeacher):
         """Pass new episodes on to every teacher inside."""
         for teacher in self.teachers:
             teacher.observe(trajectories)
+
+    def state(self) -> dict[str, Any]:
+        """Return the states of all teachers inside."""
+        return {"teachers": [teacher.state() for teacher in self.teachers]}
+
+    def load_state(
+        self, state: dict[str, Any], trajectories: Sequence[Trajectory]
+    ) -> None:
+        """Hand each teacher inside its state."""
+        for teacher, own in zip(self.teachers, state["teachers"], strict=True):
+            teacher.load_state(own, trajectories)
 
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return the columns of all teachers side by side."""

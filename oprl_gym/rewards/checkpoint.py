@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from oprl_gym.config import check_choice
+from oprl_gym.files import replace_file
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState
 from oprl_gym.types import RewardInput
 
@@ -32,11 +32,9 @@ def save_process_reward(path: str | Path, reward: ProcessReward) -> None:
     header = {"format": FORMAT, **{name: getattr(state, name) for name in _FIELDS}}
     header["observation_space"] = str(reward.encoder.observation_space)
     header["action_space"] = str(reward.encoder.action_space)
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
     # One entry: safetensors writes several in an order that changes from run to run.
-    partial.write_bytes(save(state.weights, {"oprl_gym": json.dumps(header)}))
-    os.replace(partial, path)
+    content = save(state.weights, {"oprl_gym": json.dumps(header)})
+    replace_file(Path(path), content)
 
 
 def load_process_reward(

@@ -43,6 +43,13 @@ def batch_to_array(space: spaces.Space[Any], batch: Any, n: int) -> Array:
     return np.stack([to_array(space, item) for item in items])
 
 
+def array_shape(space: spaces.Space[Any]) -> tuple[int, ...]:
+    """Return the shape of what :func:`to_array` gives for a value of the space."""
+    if isinstance(space, _ARRAY_SPACES):
+        return space.shape or ()
+    return (int(spaces.flatdim(space)),)
+
+
 def encode(space: spaces.Space[Any], values: Array) -> FloatArray:
     """Return (n, d) float32 rows of values in the form that :func:`to_array` gives.
 

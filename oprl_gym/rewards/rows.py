@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from oprl_gym.types import FloatArray, IntArray
@@ -50,6 +52,18 @@ class RowTable:
     def rows(self, start: int = 0) -> FloatArray:
         """Return the (n, d) rows numbered ``start`` and up."""
         return self._rows[start : len(self)]
+
+    def state(self) -> dict[str, Any]:
+        """Return what is to be saved of it: the rows, in their order."""
+        return {"rows": self.rows().copy(), "overflowed": self.overflowed}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over the rows of another table."""
+        self.overflowed = state["overflowed"]
+        self._numbers = {}
+        self._rows = state["rows"]
+        for row in self._rows:
+            self._number(row)
 
     def _number(self, row: FloatArray) -> int:
         new = len(self)

@@ -1,0 +1,220 @@
+"""What is kept and shown of a training run while it goes on."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from array import array
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import CSVOutputFormat, Logger
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from oprl_gym.callbacks import OPRLCallback
+from oprl_gym.episode_log import WINDOW, EpisodeLog, episode_success
+from oprl_gym.evaluation import reward_threshold
+
+
+class EpisodeLogger(BaseCallback):
+    """Keeps what is to be known of every training episode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.success_means: str | None = None
+        # Columns of machine numbers: millions of episodes fit in memory.
+        self._env_steps = array("q")
+        self._env_returns = array("d")
+        self._lengths = array("q")
+        self._success = array("d")  # as in EpisodeLog
+        self._threshold: float | None = None
+        self._latest: deque[bool] = deque(maxlen=WINDOW)
+
+    def log(self) -> EpisodeLog:
+        """Return the episodes so far."""
+        return EpisodeLog(
+            np.array(self._env_steps, dtype=np.int64),
+            np.array(self._env_returns, dtype=np.float64),
+            np.array(self._lengths, dtype=np.int64),
+            np.array(self._success, dtype=np.float64),
+        )
+
+    def success_rate(self) -> float | None:
+        """Return that of the latest 100 episodes; None if the env does not say."""
+        return float(np.mean(self._latest)) if self._latest else None
+
+    def state(self) -> dict[str, Any]:
+        """Return all episodes so far, for a checkpoint."""
+        return {**vars(self.log()), "success_means": self.success_means}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from the episodes of a checkpoint."""
+        self._env_steps = array("q", state["env_steps"])
+        self._env_returns = array("d", state["env_returns"])
+        self._lengths = array("q", state["lengths"])
+        self._success = array("d", state["success"])
+        self.success_means = state["success_means"]
+        known = state["success"][np.isfinite(state["success"])]
+        self._latest.clear()
+        self._latest.extend(bool(success) for success in known[-WINDOW:])
+
+    def _on_training_start(self) -> None:
+        self._threshold = reward_threshold(self.training_env)
+
+    def _on_step(self) -> bool:
+        for info in self.locals["infos"]:
+            if "episode" in info:
+                self._note(info)
+        return True
+
+    def _note(self, info: dict[str, Any]) -> None:
+        total, length = float(info["episode"]["r"]), int(info["episode"]["l"])
+        success = episode_success(info, total, self._threshold)
+        self._env_steps.append(self.num_timesteps)
+        self._env_returns.append(total)
+        self._lengths.append(length)
+        self._success.append(math.nan if success is None else float(success))
+        if success is not None:
+            self._latest.append(success)
+            own = "is_success" in info
+            self.success_means = (
+                "is_success" if own else f"return >= {self._threshold:g}"
+            )
+
+
+class ProgressBar(BaseCallback):
+    """A progress bar with success rate and reward-model loss; none without a terminal.
+
+    Args:
+        total: Env steps to be taken.
+        log: Where the success rate comes from.
+        oprl: Where the reward-model loss comes from; None without OPRL.
+    """
+
+    def __init__(
+        self, total: int, log: EpisodeLogger, oprl: OPRLCallback | None
+    ) -> None:
+        super().__init__()
+        self._log = log
+        self._oprl = oprl
+        # `disable=None` is tqdm's word for "unless standard error is a terminal".
+        self._bar = tqdm(total=total, unit=" steps", disable=None)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        self._bar.close()
+
+    def _on_training_start(self) -> None:
+        # A resumed run does not begin at 0, and its speed is that of today alone.
+        self._bar.initial = self._bar.n = self.num_timesteps
+
+    def _on_step(self) -> bool:
+        self._bar.update(self.num_timesteps - self._bar.n)
+        return True
+
+    def _on_rollout_end(self) -> None:
+        rate = self._log.success_rate()
+        shown = {"success": "n/a" if rate is None else f"{rate:.0%}"}
+        if self._oprl is not None:
+            report = self._oprl.report
+            loss = None if report is None else report.reward_loss
+            shown["reward loss"] = "-" if loss is None else f"{loss:.3f}"
+        self._bar.set_postfix(shown, refresh=False)
+
+
+class Stopwatch:
+    """Seconds of training, those before a checkpoint included."""
+
+    def __init__(self) -> None:
+        self._before = 0.0
+        self._start: float | None = None
+
+    def start(self) -> None:
+        """Begin to count."""
+        self._start = time.perf_counter()
+
+    def stop(self) -> None:
+        """Count no further."""
+        self._before, self._start = self.seconds(), None
+
+    def seconds(self) -> float:
+        """Return the seconds so far."""
+        if self._start is None:
+            return self._before
+        return self._before + time.perf_counter() - self._start
+
+    def state(self) -> dict[str, Any]:
+        """Return the seconds so far, for a checkpoint."""
+        return {"seconds": self.seconds()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from the seconds of a checkpoint."""
+        self._before = state["seconds"]
+
+
+class PendingLog:
+    """What was recorded and is still to be written, for a checkpoint.
+
+    Stable-Baselines3 learns after it writes a row, so the losses of one iteration stand
+    in the next one's row.
+
+    Args:
+        model: The agent, whose logger it is.
+    """
+
+    def __init__(self, model: BaseAlgorithm) -> None:
+        self._model = model
+
+    def state(self) -> dict[str, Any]:
+        """Return the numbers, and how many each is the mean of."""
+        logger = self._model.logger
+        numbers = {name: float(value) for name, value in logger.name_to_value.items()}
+        counts = {name: logger.name_to_count[name] for name in numbers}
+        excluded = {name: logger.name_to_excluded[name] for name in numbers}
+        return {"numbers": numbers, "counts": counts, "excluded": excluded}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from the numbers of a checkpoint."""
+        logger = self._model.logger
+        logger.name_to_value.update(state["numbers"])
+        logger.name_to_count.update(state["counts"])
+        logger.name_to_excluded.update(state["excluded"])
+
+
+def rows_up_to(path: Path, num_timesteps: int) -> list[dict[str, str]]:
+    """Return the rows of a ``progress.csv`` written until then; none if there is none.
+
+    Args:
+        path: The file; its last row may be cut off.
+        num_timesteps: Env steps.
+    """
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [row for row in rows if _steps(row) <= num_timesteps]
+
+
+def write_again(logger: Logger, rows: list[dict[str, str]]) -> None:
+    """Let the CSV file that ``logger`` has just begun start with ``rows``."""
+    for output in logger.output_formats:
+        if isinstance(output, CSVOutputFormat):
+            for row in rows:
+                known = {name: _number(text) for name, text in row.items() if text}
+                output.write(known, dict.fromkeys(known, ()))
+
+
+def _number(text: str) -> float | int:
+    return int(text) if text.isdigit() else float(text)
+
+
+def _steps(row: dict[str, str]) -> float:
+    try:
+        return float(row["time/total_timesteps"])
+    except (KeyError, TypeError, ValueError):
+        return math.inf

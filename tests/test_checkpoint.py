@@ -1,0 +1,354 @@
+"""A run that was broken off and resumed equals one that was not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from oprl_gym.callbacks import (
+    OPRLCallback,
+    ProcessRewardDictReplayBuffer,
+    ProcessRewardReplayBuffer,
+)
+from oprl_gym.wrappers import EpisodeTape, ProcessRewardWrapper, VecProcessReward
+from sb3_contrib import RecurrentPPO
+from stable_baselines3 import A2C, DQN, PPO, SAC
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.vec_env import (
+    SubprocVecEnv,
+    VecFrameStack,
+    VecMonitor,
+    VecNormalize,
+)
+
+from oprl_gym import OPRLConfig
+from oprl_gym.state_file import read_state, write_state
+
+QUICK = OPRLConfig(
+    hidden_size=16,
+    min_preferences=8,
+    update_interval=128,
+    pairs_per_update=16,
+    gradient_steps=4,
+)
+MAZE = "oprl_gym:OPRLMaze-v0"
+
+
+class BreakOffError(Exception):
+    """Stands in for whatever ends a process."""
+
+
+def taped(env_id: str) -> Callable[[], gym.Env]:
+    return lambda: EpisodeTape(gym.make(env_id))
+
+
+def outer(env_id: str, n_envs: int = 3) -> VecProcessReward:
+    return VecProcessReward(make_vec_env(taped(env_id), n_envs, seed=5))
+
+
+def inner(env_id: str, cls: Any = None) -> Any:
+    make = lambda: ProcessRewardWrapper(EpisodeTape(gym.make(env_id)))  # noqa: E731
+    return make_vec_env(make, 2, seed=5, vec_env_cls=cls)
+
+
+def dict_venv() -> VecProcessReward:
+    def make() -> gym.Env:
+        env = gym.make("Pendulum-v1")
+        spaces = gym.spaces.Dict(angle=env.observation_space)
+        named = gym.wrappers.TransformObservation(env, lambda o: {"angle": o}, spaces)
+        return EpisodeTape(named)
+
+    return VecProcessReward(make_vec_env(make, 2, seed=5))
+
+
+ON_POLICY: dict[str, Any] = {"n_steps": 64, "seed": 1, "device": "cpu"}
+OFF_POLICY: dict[str, Any] = {
+    "learning_starts": 100,
+    "buffer_size": 500,
+    "train_freq": 8,
+    "policy_kwargs": {"net_arch": [16]},
+    "seed": 1,
+    "device": "cpu",
+}
+REPLAY = {"replay_buffer_class": ProcessRewardReplayBuffer}
+DICT_REPLAY = {"replay_buffer_class": ProcessRewardDictReplayBuffer}
+TIGHT = {
+    "replay_buffer_kwargs": {"handle_timeout_termination": False},
+    "optimize_memory_usage": True,
+}
+
+RUNS: dict[str, Callable[[], Any]] = {
+    "PPO, maze": lambda: PPO("MlpPolicy", outer(MAZE), **ON_POLICY),
+    "PPO, random start": lambda: PPO("MlpPolicy", outer("CartPole-v1"), **ON_POLICY),
+    "A2C, slippery": lambda: A2C("MlpPolicy", outer("FrozenLake-v1"), **ON_POLICY),
+    "A2C, wrapper in each env": lambda: A2C("MlpPolicy", inner(MAZE), **ON_POLICY),
+    "PPO, subprocesses": lambda: PPO(
+        "MlpPolicy", inner(MAZE, SubprocVecEnv), **ON_POLICY
+    ),
+    "PPO, VecNormalize": lambda: PPO(
+        "MlpPolicy", VecNormalize(outer("CartPole-v1")), **ON_POLICY
+    ),
+    "PPO, VecMonitor": lambda: PPO(
+        "MlpPolicy",
+        VecMonitor(VecProcessReward(gym_only("CartPole-v1"))),
+        **ON_POLICY,
+    ),
+    "RecurrentPPO": lambda: RecurrentPPO(
+        "MlpLstmPolicy", outer(MAZE), policy_kwargs={"lstm_hidden_size": 8}, **ON_POLICY
+    ),
+    "DQN, buffer wrapped around": lambda: DQN(
+        "MlpPolicy", outer("CartPole-v1"), **OFF_POLICY, **REPLAY
+    ),
+    "DQN, memory optimised": lambda: DQN(
+        "MlpPolicy", outer(MAZE), **OFF_POLICY, **REPLAY, **TIGHT
+    ),
+    "SAC, Dict": lambda: SAC(
+        "MultiInputPolicy", dict_venv(), **OFF_POLICY, **DICT_REPLAY
+    ),
+    "SAC, VecNormalize": lambda: SAC(
+        "MlpPolicy", VecNormalize(outer("Pendulum-v1")), **OFF_POLICY, **REPLAY
+    ),
+}
+
+
+def gym_only(env_id: str) -> Any:
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    venv = DummyVecEnv([taped(env_id)] * 2)
+    venv.seed(5)
+    return venv
+
+
+def learn(make: Callable[[], Any], path: Path, total: int, break_at: int = 0) -> Any:
+    """Learn as a script that may be started again would."""
+    model = make()
+    model.set_logger(configure(None, []))
+    callback = OPRLCallback(QUICK, save_path=path, save_every=300)
+    if break_at:
+        saver = callback._saver
+        assert saver is not None
+        save = saver._save
+
+        def save_and_break() -> None:
+            save()
+            if model.num_timesteps >= break_at:
+                raise BreakOffError
+
+        saver._save = save_and_break  # type: ignore[method-assign]
+    done = callback.resume(model)
+    try:
+        model.learn(total - done, callback=callback, reset_num_timesteps=done == 0)
+    finally:
+        model.env.close()
+    return model, callback
+
+
+def outcome(model: Any, callback: OPRLCallback) -> dict[str, Any]:
+    """Return all that two equal runs have in common."""
+    learner = callback.learner
+    assert learner is not None
+    return {
+        "agent": {k: v.numpy() for k, v in model.policy.state_dict().items()},
+        "reward": learner.reward_state().weights,
+        "best": learner.process_reward.best,
+        "episodes": [info["r"] for info in model.ep_info_buffer],
+        "returns": [episode.env_return for episode in learner.trajectories],
+        "labels": [preference.label for preference in learner.preferences],
+        "steps": model.num_timesteps,
+        "report": callback.report,
+        "stats": callback._stats,
+    }
+
+
+def assert_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
+    for name in ("agent", "reward"):
+        for key, value in one[name].items():
+            np.testing.assert_array_equal(value, other[name][key], f"{name} {key}")
+    for name in one.keys() - {"agent", "reward"}:
+        assert one[name] == other[name], name
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(name, tmp_path):
+    total = 1200
+    whole = learn(RUNS[name], tmp_path / "whole", total)
+    for at in (300, 800):  # broken off twice
+        with pytest.raises(BreakOffError):
+            learn(RUNS[name], tmp_path / "parts", total, break_at=at)
+        counters = read_state(tmp_path / "parts")["agent"]["counters"]
+        assert at <= counters["num_timesteps"] < total
+    parts = learn(RUNS[name], tmp_path / "parts", total)
+    assert parts[1].learner.process_reward.fitted
+    assert_equal(outcome(*whole), outcome(*parts))
+
+
+def test_without_tapes_new_episodes_begin_and_nothing_else_is_lost(tmp_path):
+    make = lambda: PPO(  # noqa: E731
+        "MlpPolicy", VecProcessReward(make_vec_env(MAZE, 3, seed=5)), **ON_POLICY
+    )
+    path = tmp_path / "run"
+    with pytest.raises(BreakOffError):
+        learn(make, path, 1200, break_at=600)
+    saved = read_state(path)
+    model = make()
+    callback = OPRLCallback(QUICK, save_path=path)
+    assert callback.resume(model) == saved["agent"]["counters"]["num_timesteps"] >= 600
+    assert callback.learner is not None
+    kept = saved["parts"]["oprl"]["learner"]
+    assert len(callback.learner.preferences) == len(kept["preferences"]["labels"])
+    start = model.env.reset()
+    assert (model._last_obs == start).all()
+    assert model._last_episode_starts.all()
+    model.learn(300, callback=callback, reset_num_timesteps=False)
+
+
+def test_wrappers_that_know_their_episodes_begin_new_ones(tmp_path):
+    def make() -> PPO:
+        venv = VecFrameStack(outer("CartPole-v1"), 2)
+        return PPO("MlpPolicy", venv, **ON_POLICY)
+
+    with pytest.raises(BreakOffError):
+        learn(make, tmp_path / "run", 1200, break_at=600)
+    model, _ = learn(make, tmp_path / "run", 1200)
+    assert model.num_timesteps >= 1200
+
+
+class Moody(gym.Wrapper):
+    """Random beside np_random, so that no episode can be played again."""
+
+    def step(self, action):
+        observation, *rest = self.env.step(action)
+        return observation + np.random.default_rng().normal(size=4) * 1e-3, *rest
+
+
+def test_an_env_that_cannot_be_played_again_is_said_to_be_so(tmp_path):
+    def make() -> PPO:
+        env = lambda: EpisodeTape(Moody(gym.make("CartPole-v1")))  # noqa: E731
+        return PPO("MlpPolicy", VecProcessReward(make_vec_env(env, 2)), **ON_POLICY)
+
+    with pytest.raises(BreakOffError):
+        learn(make, tmp_path / "run", 1200, break_at=600)
+    with pytest.warns(UserWarning, match="random beside np_random"):
+        learn(make, tmp_path / "run", 1200)
+
+
+def test_nothing_to_resume_is_zero_steps(tmp_path):
+    model = PPO("MlpPolicy", outer(MAZE), **ON_POLICY)
+    assert OPRLCallback(save_path=tmp_path / "none").resume(model) == 0
+    with pytest.raises(ValueError, match="save_path"):
+        OPRLCallback().resume(model)
+
+
+def test_the_folder_must_be_there_before_hours_are_spent(tmp_path):
+    with pytest.raises(ValueError, match="is no folder"):
+        OPRLCallback(save_path=tmp_path / "no" / "run")
+    with pytest.raises(ValueError, match="save_every"):
+        OPRLCallback(save_path=tmp_path / "run", save_every=0)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "run"
+    learn(RUNS["PPO, maze"], path, 600)
+    return path
+
+
+OTHERS: dict[str, tuple[Callable[[], Any], OPRLConfig, str]] = {
+    "algorithm": (
+        lambda: A2C("MlpPolicy", outer(MAZE), **ON_POLICY),
+        QUICK,
+        "its algorithm is PPO, here it is A2C",
+    ),
+    "env": (
+        lambda: PPO("MlpPolicy", outer("CartPole-v1"), **ON_POLICY),
+        QUICK,
+        "its observation_space is Box",
+    ),
+    "number of envs": (
+        lambda: PPO("MlpPolicy", outer(MAZE, 2), **ON_POLICY),
+        QUICK,
+        "its n_envs is 3, here it is 2",
+    ),
+    "network": (
+        lambda: PPO(
+            "MlpPolicy", outer(MAZE), policy_kwargs={"net_arch": [8]}, **ON_POLICY
+        ),
+        QUICK,
+        "the agent has other networks",
+    ),
+    "config": (
+        lambda: PPO("MlpPolicy", outer(MAZE), **ON_POLICY),
+        OPRLConfig(hidden_size=8),
+        r"hidden_size=16 \(now 8\)",
+    ),
+    "wrappers": (
+        lambda: PPO("MlpPolicy", VecNormalize(outer(MAZE)), **ON_POLICY),
+        QUICK,
+        "wrap them as they were",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_checkpoint_of_another_run_is_refused(kind, checkpoint):
+    make, config, message = OTHERS[kind]
+    before = checkpoint.read_bytes()
+    callback = OPRLCallback(config, save_path=checkpoint)
+    with pytest.raises(ValueError, match=message):
+        callback.resume(make())
+    assert checkpoint.read_bytes() == before
+
+
+def change(state: Any, path: str, value: Any) -> None:
+    *way, last = path.split("/")
+    for name in way:
+        state = state[name]
+    if value is None:
+        del state[last]
+    else:
+        state[last] = value
+
+
+LEARNER = "parts/oprl/learner"
+SPOILT = {
+    "agent/counters": None,
+    "agent/parameters": {"__class__": {}},
+    "agent/episodes": 3,
+    f"{LEARNER}/trajectories/steps": np.array([10**9]),
+    f"{LEARNER}/trajectories/actions": np.zeros(0),
+    f"{LEARNER}/preferences/pairs": np.array([[0, 10**6]]),
+    f"{LEARNER}/preferences/labels": np.array([7.0] * 200),
+    f"{LEARNER}/rng": {"bit_generator": "MT19937"},
+    f"{LEARNER}/reward/weights": {},
+    f"{LEARNER}/teacher/teachers": [],
+    "envs/tapes": [{"seed": 1}],
+    "random/numpy": ("MT19937", np.zeros(3)),
+}
+
+
+@pytest.mark.parametrize("where", SPOILT)
+def test_spoilt_content_is_refused_with_the_file_named(where, checkpoint, tmp_path):
+    state = read_state(checkpoint)
+    change(state, where, SPOILT[where])
+    path = tmp_path / "spoilt"
+    write_state(path, state)
+    callback = OPRLCallback(QUICK, save_path=path)
+    with pytest.raises(ValueError, match="spoilt is no checkpoint of this run"):
+        callback.resume(PPO("MlpPolicy", outer(MAZE), **ON_POLICY))
+
+
+def test_a_reward_model_is_no_checkpoint(tmp_path):
+    from oprl_gym.rewards import save_process_reward
+
+    model = PPO("MlpPolicy", outer(MAZE), **ON_POLICY)
+    callback = OPRLCallback(QUICK, save_path=tmp_path / "reward")
+    callback.init_callback(model)
+    assert callback.learner is not None
+    save_process_reward(tmp_path / "reward", callback.learner.process_reward)
+    with pytest.raises(ValueError, match="is not a saved state"):
+        callback.resume(model)
