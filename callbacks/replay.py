@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any
 
@@ -47,6 +48,8 @@ class FreshRewards(ReplayBuffer):
                 "not give: wrap it in ProcessRewardWrapper or VecProcessReward"
             )
         self.env_rewards[self.pos] = [info["env_reward"] for info in infos]
+        if self.scorer is not None:
+            next_obs = _with_own_ends(next_obs, infos)
         super().add(obs, next_obs, action, reward, done, infos)
 
     def _get_samples(self, batch_inds: np.ndarray, env: Any = None) -> Any:
@@ -134,6 +137,25 @@ def find_replay(model: BaseAlgorithm, port: RewardPort) -> StepScorer | None:
         )
     buffer.scorer = StepScorer(observation_space, action_space, port.shaping())
     return buffer.scorer
+
+
+def _with_own_ends(next_obs: Any, infos: list[dict[str, Any]]) -> Any:
+    """Return (N, ...) observations, the terminal ones as the reward wrapper saw them.
+
+    Under VecNormalize Stable-Baselines3 has those from a normalisation and its inverse;
+    as the normalisation clips, a rarely seen one comes back as another.
+    """
+    own = copy.deepcopy(next_obs)
+    for env, info in enumerate(infos):
+        if "oprl_terminal_observation" not in info:
+            continue
+        terminal = info["oprl_terminal_observation"]
+        if isinstance(own, dict):
+            for key, values in own.items():
+                values[env] = terminal[key]
+        else:
+            own[env] = terminal
+    return own
 
 
 def _flat(values: np.ndarray) -> np.ndarray:
