@@ -155,6 +155,13 @@ class OPRLCallback(BaseCallback):
         if buffer is None:
             return
         rescored = self._port.rescore_rollout()
+        if rescored.given.shape != buffer.rewards.shape:
+            raise ValueError(
+                f"the reward wrapper saw {len(rescored.given)} steps in a rollout of "
+                f"{len(buffer.rewards)}: an EvalCallback needs an env of its own, not "
+                "the agent's; a wrapper that repeats actions belongs inside "
+                "ProcessRewardWrapper"
+            )
         change = rescored.newest - rescored.given
         factor = self._port.reward_factor()
         if factor is not None:  # as VecNormalize would scale it now

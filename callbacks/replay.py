@@ -40,7 +40,7 @@ class FreshRewards(ReplayBuffer):
         """Store one step of all N envs.
 
         Raises:
-            ValueError: The env has no reward wrapper.
+            ValueError: The env has no reward wrapper, or its rewards are remade.
         """
         if any("env_reward" not in info for info in infos):
             raise ValueError(
@@ -49,8 +49,23 @@ class FreshRewards(ReplayBuffer):
             )
         self.env_rewards[self.pos] = [info["env_reward"] for info in infos]
         if self.scorer is not None:
+            self._check_rewards(self.scorer, reward, infos)
             next_obs = _with_own_ends(next_obs, infos)
         super().add(obs, next_obs, action, reward, done, infos)
+
+    def _check_rewards(
+        self, scorer: StepScorer, rewards: np.ndarray, infos: list[dict[str, Any]]
+    ) -> None:
+        """Refuse rewards that would not come out the same when they are drawn."""
+        scores = np.array([info["process_reward"] for info in infos])
+        mixed = scorer.shaping.mixed(self.env_rewards[self.pos], scores)
+        if not np.allclose(rewards, mixed, rtol=1e-4, atol=1e-5):
+            raise ValueError(
+                f"rewards {rewards} reach {type(self).__name__}, but the reward "
+                f"wrapper gave {mixed}: what remakes rewards outside it (a clip, a "
+                "frame skip) is lost when they are scored anew; put it inside "
+                "ProcessRewardWrapper or VecProcessReward"
+            )
 
     def _get_samples(self, batch_inds: np.ndarray, env: Any = None) -> Any:
         # `rewards` is what is drawn from: it is brought up to date where it will be

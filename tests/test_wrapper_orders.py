@@ -6,49 +6,24 @@ learner or a log gets can be worked out from the env's own observations and rewa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from gymnasium import spaces
-from oprl_gym.callbacks import OPRLCallback, ProcessRewardReplayBuffer
-from oprl_gym.callbacks.ports import RewardPort
-from stable_baselines3 import A2C, DQN, PPO
+from known_weights import KnownWeights, agent
+from oprl_gym.callbacks import OPRLCallback
+from stable_baselines3 import DQN
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from wrapper_orders import EPISODE_LENGTH, ORDERS, Order, cells_of
+from wrapper_orders import EPISODE_LENGTH, ORDERS, PAID, Order, cells_of
 
-from oprl_gym import OPRLConfig, OPRLLearner
-from oprl_gym.types import Trajectory, UpdateReport
+from oprl_gym import OPRLLearner
+from oprl_gym.types import Trajectory
 
-PAID = [1000.0 + step for step in range(1, EPISODE_LENGTH + 1)]
 SCALE = 0.1
 STEPS = 60
-SETTINGS: dict[type[BaseAlgorithm], dict[str, Any]] = {
-    A2C: {"n_steps": 10},
-    PPO: {"n_steps": 10, "batch_size": 10, "n_epochs": 1},
-    DQN: {
-        "replay_buffer_class": ProcessRewardReplayBuffer,
-        "buffer_size": 200,
-        "learning_starts": 10,
-        "batch_size": 8,
-    },
-}
-
-
-class KnownWeights(OPRLLearner):
-    """A learner that keeps its weights, and the episodes that it is given."""
-
-    def __init__(self, *reward_spaces: spaces.Space[Any]) -> None:
-        config = OPRLConfig(hidden_size=8, update_interval=1)
-        super().__init__(*reward_spaces, config, seed=1)
-        self.process_reward.fitted = True
-
-    def update(self, episodes: Sequence[Trajectory], rounds: int = 1) -> UpdateReport:
-        self.trajectories.extend(episodes)
-        return UpdateReport(len(episodes), 0, 0, 0, None, None, False)
 
 
 class Witness(BaseCallback):
@@ -69,11 +44,6 @@ class Witness(BaseCallback):
         expected = mixed if normalize is None else normalize.normalize_reward(mixed)
         np.testing.assert_allclose(self.locals["rewards"], expected, rtol=1e-6)
         return True
-
-
-def agent(kind: type[BaseAlgorithm], env: Any) -> BaseAlgorithm:
-    settings = {"seed": 0, "device": "cpu", "policy_kwargs": {"net_arch": [8]}}
-    return kind("MlpPolicy", env, **settings, **SETTINGS[kind])
 
 
 @pytest.fixture
@@ -129,7 +99,7 @@ def cases(works: bool) -> Any:
 def test_rewards_episodes_and_the_reported_return_are_right(build, order, kind):
     model = build(order, kind)
     learner, witness = (
-        KnownWeights(*RewardPort.find(model.get_env()).spaces()),
+        KnownWeights.of(model),
         Witness(),
     )
     model.learn(STEPS, callback=[OPRLCallback(learner=learner), witness])
@@ -150,5 +120,9 @@ def test_rewards_episodes_and_the_reported_return_are_right(build, order, kind):
 
 @cases(works=False)
 def test_an_order_that_cannot_work_is_refused_with_the_remedy(build, order, kind):
+    def learn() -> None:
+        model = build(order, kind)
+        model.learn(STEPS, callback=OPRLCallback(learner=KnownWeights.of(model)))
+
     with pytest.raises(ValueError, match=order.refusal(kind)):
-        build(order, kind).learn(STEPS, callback=OPRLCallback())
+        learn()

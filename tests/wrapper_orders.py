@@ -9,7 +9,12 @@ import gymnasium as gym
 import numpy as np
 from fakes import CountingEnv
 from gymnasium import spaces
-from gymnasium.wrappers import RecordEpisodeStatistics, TimeLimit
+from gymnasium.wrappers import (
+    ClipReward,
+    MaxAndSkipObservation,
+    RecordEpisodeStatistics,
+    TimeLimit,
+)
 from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -27,6 +32,7 @@ from stable_baselines3.common.vec_env import (
 
 NUM_CELLS = 32
 EPISODE_LENGTH = 3
+PAID = [1001.0, 1002.0, 1003.0]
 
 
 class Calendar(CountingEnv):
@@ -104,7 +110,9 @@ def _names() -> dict[str, Any]:
         "endless_env": Calendar(length=10**9),
         "make_env": Calendar,
         "make_pictures": Pictures,
+        "ClipReward": ClipReward,
         "DummyVecEnv": DummyVecEnv,
+        "MaxAndSkipObservation": MaxAndSkipObservation,
         "Monitor": Monitor,
         "ProcessRewardWrapper": ProcessRewardWrapper,
         "RecordEpisodeStatistics": RecordEpisodeStatistics,
@@ -124,6 +132,7 @@ AROUND = "VecProcessReward(make_vec_env(make_env, 2))"
 FEW = (A2C, DQN)  # processes take seconds to start; PPO's: test_callback.SET_UPS
 OUTSIDE = r"VecNormalize\(VecProcessReward\(venv\)\)"
 LONGER = r"ProcessRewardWrapper\(TimeLimit\(env, \.\.\.\)\)"
+INSIDE = "inside ProcessRewardWrapper"
 CHANGED = "put VecProcessReward around whatever changes them"
 
 ORDERS = [
@@ -134,6 +143,8 @@ ORDERS = [
     Order("ProcessRewardWrapper(RecordEpisodeStatistics(env))"),
     Order("ProcessRewardWrapper(TimeLimit(endless_env, 3))"),
     Order("TimeLimit(ProcessRewardWrapper(endless_env), 3)", refused=LONGER),
+    Order("MaxAndSkipObservation(ProcessRewardWrapper(env), 2)", refused=INSIDE),
+    Order("ClipReward(ProcessRewardWrapper(env), -1, 1)", (DQN,), refused=INSIDE),
     Order("ProcessRewardWrapper(make_pictures())", refused_off_policy=CHANGED),
     Order(IN_EACH),
     Order(
