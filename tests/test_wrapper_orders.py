@@ -9,17 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
-from known_weights import KnownWeights, agent
+from known_weights import SETTINGS, KnownWeights, agent
 from oprl_gym.callbacks import OPRLCallback
+from oprl_gym.wrappers import VecProcessReward
 from stable_baselines3 import DQN
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
 from wrapper_orders import EPISODE_LENGTH, ORDERS, PAID, Order, cells_of
 
 from oprl_gym import OPRLLearner
+from oprl_gym.envs.sb3 import OPRLMazeVecEnv
 from oprl_gym.types import Trajectory
 
 SCALE = 0.1
@@ -126,3 +130,42 @@ def test_an_order_that_cannot_work_is_refused_with_the_remedy(build, order, kind
 
     with pytest.raises(ValueError, match=order.refusal(kind)):
         learn()
+
+
+NATIVE = {
+    "VecProcessReward(VecMonitor(venv))": lambda venv: VecProcessReward(
+        VecMonitor(venv)
+    ),
+    "VecMonitor(VecProcessReward(venv))": lambda venv: VecMonitor(
+        VecProcessReward(venv)
+    ),
+    "VecNormalize(VecProcessReward(VecMonitor(venv)))": lambda venv: VecNormalize(
+        VecProcessReward(VecMonitor(venv))
+    ),
+}
+
+
+@pytest.mark.parametrize("order", NATIVE)
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_the_native_maze_is_learned_in_as_single_mazes_are(order, kind):
+    """To the bit, through the whole path: same seed, same agent, same report."""
+    layout = "S..\n..G"
+    single = DummyVecEnv([lambda: gym.make("OPRLMaze-v0", layout=layout)] * 2)
+    outcomes = []
+    for venv in (OPRLMazeVecEnv(2, layout=layout), single):
+        model = agent(kind, NATIVE[order](venv))
+        model.learn(400, callback=OPRLCallback(learner=KnownWeights.of(model)))
+        outcomes.append((model.policy.state_dict(), list(model.ep_info_buffer)))
+    (weights, episodes), (expected_weights, expected_episodes) = outcomes
+    for name, tensor in weights.items():
+        np.testing.assert_array_equal(tensor, expected_weights[name])
+    returns = [episode["r"] for episode in episodes]
+    assert returns == [episode["r"] for episode in expected_episodes]
+    assert 10.0 in returns
+    assert set(returns) <= {0.0, 10.0}
+
+
+def test_the_native_maze_has_no_env_inside_to_wrap():
+    model = agent(DQN, OPRLMazeVecEnv(2))
+    with pytest.raises(ValueError, match=r"venv = VecProcessReward\(venv\)"):
+        KnownWeights.of(model)
