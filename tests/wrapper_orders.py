@@ -130,8 +130,8 @@ def _names() -> dict[str, Any]:
 IN_EACH = "make_vec_env(make_env, 2, wrapper_class=ProcessRewardWrapper)"
 AROUND = "VecProcessReward(make_vec_env(make_env, 2))"
 FEW = (A2C, DQN)  # processes take seconds to start; PPO's: test_callback.SET_UPS
-OUTSIDE = r"VecNormalize\(VecProcessReward\(venv\)\)"
-LONGER = r"ProcessRewardWrapper\(TimeLimit\(env, \.\.\.\)\)"
+OUTSIDE = "VecNormalize(VecProcessReward(venv))"
+LIMIT = "ProcessRewardWrapper(TimeLimit(env, ...))"
 INSIDE = "inside ProcessRewardWrapper"
 CHANGED = "put VecProcessReward around whatever changes them"
 
@@ -142,7 +142,7 @@ ORDERS = [
     Order("RecordEpisodeStatistics(ProcessRewardWrapper(env))"),
     Order("ProcessRewardWrapper(RecordEpisodeStatistics(env))"),
     Order("ProcessRewardWrapper(TimeLimit(endless_env, 3))"),
-    Order("TimeLimit(ProcessRewardWrapper(endless_env), 3)", refused=LONGER),
+    Order("TimeLimit(ProcessRewardWrapper(endless_env), 3)", refused=LIMIT),
     Order("MaxAndSkipObservation(ProcessRewardWrapper(env), 2)", refused=INSIDE),
     Order("ClipReward(ProcessRewardWrapper(env), -1, 1)", (DQN,), refused=INSIDE),
     Order("ProcessRewardWrapper(make_pictures())", refused_off_policy=CHANGED),
