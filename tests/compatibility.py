@@ -128,6 +128,11 @@ SECTIONS = {
             lambda eval_env, **_: code(f"EvalCallback({eval_env})"),
         ),
         Tested(
+            test_other_callbacks.test_after_training_a_monitor_inside_reports_the_envs_own_return,
+            counting_env,
+            lambda env, **_: code(f"evaluate_policy(model, {env})"),
+        ),
+        Tested(
             test_other_callbacks.test_an_eval_env_under_vec_normalize_is_wrapped_like_the_agents,
             counting_env,
             always(code(f"EvalCallback(VecNormalize({AROUND.format(2)}))")),

@@ -16,6 +16,7 @@ from stable_baselines3.common.callbacks import (
     EvalCallback,
 )
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecNormalize
 from wrapper_orders import PAID, Calendar
@@ -41,8 +42,8 @@ EVAL_ENVS: dict[str, Callable[[], Any]] = {
     "Monitor(ProcessRewardWrapper(env))": lambda: Monitor(
         ProcessRewardWrapper(Calendar())
     ),
-    "make_vec_env(env, 2)": lambda: make_vec_env(Calendar, 2),
-    "VecProcessReward(make_vec_env(env, 2))": wrapped,
+    "make_vec_env(make_env, 2)": lambda: make_vec_env(Calendar, 2),
+    "VecProcessReward(make_vec_env(make_env, 2))": wrapped,
 }
 
 
@@ -58,6 +59,25 @@ def test_an_eval_callback_reports_the_envs_own_return(kind, eval_env):
     assert evaluate.last_mean_reward == sum(PAID)
     # Episodes of the evaluation are none of the agent's.
     assert len(learner.trajectories) in (18, 20)
+
+
+OWN_ENVS: dict[str, Callable[[], Any]] = {
+    "ProcessRewardWrapper(Monitor(env))": lambda: ProcessRewardWrapper(
+        Monitor(Calendar())
+    ),
+    "make_vec_env(make_env, 2, wrapper_class=ProcessRewardWrapper)": lambda: (
+        make_vec_env(Calendar, 2, wrapper_class=ProcessRewardWrapper)
+    ),
+    "VecProcessReward(make_vec_env(make_env, 2))": wrapped,
+}
+
+
+@every_kind
+@pytest.mark.parametrize("env", OWN_ENVS)
+def test_after_training_a_monitor_inside_reports_the_envs_own_return(kind, env):
+    model = agent(kind, OWN_ENVS[env]())
+    model.learn(60, callback=OPRLCallback(learner=KnownWeights.of(model)))
+    assert evaluate_policy(model, model.get_env(), 4) == (sum(PAID), 0.0)
 
 
 @every_kind
