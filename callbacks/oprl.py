@@ -21,6 +21,12 @@ from oprl_gym.config import OPRLConfig
 from oprl_gym.learning.learner import OPRLLearner
 from oprl_gym.types import Teacher, Trajectory, UpdateReport
 
+_CUT_OUTSIDE = (
+    "an episode ended that the reward wrapper did not see end, so nothing can be "
+    "learned from it: a wrapper outside ends episodes, as TimeLimit does; put it "
+    "inside: ProcessRewardWrapper(TimeLimit(env, ...))"
+)
+
 
 class OPRLCallback(BaseCallback):
     """Gathers episodes from the reward wrappers and hands them a fitted reward model.
@@ -53,7 +59,8 @@ class OPRLCallback(BaseCallback):
     Raises:
         ValueError: Both a learner and a config or teacher were given, or there is no
             folder to save to. At the start of ``learn()``: the env has no reward
-            wrapper; the message shows the line to add.
+            wrapper; the message shows the line to add. As it goes: a wrapper outside
+            the reward wrapper ended an episode.
 
     Example:
         >>> import gymnasium as gym, oprl_gym
@@ -182,7 +189,9 @@ class OPRLCallback(BaseCallback):
     def _on_step(self) -> bool:
         # Stable-Baselines3 wraps a single env in a Monitor outside our wrapper, which
         # then reports the mixed return; it reads `infos` only after this hook.
-        for info in self.locals["infos"]:
+        for done, info in zip(self.locals["dones"], self.locals["infos"], strict=True):
+            if done and "oprl_episode" not in info:
+                raise ValueError(_CUT_OUTSIDE)
             if "oprl_episode" in info and "episode" in info:
                 own = info["oprl_episode"]["env_return"]
                 info["episode"] = {**info["episode"], "r": own}
@@ -236,6 +245,13 @@ class OPRLCallback(BaseCallback):
         if buffer is None:
             return
         rescored = self._port.rescore_rollout()
+        if rescored.given.shape != buffer.rewards.shape:
+            raise ValueError(
+                f"the reward wrapper saw {len(rescored.given)} steps in a rollout of "
+                f"{len(buffer.rewards)}: an EvalCallback needs an env of its own, not "
+                "the agent's; a wrapper that repeats actions belongs inside "
+                "ProcessRewardWrapper"
+            )
         change = rescored.newest - rescored.given
         factor = self._port.reward_factor()
         if factor is not None:  # as VecNormalize would scale it now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any
 
@@ -39,7 +40,7 @@ class FreshRewards(ReplayBuffer):
         """Store one step of all N envs.
 
         Raises:
-            ValueError: The env has no reward wrapper.
+            ValueError: The env has no reward wrapper, or its rewards are remade.
         """
         if any("env_reward" not in info for info in infos):
             raise ValueError(
@@ -47,7 +48,24 @@ class FreshRewards(ReplayBuffer):
                 "not give: wrap it in ProcessRewardWrapper or VecProcessReward"
             )
         self.env_rewards[self.pos] = [info["env_reward"] for info in infos]
+        if self.scorer is not None:
+            self._check_rewards(self.scorer, reward, infos)
+            next_obs = _with_own_ends(next_obs, infos)
         super().add(obs, next_obs, action, reward, done, infos)
+
+    def _check_rewards(
+        self, scorer: StepScorer, rewards: np.ndarray, infos: list[dict[str, Any]]
+    ) -> None:
+        """Refuse rewards that would not come out the same when they are drawn."""
+        scores = np.array([info["process_reward"] for info in infos])
+        mixed = scorer.shaping.mixed(self.env_rewards[self.pos], scores)
+        if not np.allclose(rewards, mixed, rtol=1e-4, atol=1e-5):
+            raise ValueError(
+                f"rewards {rewards} reach {type(self).__name__}, but the reward "
+                f"wrapper gave {mixed}: what remakes rewards outside it (a clip, a "
+                "frame skip) is lost when they are scored anew; put it inside "
+                "ProcessRewardWrapper or VecProcessReward"
+            )
 
     def _get_samples(self, batch_inds: np.ndarray, env: Any = None) -> Any:
         # `rewards` is what is drawn from: it is brought up to date where it will be
@@ -134,6 +152,25 @@ def find_replay(model: BaseAlgorithm, port: RewardPort) -> StepScorer | None:
         )
     buffer.scorer = StepScorer(observation_space, action_space, port.shaping())
     return buffer.scorer
+
+
+def _with_own_ends(next_obs: Any, infos: list[dict[str, Any]]) -> Any:
+    """Return (N, ...) observations, the terminal ones as the reward wrapper saw them.
+
+    Under VecNormalize Stable-Baselines3 has those from a normalisation and its inverse;
+    as the normalisation clips, a rarely seen one comes back as another.
+    """
+    own = copy.deepcopy(next_obs)
+    for env, info in enumerate(infos):
+        if "oprl_terminal_observation" not in info:
+            continue
+        terminal = info["oprl_terminal_observation"]
+        if isinstance(own, dict):
+            for key, values in own.items():
+                values[env] = terminal[key]
+        else:
+            own[env] = terminal
+    return own
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

@@ -56,9 +56,6 @@ SET_UPS = {
     "VecNormalize outside": lambda: VecNormalize(
         VecProcessReward(make_vec_env(MAZE, n_envs=2)), norm_obs=True
     ),
-    "VecNormalize inside": lambda: VecProcessReward(
-        VecNormalize(make_vec_env(MAZE, n_envs=2), norm_obs=False)
-    ),
 }
 
 

@@ -218,7 +218,16 @@ def check_rewards_are_of_today(model: OffPolicyAlgorithm, learner: OPRLLearner) 
             ),
         ),
     ],
-    ids=["DQN", "DQN 3 envs", "DQN Dict", "DQN subproc", "SAC", "TD3", "VecNormalize"],
+    ids=[
+        "maze: ProcessRewardWrapper(env)",
+        "maze: VecProcessReward(make_vec_env(make_env, 3))",
+        "Dict: VecProcessReward(DummyVecEnv([make_env]))",
+        "maze: make_vec_env(make_env, 2, wrapper_class=ProcessRewardWrapper, "
+        "vec_env_cls=SubprocVecEnv)",
+        "Pendulum: VecProcessReward(make_vec_env(make_env, 2))",
+        "Pendulum: ProcessRewardWrapper(env)",
+        "Pendulum: VecNormalize(VecProcessReward(make_vec_env(make_env, 2)))",
+    ],
 )
 def test_an_agent_learns_with_rewards_of_today(kind, env):
     """Past the buffer's end, several updates of the reward model later."""

@@ -5,11 +5,14 @@ every number below can be read off: a swapped observation, a reward of the wrong
 or a reset observation taken for a terminal one would all show.
 """
 
+from dataclasses import asdict, replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
 from fakes import CountingEnv, TellingReward
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from oprl_gym.wrappers import (
     ProcessRewardVectorWrapper,
     ProcessRewardWrapper,
@@ -53,15 +56,14 @@ def sb3_stream(**shaping):
     return stream, env.pop_episodes()[::N]
 
 
-def vector_stream(autoreset_mode, **shaping):
+def vector_stream(autoreset_mode, kind=SyncVectorEnv, options=None, **shaping):
     terminates = shaping.pop("terminates", True)
-    env = ProcessRewardVectorWrapper(
-        SyncVectorEnv(
-            [lambda: CountingEnv(terminates=terminates)] * N,
-            autoreset_mode=autoreset_mode,
-        ),
-        **shaping,
+    envs = kind(
+        [lambda: CountingEnv(terminates=terminates)] * N,
+        autoreset_mode=autoreset_mode,
+        **(options or {}),
     )
+    env = ProcessRewardVectorWrapper(envs, **shaping)
     env._mixer.scorer.process_reward = TellingReward()
     env.reset()
     stream, actions = [], list(ACTIONS)
@@ -83,6 +85,7 @@ def vector_stream(autoreset_mode, **shaping):
         stream.append((float(rewards[0]), info))
         if autoreset_mode is AutoresetMode.DISABLED and ended.any():
             env.reset(options={"reset_mask": ended})
+    env.close()
     return stream, env.pop_episodes()[::N]
 
 
@@ -152,6 +155,27 @@ def test_discounted_potentials_telescope_over_an_episode(path):
     process = [info["process_reward"] for _, info in stream]
     discounted = sum(0.5**step * process[step] for step in range(3))
     assert discounted == pytest.approx(-100)
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+@pytest.mark.parametrize("kind", [SyncVectorEnv, AsyncVectorEnv])
+@pytest.mark.parametrize("copy", [True, False])
+def test_vector_envs_of_all_kinds_stream_the_same(mode, kind, copy):
+    """In processes of their own; into arrays that are used again and again."""
+    options = {"copy": copy}
+    if kind is AsyncVectorEnv:
+        options["context"] = "forkserver"  # a fork of many threads may hang
+    stream, episodes = vector_stream(mode, kind, options)
+    scalar, scalar_episodes = scalar_stream()
+    for (reward, info), (scalar_reward, scalar_info) in zip(
+        stream, scalar, strict=True
+    ):
+        assert reward == scalar_reward
+        assert info == {key: scalar_info[key] for key in info}
+    for episode, expected in zip(episodes, scalar_episodes, strict=True):
+        assert episode.observations.tolist() == expected.observations.tolist()
+        assert episode.actions.tolist() == expected.actions.tolist()
+        assert episode.process_rewards.tolist() == expected.process_rewards.tolist()
 
 
 MAZE_WRAPPERS = {
@@ -353,11 +377,34 @@ def test_the_env_itself_is_not_touched():
     assert info_of_env == {}
 
 
-def test_the_wrapper_is_rebuilt_from_its_spec():
-    env = ProcessRewardWrapper(gym.make("OPRLMaze-v0"), scale=0.3, mode="potential")
-    rebuilt = gym.make(env.spec)
+ALL_ARGUMENTS = {
+    "scale": 0.3,
+    "mode": "potential",
+    "gamma": 0.9,
+    "reward_input": "obs",
+    "charge_ends": False,
+    "env_reward_weight": 0.5,
+}
+SPECS = {
+    "env.spec": lambda spec: spec,
+    "through JSON": lambda spec: EnvSpec.from_json(spec.to_json()),
+    "wrapper_spec": lambda spec: replace(
+        gym.spec("OPRLMaze-v0"),
+        additional_wrappers=(ProcessRewardWrapper.wrapper_spec(**ALL_ARGUMENTS),),
+    ),
+}
+
+
+@pytest.mark.parametrize("told", SPECS.values(), ids=SPECS)
+def test_the_wrapper_is_rebuilt_from_its_spec(told):
+    env = ProcessRewardWrapper(gym.make("OPRLMaze-v0"), **ALL_ARGUMENTS)
+    assert asdict(env.shaping) == ALL_ARGUMENTS
+    rebuilt = gym.make(told(env.spec))
     assert isinstance(rebuilt, ProcessRewardWrapper)
     assert rebuilt.shaping == env.shaping
+    assert rebuilt.spec == env.spec
+    in_each = gym.make_vec(told(env.spec), num_envs=2, vectorization_mode="sync")
+    assert in_each.get_attr("shaping") == (env.shaping,) * 2
 
 
 def test_a_vector_env_must_say_how_it_resets():

@@ -24,7 +24,8 @@ class ProcessRewardWrapper(
     :meth:`load_reward_state`, which :class:`oprl_gym.callbacks.OPRLCallback` calls
     between rollouts. Every step's ``info`` has ``env_reward`` and ``process_reward``
     (unscaled); an episode's last one also ``oprl_episode``, with the returns
-    ``env_return``, ``process_return`` and ``mixed_return``.
+    ``env_return``, ``process_return`` and ``mixed_return``, and
+    ``oprl_terminal_observation``, which no wrapper outside has changed.
 
     Args:
         env: The env to wrap.
@@ -111,5 +112,6 @@ class ProcessRewardWrapper(
         }
         if terminated or truncated:
             info["oprl_episode"] = self._mixer.episode_info(0, info)
+            info["oprl_terminal_observation"] = observation
         mixed = float(self._mixer.mixed(rewards, process_rewards)[0])
         return observation, mixed, terminated, truncated, info

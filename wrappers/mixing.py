@@ -187,7 +187,7 @@ class RewardMixer:
         """Return the returns of the episode that just ended in ``env``.
 
         A Monitor inside this wrapper knows the env's own return even if rewards were
-        changed between it and us (by VecNormalize, say), so its word is taken.
+        changed between it and us (by NormalizeReward, say), so its word is taken.
         """
         env_return = self._env_returns[env]
         process_return = self._process_returns[env]

@@ -8,7 +8,12 @@ import numpy as np
 from oprl_gym.wrappers.checks import living_workers
 from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer
 from oprl_gym.wrappers.shaping import Shaping
-from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env import (
+    VecEnv,
+    VecEnvWrapper,
+    VecNormalize,
+    unwrap_vec_wrapper,
+)
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE
@@ -37,7 +42,8 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
             from the process reward alone.
 
     Raises:
-        ValueError: An argument makes no sense; the message names it.
+        ValueError: An argument makes no sense, or there is a VecNormalize inside; the
+            message names it.
 
     Example:
         >>> import oprl_gym
@@ -58,6 +64,14 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
         charge_ends: bool = True,
         env_reward_weight: float = 1.0,
     ) -> None:
+        # Its statistics move: what was learned of an observation or a return yesterday
+        # would be said of another one today.
+        if unwrap_vec_wrapper(venv, VecNormalize) is not None:
+            raise ValueError(
+                "VecProcessReward has to see the env's own observations and rewards, "
+                "but got a VecNormalize inside it; swap the two: "
+                "VecNormalize(VecProcessReward(venv)), also with VecNormalize.load"
+            )
         super().__init__(venv)
         shaping = Shaping(
             scale, mode, gamma, reward_input, charge_ends, env_reward_weight
@@ -108,9 +122,9 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
         ]
         if dones.any():
             for env in np.flatnonzero(dones):
-                infos[env]["oprl_episode"] = self._mixer.episode_info(
-                    int(env), infos[env]
-                )
+                info = infos[env]
+                info["oprl_episode"] = self._mixer.episode_info(int(env), info)
+                info["oprl_terminal_observation"] = info["terminal_observation"]
             self._mixer.begin(first, dones)
         mixed = self._mixer.mixed(env_rewards, process_rewards)
         return observations, mixed.astype(np.float32), dones, infos
