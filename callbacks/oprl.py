@@ -52,6 +52,8 @@ class OPRLCallback(BaseCallback):
         teacher: Who judges pairs of episodes; None takes what ``config.ties`` says.
         learner: A learner of your own, instead of ``config`` and ``teacher``.
         verbose: As in Stable-Baselines3.
+        device: Where the reward model is fitted: "cpu", "cuda", ... or "auto"; of a
+            ``learner`` of your own, that is settled.
         save_path: File that the whole run is saved to, agent and envs included, and
             that :meth:`resume` goes on from; None saves nothing.
         save_every: Env steps from one checkpoint to the next.
@@ -78,6 +80,7 @@ class OPRLCallback(BaseCallback):
         teacher: Teacher | None = None,
         learner: OPRLLearner | None = None,
         verbose: int = 0,
+        device: str = "cpu",
         save_path: str | Path | None = None,
         save_every: int = SAVE_EVERY,
     ) -> None:
@@ -91,6 +94,7 @@ class OPRLCallback(BaseCallback):
         self.report: UpdateReport | None = None
         self._config = config
         self._teacher = teacher
+        self._device = device
         self._port: RewardPort | None = None
         self._replay: StepScorer | None = None  # of an off-policy agent's buffer
         self._updated_at: int | None = None  # num_timesteps of the last update
@@ -279,6 +283,7 @@ class OPRLCallback(BaseCallback):
             config,
             self._teacher,
             seed=self.model.seed,
+            device=self._device,
         )
 
     def _episode_stats(self, episodes: list[Trajectory]) -> dict[str, float]:

@@ -160,14 +160,15 @@ def _with_own_ends(next_obs: Any, infos: list[dict[str, Any]]) -> Any:
     Under VecNormalize Stable-Baselines3 has those from a normalisation and its inverse;
     as the normalisation clips, a rarely seen one comes back as another.
     """
+    key = "oprl_terminal_observation"
+    ended = {env: info[key] for env, info in enumerate(infos) if key in info}
+    if not ended:
+        return next_obs
     own = copy.deepcopy(next_obs)
-    for env, info in enumerate(infos):
-        if "oprl_terminal_observation" not in info:
-            continue
-        terminal = info["oprl_terminal_observation"]
+    for env, terminal in ended.items():
         if isinstance(own, dict):
-            for key, values in own.items():
-                values[env] = terminal[key]
+            for name, values in own.items():
+                values[env] = terminal[name]
         else:
             own[env] = terminal
     return own

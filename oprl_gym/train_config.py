@@ -108,6 +108,10 @@ class TrainConfig:
     ] = field(default_factory=dict)
     """Arguments of the env, such as: layout random layout_seed 3"""
 
+    device: str = "cpu"
+    """Where agent and reward model are trained: cpu, cuda or auto. Networks as small
+    as those of the mazes are faster on the CPU, those that read pictures are not."""
+
     learner: OPRLConfig = field(default_factory=OPRLConfig)
     """How the process reward is learned."""
 

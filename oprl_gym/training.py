@@ -8,6 +8,7 @@ import math
 import platform
 import shlex
 import traceback
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,7 @@ def make_training_env(config: TrainConfig) -> VecEnv:
             config.mode,
             config.gamma,
             charge_ends=config.charge_ends,
+            device=config.device,
         )
     except ValueError as error:
         venv.close()
@@ -170,7 +172,7 @@ def make_algorithm(config: TrainConfig, venv: VecEnv) -> OnPolicyAlgorithm:
         "gamma": config.gamma,
         "ent_coef": config.ent_coef,
         "seed": config.seed,
-        "device": "cpu",
+        "device": config.device,
     }
     if config.batch_size is not None:
         arguments["batch_size"] = config.batch_size
@@ -203,7 +205,9 @@ class _Run:
             self.venv.close()
             raise
         self.model.set_logger(Logger(folder=None, output_formats=[]))
-        self.oprl = OPRLCallback(config.learner) if config.oprl else None
+        self.oprl = (
+            OPRLCallback(config.learner, device=config.device) if config.oprl else None
+        )
         self.log = EpisodeLogger()
         self.stopwatch = Stopwatch()
         self._rows: list[dict[str, str]] = []  # of progress.csv, before the checkpoint
@@ -276,8 +280,11 @@ class _Run:
         self._save(folder)
 
     def finish(self, folder: RunFolder) -> None:
-        """Draw the run and write its summary."""
-        draw_run(folder)
+        """Draw the run and write its summary, which says that it is whole."""
+        try:
+            draw_run(folder)
+        except Exception as error:  # hours of training are worth more than a picture
+            warnings.warn(f"the run could not be drawn: {error}", stacklevel=2)
         seconds = self.stopwatch.seconds()
         folder.write_summary(_summary(self.config, self.model, self.log, seconds))
 

@@ -173,7 +173,9 @@ class PendingLog:
     def state(self) -> dict[str, Any]:
         """Return the numbers, and how many each is the mean of."""
         logger = self._model.logger
-        numbers = {name: float(value) for name, value in logger.name_to_value.items()}
+        # As arrays, which keep single precision: it is written with fewer digits.
+        values = logger.name_to_value.items()
+        numbers = {name: np.asarray(value) for name, value in values}
         counts = {name: logger.name_to_count[name] for name in numbers}
         excluded = {name: logger.name_to_excluded[name] for name in numbers}
         return {"numbers": numbers, "counts": counts, "excluded": excluded}
@@ -181,7 +183,8 @@ class PendingLog:
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from the numbers of a checkpoint."""
         logger = self._model.logger
-        logger.name_to_value.update(state["numbers"])
+        numbers = state["numbers"].items()
+        logger.name_to_value.update({name: value[()] for name, value in numbers})
         logger.name_to_count.update(state["counts"])
         logger.name_to_excluded.update(state["excluded"])
 

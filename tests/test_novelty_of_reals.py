@@ -80,3 +80,23 @@ def test_the_same_episodes_give_the_same_scores(rng):
         return teacher.scores(episodes)
 
     np.testing.assert_array_equal(scores(), scores())
+
+
+def test_beyond_a_number_of_cells_counts_are_shared_and_nothing_grows(rng):
+    counter = VisitCounter(ExactCells(), max_cells=100)
+    for _ in range(20):
+        counter.add(rng.normal(size=(50, 3)))
+    assert len(counter) == 100
+    assert counter.visits(np.arange(100)).sum() == 1000
+    again = rng.normal(size=(1, 3))
+    first = counter.add(again)
+    assert (counter.find(again) == first).all()
+    assert (VisitCounter.from_state(counter.state()).find(again) == first).all()
+
+
+def test_long_observations_are_told_apart_by_a_digest():
+    pictures = np.zeros((3, 40, 40), dtype=np.uint8)
+    pictures[2, 5, 5] = 1
+    keys = ExactCells().keys(pictures)
+    assert keys[0] == keys[1] != keys[2]
+    assert len(keys[0]) == 16

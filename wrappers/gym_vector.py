@@ -35,6 +35,7 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
             staying there would cost; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
         env_reward_weight: Weight of the env's own reward; 0 for an agent that learns
             from the process reward alone.
+        device: Where steps are scored: "cpu", "cuda", ... or "auto".
 
     Raises:
         ValueError: An argument makes no sense, or the env does not say how it resets.
@@ -58,6 +59,7 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
         reward_input: RewardInput | None = None,
         charge_ends: bool = True,
         env_reward_weight: float = 1.0,
+        device: str = "cpu",
     ) -> None:
         super().__init__(env)
         self.autoreset_mode = _autoreset_mode(env)
@@ -69,6 +71,7 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
             env.single_action_space,
             env.num_envs,
             shaping,
+            device,
         )
         self._ended = np.zeros(env.num_envs, dtype=np.bool_)
 

@@ -39,6 +39,7 @@ class RewardMixer:
         action_space: Space of one env's action.
         num_envs: N.
         shaping: How rewards are mixed.
+        device: Where steps are scored.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class RewardMixer:
         action_space: spaces.Space[Any],
         num_envs: int,
         shaping: Shaping,
+        device: str = "cpu",
     ) -> None:
         self.num_envs = num_envs
-        self.scorer = StepScorer(observation_space, action_space, shaping)
+        self.scorer = StepScorer(observation_space, action_space, shaping, device)
         self._recorder = EpisodeRecorder(num_envs)
         self._shape = array_shape(observation_space)
         # Steps and mixed rewards (N,) of a rollout; None: none is kept.

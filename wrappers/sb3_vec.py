@@ -40,6 +40,7 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
             staying there would cost; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
         env_reward_weight: Weight of the env's own reward; 0 for an agent that learns
             from the process reward alone.
+        device: Where steps are scored: "cpu", "cuda", ... or "auto".
 
     Raises:
         ValueError: An argument makes no sense, or there is a VecNormalize inside; the
@@ -63,6 +64,7 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
         reward_input: RewardInput | None = None,
         charge_ends: bool = True,
         env_reward_weight: float = 1.0,
+        device: str = "cpu",
     ) -> None:
         # Its statistics move: what was learned of an observation or a return yesterday
         # would be said of another one today.
@@ -81,6 +83,7 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
             venv.action_space,
             venv.num_envs,
             shaping,
+            device,
         )
         self._taken: Any = None
 

@@ -11,6 +11,7 @@ from gymnasium import spaces
 
 from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE, check_choice
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState
+from oprl_gym.rewards.tensors import available_device
 from oprl_gym.types import Array, BoolArray, FloatArray, Mode, RewardInput
 
 
@@ -92,6 +93,7 @@ class StepScorer:
         observation_space: Space of one env's observation.
         action_space: Space of one env's action.
         shaping: How rewards are mixed.
+        device: Where steps are scored.
     """
 
     def __init__(
@@ -99,7 +101,9 @@ class StepScorer:
         observation_space: spaces.Space[Any],
         action_space: spaces.Space[Any],
         shaping: Shaping,
+        device: str = "cpu",
     ) -> None:
+        self.device = available_device(device)
         self.observation_space = observation_space
         self.action_space = action_space
         self.shaping = shaping
@@ -119,7 +123,7 @@ class StepScorer:
                 "the wrapper"
             )
         self.process_reward = ProcessReward.from_state(
-            self.observation_space, self.action_space, state
+            self.observation_space, self.action_space, state, self.device
         )
 
     def score(self, step: VectorStep) -> FloatArray:

@@ -33,6 +33,10 @@ class PairBatch:
     weight: Tensor  # (M,) float32
     labels: Tensor  # (B,) float32
 
+    def to(self, device: torch.device) -> PairBatch:
+        """Return the batch on another device."""
+        return PairBatch(*(tensor.to(device) for tensor in vars(self).values()))
+
 
 MAX_STEPS = 8
 """Steps of one episode in a minibatch, where each is an input row of its own."""
@@ -54,9 +58,15 @@ class PairBatcher:
     is kept, and a batch holds a row for each step it looks at.
     """
 
-    def __init__(self, encoder: StepEncoder, aggregation: Aggregation) -> None:
+    def __init__(
+        self,
+        encoder: StepEncoder,
+        aggregation: Aggregation,
+        device: torch.device | None = None,
+    ) -> None:
         self.encoder = encoder
         self.aggregation = aggregation
+        self._device = torch.device("cpu") if device is None else device
         self._table = RowTable()
         # (T,) row numbers of each trajectory
         self._numbers: WeakKeyDictionary[Trajectory, IntArray] = WeakKeyDictionary()
@@ -77,8 +87,9 @@ class PairBatcher:
         if self._table.overflowed:
             self._numbers.clear()
             self._visits.clear()
-            return self._of_steps(preferences, rng)
-        return self._of_rows(preferences, [one for one in visits if one is not None])
+            return self._of_steps(preferences, rng).to(self._device)
+        known = [one for one in visits if one is not None]
+        return self._of_rows(preferences, known).to(self._device)
 
     def encoded(self, trajectory: Trajectory) -> FloatArray:
         """Return the (T, d) rows of a trajectory's steps."""

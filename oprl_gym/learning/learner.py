@@ -26,7 +26,7 @@ from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.losses import bradley_terry_loss, ordered_share, pair_logits
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState
-from oprl_gym.rewards.tensors import to_arrays, to_tensors
+from oprl_gym.rewards.tensors import available_device, to_arrays, to_tensors
 from oprl_gym.types import (
     IntArray,
     Preference,
@@ -50,6 +50,12 @@ class OPRLLearner:
         teacher: Who judges; None takes what ``config.ties`` says.
         seed: Seed or generator of everything random in here: initial weights, pairs,
             held-out choice, minibatches. None draws one from the operating system.
+        device: Where the reward model is fitted: "cpu", "cuda", ..., or "auto", which
+            takes a GPU if there is one. Small networks are faster on the CPU; one that
+            reads pictures is not. The scoring wrappers have a device of their own.
+
+    Raises:
+        ValueError: A space cannot be read, or there is no such device.
 
     Example:
         >>> import gymnasium as gym, oprl_gym
@@ -73,11 +79,19 @@ class OPRLLearner:
         config: OPRLConfig | None = None,
         teacher: Teacher | None = None,
         seed: int | np.random.Generator | None = None,
+        device: str = "cpu",
     ) -> None:
         self.config = OPRLConfig() if config is None else config
         self.teacher = make_teacher(self.config) if teacher is None else teacher
         self.rng = np.random.default_rng(seed)
-        self.process_reward = self._new_process_reward(observation_space, action_space)
+        encoder = StepEncoder(observation_space, action_space, self.config.reward_input)
+        self.process_reward = ProcessReward.create(
+            encoder,
+            self.config.hidden_size,
+            self.config.ensemble_size,
+            torch.Generator().manual_seed(int(self.rng.integers(2**63))),
+            available_device(device),
+        )
         self.trajectories: deque[Trajectory] = deque(
             maxlen=self.config.trajectory_capacity
         )
@@ -87,7 +101,7 @@ class OPRLLearner:
             maxlen=self.config.preference_capacity - held_out
         )
         self._batcher = PairBatcher(
-            self.process_reward.encoder, self.config.aggregation
+            encoder, self.config.aggregation, self.process_reward.device
         )
         self._optimizer = self._new_optimizer()
 
@@ -195,16 +209,6 @@ class OPRLLearner:
                 "the same OPRLConfig, or start anew"
             )
 
-    def _new_process_reward(
-        self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]
-    ) -> ProcessReward:
-        config = self.config
-        encoder = StepEncoder(observation_space, action_space, config.reward_input)
-        generator = torch.Generator().manual_seed(int(self.rng.integers(2**63)))
-        return ProcessReward.create(
-            encoder, config.hidden_size, config.ensemble_size, generator
-        )
-
     def _new_optimizer(self) -> torch.optim.Adam:
         # Fused: several times faster than the default with layers as small as these.
         return torch.optim.Adam(
@@ -216,7 +220,8 @@ class OPRLLearner:
         if self.model.normaliser is None or not episodes:
             return
         rows = np.concatenate([self._batcher.encoded(episode) for episode in episodes])
-        self.model.normaliser.update(torch.from_numpy(rows))
+        device = self.process_reward.device
+        self.model.normaliser.update(torch.from_numpy(rows).to(device))
         self.process_reward.weights_changed()
 
     def _ask(self, n_pairs: int) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -15,12 +17,22 @@ CELL_WIDTH = 0.5
 """Edge of a cell, in standard deviations of the observations it was made from."""
 
 
+MAX_CELLS = 2**18
+"""Cells with a count of their own; any further one shares that of another."""
+
+_LONG = 256
+"""Bytes beyond which an observation is known by a digest: pictures fill the memory."""
+
+
 class ExactCells:
     """Observations are the same if they are equal to the last bit."""
 
     def keys(self, observations: Array) -> list[bytes]:
         """Return a key for each of (n, ...) observations."""
-        return [row.tobytes() for row in observations]
+        rows = [row.tobytes() for row in observations]
+        if rows and len(rows[0]) > _LONG:
+            return [hashlib.blake2b(row, digest_size=16).digest() for row in rows]
+        return rows
 
 
 class GridCells:
@@ -82,10 +94,15 @@ class VisitCounter:
 
     Args:
         cells: Which observations count as the same.
+        max_cells: Cells that are told apart; any further one is counted together with
+            one of these, so that memory is bounded however long a run is.
     """
 
-    def __init__(self, cells: ExactCells | GridCells) -> None:
+    def __init__(
+        self, cells: ExactCells | GridCells, max_cells: int = MAX_CELLS
+    ) -> None:
         self.cells = cells
+        self.max_cells = max_cells
         self._number: dict[bytes, int] = {}
         self._visits = np.zeros(64, dtype=np.int64)
 
@@ -97,7 +114,7 @@ class VisitCounter:
         """Count (n, ...) visits; returns the numbers of the distinct cells."""
         number = self._number
         keys = self.cells.keys(observations)
-        numbers = np.array([number.setdefault(key, len(number)) for key in keys])
+        numbers = np.array([self._number_of(key) for key in keys])
         if len(number) > len(self._visits):
             grown = np.zeros(2 * len(number), dtype=np.int64)
             grown[: len(self._visits)] = self._visits
@@ -112,8 +129,8 @@ class VisitCounter:
         Raises:
             KeyError: One was never visited.
         """
-        keys = set(self.cells.keys(observations))
-        return np.sort(np.array([self._number[key] for key in keys]))
+        keys = self.cells.keys(observations)
+        return np.unique([self._known_number(key) for key in keys])
 
     def visits(self, cells: IntArray) -> IntArray:
         """Return the visits of cells, given by number."""
@@ -123,6 +140,19 @@ class VisitCounter:
         """Return whether there are many cells and few were visited twice."""
         return len(self) > max_cells and self._visits.sum() < 2 * len(self)
 
+    def _number_of(self, key: bytes) -> int:
+        if len(self._number) < self.max_cells:
+            return self._number.setdefault(key, len(self._number))
+        return self._known_number(key)
+
+    def _known_number(self, key: bytes) -> int:
+        number = self._number.get(key)
+        if number is not None:
+            return number
+        if len(self._number) < self.max_cells:
+            raise KeyError(key)
+        return crc32(key) % self.max_cells  # the same in every process, unlike hash()
+
     def state(self) -> dict[str, Any]:
         """Return what is to be saved: which cells there are, and the visits of each."""
         keys = np.frombuffer(b"".join(self._number), dtype=np.uint8)
@@ -130,6 +160,7 @@ class VisitCounter:
             "grid": self.cells.state() if isinstance(self.cells, GridCells) else None,
             "keys": keys.reshape(len(self), -1) if len(self) else keys,
             "visits": self._visits[: len(self)].copy(),
+            "max_cells": self.max_cells,
         }
 
     @classmethod
@@ -140,7 +171,8 @@ class VisitCounter:
             ValueError: There are not as many visits as cells.
         """
         grid = state["grid"]
-        counter = cls(ExactCells() if grid is None else GridCells.from_state(grid))
+        cells = ExactCells() if grid is None else GridCells.from_state(grid)
+        counter = cls(cells, state["max_cells"])
         counter._number = {key.tobytes(): n for n, key in enumerate(state["keys"])}
         if len(counter) != len(state["visits"]):
             raise ValueError(

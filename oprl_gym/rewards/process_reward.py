@@ -12,6 +12,7 @@ from gymnasium import spaces
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.rows import RowTable
+from oprl_gym.rewards.tensors import to_arrays
 from oprl_gym.types import Array, FloatArray, RewardInput
 
 
@@ -47,13 +48,17 @@ class ProcessReward:
     Args:
         encoder: Turns steps into the model's input rows.
         model: The network(s); their input length must be the encoder's.
+        device: Where they compute: "cpu", "cuda" or any other that torch knows.
     """
 
-    def __init__(self, encoder: StepEncoder, model: ProcessRewardModel) -> None:
+    def __init__(
+        self, encoder: StepEncoder, model: ProcessRewardModel, device: str = "cpu"
+    ) -> None:
         if model.input_dim != encoder.input_dim:
             raise ValueError(_other_rows(model.input_dim, encoder))
         self.encoder = encoder
-        self.model = model
+        self.device = torch.device(device)
+        self.model = model.to(self.device)
         self.fitted = False
         self.best = 0.0
         self._table = RowTable()
@@ -66,6 +71,7 @@ class ProcessReward:
         hidden_size: int,
         ensemble_size: int,
         generator: torch.Generator | None = None,
+        device: str = "cpu",
     ) -> ProcessReward:
         """Build an unfitted process reward with the model that fits the encoder."""
         model = ProcessRewardModel(
@@ -76,7 +82,7 @@ class ProcessReward:
             encoder.varied.tolist(),
             encoder.image,
         )
-        return cls(encoder, model)
+        return cls(encoder, model, device)
 
     @classmethod
     def from_state(
@@ -84,6 +90,7 @@ class ProcessReward:
         observation_space: spaces.Space[Any],
         action_space: spaces.Space[Any],
         state: RewardState,
+        device: str = "cpu",
     ) -> ProcessReward:
         """Build the process reward that ``state`` describes, for these spaces.
 
@@ -93,7 +100,9 @@ class ProcessReward:
         encoder = StepEncoder(observation_space, action_space, state.reward_input)
         if encoder.input_dim != state.input_dim:
             raise ValueError(_other_rows(state.input_dim, encoder))
-        reward = cls.create(encoder, state.hidden_size, state.ensemble_size)
+        reward = cls.create(
+            encoder, state.hidden_size, state.ensemble_size, device=device
+        )
         reward.load_state(state)
         return reward
 
@@ -107,7 +116,7 @@ class ProcessReward:
             ensemble_size=self.model.ensemble_size,
             fitted=self.fitted,
             best=self.best,
-            weights={name: value.numpy().copy() for name, value in weights.items()},
+            weights=to_arrays(dict(weights)),
         )
 
     def load_state(self, state: RewardState) -> None:
@@ -164,7 +173,8 @@ class ProcessReward:
 
     def _predict(self, rows: FloatArray) -> FloatArray:
         with torch.inference_mode():
-            raw: FloatArray = self.model(torch.as_tensor(rows)).numpy()
+            scores = self.model(torch.as_tensor(rows, device=self.device))
+            raw: FloatArray = scores.cpu().numpy()
         return raw - np.float32(self.best)
 
 

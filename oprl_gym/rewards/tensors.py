@@ -28,3 +28,21 @@ def to_tensors(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(to_tensors(item) for item in value)
     return value
+
+
+def available_device(name: str) -> str:
+    """Return the device that ``name`` means: "auto" is "cuda" if there is one.
+
+    Raises:
+        ValueError: torch knows no such device, or this machine has none.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"device {name!r} cannot be used here ({reason}); take 'cpu' or 'auto'"
+        ) from error
+    return name

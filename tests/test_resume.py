@@ -1,0 +1,200 @@
+"""``oprl-gym train --resume``: a run that was broken off ends as it would have."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import gymnasium as gym
+import pytest
+from safetensors.numpy import load_file
+
+from oprl_gym import training
+from oprl_gym.cli import main
+from oprl_gym.evaluation import load_policy
+from oprl_gym.run_folder import CHECKPOINT, RunError, RunFolder
+from oprl_gym.train_config import TrainConfig
+from oprl_gym.training import Interrupted, resume, train
+
+TIMES = {"time/fps", "time/time_elapsed", "time/iterations"}
+SMALL = TrainConfig(algo="a2c", total_timesteps=1_400, n_envs=4)
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Log and save so often that short runs will do."""
+    monkeypatch.setattr(training, "LOG_EVERY", 128)
+    monkeypatch.setattr(training, "SAVE_EVERY", 500)
+
+
+def assert_alike(one: RunFolder, other: RunFolder) -> None:
+    """Compare all that two equal runs leave behind, but for times."""
+    read = [folder.file("episodes.csv").read_text() for folder in (one, other)]
+    assert read[0] == read[1]
+    rows = [progress(folder) for folder in (one, other)]
+    assert rows[0] == rows[1]
+    assert replace(one.summary(), wall_time_s=0.0) == replace(
+        other.summary(), wall_time_s=0.0
+    )
+    weights = [
+        {name: value.numpy().tobytes() for name, value in policy.state_dict().items()}
+        for policy in (load_policy(one).policy, load_policy(other).policy)
+    ]
+    assert weights[0] == weights[1]
+
+
+def progress(folder: RunFolder) -> list[dict[str, float]]:
+    with folder.file("progress.csv").open(newline="") as file:
+        return [
+            {name: float(row[name]) for name in row.keys() - TIMES if row[name]}
+            for row in csv.DictReader(file)
+        ]
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    def stop(bar: training.ProgressBar) -> bool:
+        if bar.num_timesteps >= steps:
+            raise KeyboardInterrupt
+        return True
+
+    monkeypatch.setattr(training.ProgressBar, "_on_step", stop)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        SMALL,
+        replace(SMALL, algo="ppo", n_steps=64, batch_size=64),
+        replace(SMALL, oprl=False),
+        replace(SMALL, env_id="FrozenLake-v1"),
+    ],
+    ids=["a2c", "ppo", "plain", "slippery"],
+)
+def test_a_resumed_run_ends_as_an_uninterrupted_one(config, tmp_path, monkeypatch):
+    whole = train(config, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 1_220)
+        with pytest.raises(Interrupted, match=r"--resume .*parts"):
+            train(config, tmp_path / "parts")
+    folder = RunFolder(tmp_path / "parts")
+    assert folder.file(CHECKPOINT).is_file()
+    assert_alike(resume(folder.path), whole)
+
+
+def test_a_run_broken_off_before_its_first_checkpoint_starts_anew(
+    tmp_path, monkeypatch
+):
+    config = replace(SMALL, total_timesteps=600)
+    whole = train(config, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 300)
+        with pytest.raises(Interrupted):
+            train(config, tmp_path / "parts")
+    assert not (tmp_path / "parts" / CHECKPOINT).exists()
+    assert_alike(resume(tmp_path / "parts"), whole)
+
+
+def test_a_finished_run_is_trained_further_only_on_demand(tmp_path):
+    folder = train(replace(SMALL, total_timesteps=600), tmp_path / "run")
+    before = folder.file("summary.json").read_bytes()
+    with pytest.raises(RunError, match="has taken all of its 600 steps"):
+        resume(folder.path)
+    assert folder.file("summary.json").read_bytes() == before
+    assert resume(folder.path, 800).summary().total_timesteps == 800
+    assert folder.config().total_timesteps == 800
+
+
+def test_a_run_that_cannot_be_drawn_is_finished_all_the_same(tmp_path, monkeypatch):
+    def refuse(folder: RunFolder) -> None:
+        raise RunError("this env cannot be drawn")
+
+    monkeypatch.setattr(training, "draw_run", refuse)
+    with pytest.warns(UserWarning, match="could not be drawn: this env cannot"):
+        folder = train(replace(SMALL, total_timesteps=100), tmp_path / "run")
+    assert folder.summary().total_timesteps == 100
+
+
+class Broken(gym.Wrapper):
+    """Raises at its 200th step, unless it is mended."""
+
+    mended = False
+    steps = 0
+
+    def step(self, action):
+        self.steps += 1
+        if self.steps == 200 and not Broken.mended:
+            raise ZeroDivisionError("the simulator crashed")
+        return self.env.step(action)
+
+
+def test_an_env_that_fails_is_named_and_the_run_goes_on(tmp_path, capsys):
+    gym.register("Broken-v0", lambda **words: Broken(gym.make("OPRLMaze-v0", **words)))
+    run = str(tmp_path / "run")
+    words = ["train", "--env-id", "Broken-v0", "--algo", "a2c", "--n-envs", "4"]
+    try:
+        assert main([*words, "--run-dir", run, "--total-timesteps", "1400"]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "ZeroDivisionError: the simulator crashed" in line
+        assert f"oprl-gym train --resume {run}" in line
+        folder = RunFolder(tmp_path / "run")
+        assert "in step\n" in folder.file("failure.txt").read_text()
+        assert len(folder.episodes()) > 0
+        Broken.mended = True
+        assert main(["train", "--resume", run]) == 0
+        assert folder.summary().total_timesteps == 1_400
+        assert not folder.file("failure.txt").exists()
+    finally:
+        Broken.mended = False
+        gym.envs.registration.registry.pop("Broken-v0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--seed", "3"], "keeps the settings of the run"),
+        (["--run-dir", "other"], "keeps the settings of the run"),
+        (["--overwrite"], "keeps the settings of the run"),
+        ([], "there is no run folder"),
+    ],
+)
+def test_what_does_not_go_with_resume(arguments, words, tmp_path, capsys):
+    assert main(["train", "--resume", str(tmp_path / "none"), *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_damaged_checkpoint_is_named_and_the_run_left_alone(tmp_path, capsys):
+    folder = train(replace(SMALL, total_timesteps=600), tmp_path / "run")
+    path = folder.file(CHECKPOINT)
+    path.write_bytes(path.read_bytes()[:-1000])
+    before = {p: p.read_bytes() for p in folder.path.rglob("*") if p.is_file()}
+    words = ["train", "--resume", str(folder.path), "--total-timesteps", "2000"]
+    assert main(words) == 2
+    assert "is not a saved state" in capsys.readouterr().err
+    assert {p: p.read_bytes() for p in folder.path.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_is_resumed_by_another(tmp_path):
+    command = [sys.executable, "-m", "oprl_gym", "train"]
+    settings = ["--algo", "a2c", "--total-timesteps", "8000"]
+    run = tmp_path / "run"
+    process = subprocess.Popen([*command, *settings, "--run-dir", str(run)])
+    deadline = time.monotonic() + 120
+    while not (run / CHECKPOINT).exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (run / "summary.json").exists()
+    assert load_file(run / CHECKPOINT)
+    subprocess.run([*command, "--resume", str(run)], check=True, capture_output=True)
+    whole = tmp_path / "whole"
+    subprocess.run(
+        [*command, *settings, "--run-dir", str(whole)], check=True, capture_output=True
+    )
+    assert_alike(RunFolder(run), RunFolder(whole))
