@@ -6,13 +6,17 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LINKS := build/types
 
-.PHONY: train test check lint types format clean
+.PHONY: train test test-long check lint types format clean
 
 train: $(VENV)/.installed
 	$(BIN)/oprl-gym train $(ARGS)
 
 test: check
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+# What takes minutes: fifty kills, two million steps.
+test-long: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m long $(ARGS)
 
 check: lint types
 

@@ -19,13 +19,18 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from oprl_gym.config import OPRLConfig
 from oprl_gym.learning.learner import OPRLLearner
-from oprl_gym.types import Teacher, Trajectory, UpdateReport
+from oprl_gym.types import Teacher, UpdateReport
 
 _CUT_OUTSIDE = (
     "an episode ended that the reward wrapper did not see end, so nothing can be "
     "learned from it: a wrapper outside ends episodes, as TimeLimit does; put it "
     "inside: ProcessRewardWrapper(TimeLimit(env, ...))"
 )
+
+
+TAKE_IN_AT = 500
+"""Ended episodes that may wait in the wrappers, which keep 1000: a rollout may be long,
+and from one update to the next there may be many."""
 
 
 class OPRLCallback(BaseCallback):
@@ -98,6 +103,9 @@ class OPRLCallback(BaseCallback):
         self._port: RewardPort | None = None
         self._replay: StepScorer | None = None  # of an off-policy agent's buffer
         self._updated_at: int | None = None  # num_timesteps of the last update
+        self._waiting = 0  # episodes that ended and were not taken in
+        # Steps, env return and process return of those taken in since the last update.
+        self._ended: list[tuple[int, float, float]] = []
         self._stats: dict[str, float] = {}
         self._saver: CheckpointSaver | None = None
         if save_path is not None:
@@ -153,6 +161,8 @@ class OPRLCallback(BaseCallback):
         return {
             "learner": self.learner.state(),
             "updated_at": self._updated_at,
+            "waiting": self._waiting,
+            "ended": self._ended,
             "stats": self._stats,
             "report": None if self.report is None else asdict(self.report),
         }
@@ -162,6 +172,8 @@ class OPRLCallback(BaseCallback):
         assert self.learner is not None
         self.learner.load_state(state["learner"])
         self._updated_at = state["updated_at"]
+        self._waiting = state["waiting"]
+        self._ended = state["ended"]
         self._stats = state["stats"]
         report = state["report"]
         self.report = None if report is None else UpdateReport(**report)
@@ -196,9 +208,12 @@ class OPRLCallback(BaseCallback):
         for done, info in zip(self.locals["dones"], self.locals["infos"], strict=True):
             if done and "oprl_episode" not in info:
                 raise ValueError(_CUT_OUTSIDE)
+            self._waiting += bool(done)
             if "oprl_episode" in info and "episode" in info:
                 own = info["oprl_episode"]["env_return"]
                 info["episode"] = {**info["episode"], "r": own}
+        if self._waiting >= TAKE_IN_AT:
+            self._take_in()
         return True
 
     def _on_rollout_end(self) -> None:
@@ -211,13 +226,26 @@ class OPRLCallback(BaseCallback):
         rounds = (self.num_timesteps - self._updated_at) // interval
         if rounds >= 1:
             self._updated_at += rounds * interval
-            episodes = self._port.pop_episodes()
-            self.report = self.learner.update(episodes, rounds)
+            self._take_in()
+            self.report = self.learner.update((), rounds)
             self._send_weights()
             self._rescore_rollout()
-            if episodes:
-                self._stats = self._episode_stats(episodes)
+            if self._ended:
+                self._stats = self._episode_stats()
+                self._ended.clear()
         self._log()
+
+    def _take_in(self) -> None:
+        """Hand the recorded episodes to the learner."""
+        assert self.learner is not None
+        assert self._port is not None
+        episodes = self._port.pop_episodes()
+        self.learner.observe(episodes)
+        self._ended += [
+            (len(episode), episode.env_return, episode.process_return)
+            for episode in episodes
+        ]
+        self._waiting = 0
 
     def _on_training_end(self) -> None:
         if self._saver is not None:
@@ -286,15 +314,14 @@ class OPRLCallback(BaseCallback):
             device=self._device,
         )
 
-    def _episode_stats(self, episodes: list[Trajectory]) -> dict[str, float]:
+    def _episode_stats(self) -> dict[str, float]:
+        """Return means over the episodes taken in since the last update."""
         assert self._port is not None
         shaping = self._port.shaping()
-        steps = sum(len(episode) for episode in episodes)
-        env_returns = np.array([episode.env_return for episode in episodes])
-        process_returns = np.array([episode.process_return for episode in episodes])
+        steps, env_returns, process_returns = np.array(self._ended).T
         return {
-            "oprl/process_reward_mean": float(process_returns.sum() / steps),
-            "oprl/env_reward_mean": float(env_returns.sum() / steps),
+            "oprl/process_reward_mean": float(process_returns.sum() / steps.sum()),
+            "oprl/env_reward_mean": float(env_returns.sum() / steps.sum()),
             "oprl/mixed_return": float(
                 shaping.mixed(env_returns, process_returns).mean()
             ),

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import test_callback
+import test_checkpoint
+import test_images
 import test_other_callbacks
 import test_real_envs
 import test_replay
@@ -75,6 +77,12 @@ SECTIONS = {
             always(f"nested: {spaces_of(test_real_envs.Compass())}"),
             always(code("ProcessRewardVectorWrapper(SyncVectorEnv([make_env] * 3))")),
             always("without Stable-Baselines3"),
+        ),
+        Tested(
+            test_images.test_an_agent_with_a_picture_policy_learns_beside_it,
+            lambda first, **_: f"pictures: {spaces_of(test_images.BrightSpot(first))}",
+            always(code("ProcessRewardWrapper(env)")),
+            always("PPO, CnnPolicy"),
         ),
     ],
     "Agents of sb3-contrib": [
@@ -156,6 +164,14 @@ SECTIONS = {
                 + ", thrice, with and without "
                 + code("reset_num_timesteps")
             ),
+        ),
+    ],
+    "Broken off and resumed, equal to the bit": [
+        Tested(
+            test_checkpoint.test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit,
+            lambda name, **_: name.partition(": ")[2],
+            always("with `EpisodeTape` in each env"),
+            lambda name, **_: name.partition(": ")[0],
         ),
     ],
     "Gymnasium": [

@@ -434,3 +434,18 @@ def test_subprocesses_and_one_process_learn_the_same(tmp_path):
 def _spaces():
     env = gym.make(MAZE)
     return env.observation_space, env.action_space
+
+
+def test_episodes_do_not_wait_for_the_update_nor_for_the_rollouts_end():
+    """The wrapper keeps 1000 and would drop, and warn of, any more."""
+    env = VecProcessReward(DummyVecEnv([lambda: CountingEnv(length=1)] * 4))
+    model = agent(env, n_steps=400)  # 1600 episodes in a rollout
+    config = OPRLConfig(hidden_size=8, update_interval=5000, min_preferences=10**6)
+    callback = OPRLCallback(config)
+    model.learn(1600, callback=callback)
+    assert callback.report is None
+    assert callback.learner is not None
+    assert len(callback.learner.trajectories) == 200
+    model.learn(4800, callback=callback, reset_num_timesteps=False)
+    assert callback.report is not None
+    assert callback.report.new_trajectories == 6400

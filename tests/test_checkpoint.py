@@ -83,34 +83,36 @@ TIGHT = {
 }
 
 RUNS: dict[str, Callable[[], Any]] = {
-    "PPO, maze": lambda: PPO("MlpPolicy", outer(MAZE), **ON_POLICY),
-    "PPO, random start": lambda: PPO("MlpPolicy", outer("CartPole-v1"), **ON_POLICY),
-    "A2C, slippery": lambda: A2C("MlpPolicy", outer("FrozenLake-v1"), **ON_POLICY),
-    "A2C, wrapper in each env": lambda: A2C("MlpPolicy", inner(MAZE), **ON_POLICY),
-    "PPO, subprocesses": lambda: PPO(
+    "PPO: maze": lambda: PPO("MlpPolicy", outer(MAZE), **ON_POLICY),
+    "PPO: CartPole-v1": lambda: PPO("MlpPolicy", outer("CartPole-v1"), **ON_POLICY),
+    "A2C: FrozenLake-v1": lambda: A2C("MlpPolicy", outer("FrozenLake-v1"), **ON_POLICY),
+    "A2C: maze, wrapper in each env": lambda: A2C(
+        "MlpPolicy", inner(MAZE), **ON_POLICY
+    ),
+    "PPO: maze, wrapper in each env, in subprocesses": lambda: PPO(
         "MlpPolicy", inner(MAZE, SubprocVecEnv), **ON_POLICY
     ),
-    "PPO, VecNormalize": lambda: PPO(
+    "PPO: CartPole-v1, VecNormalize": lambda: PPO(
         "MlpPolicy", VecNormalize(outer("CartPole-v1")), **ON_POLICY
     ),
-    "PPO, VecMonitor": lambda: PPO(
+    "PPO: CartPole-v1, VecMonitor": lambda: PPO(
         "MlpPolicy",
         VecMonitor(VecProcessReward(gym_only("CartPole-v1"))),
         **ON_POLICY,
     ),
-    "RecurrentPPO": lambda: RecurrentPPO(
+    "RecurrentPPO: maze": lambda: RecurrentPPO(
         "MlpLstmPolicy", outer(MAZE), policy_kwargs={"lstm_hidden_size": 8}, **ON_POLICY
     ),
-    "DQN, buffer wrapped around": lambda: DQN(
+    "DQN: CartPole-v1, buffer wrapped around": lambda: DQN(
         "MlpPolicy", outer("CartPole-v1"), **OFF_POLICY, **REPLAY
     ),
-    "DQN, memory optimised": lambda: DQN(
+    "DQN: maze, buffer memory optimised": lambda: DQN(
         "MlpPolicy", outer(MAZE), **OFF_POLICY, **REPLAY, **TIGHT
     ),
-    "SAC, Dict": lambda: SAC(
+    "SAC: Pendulum-v1, Dict observations": lambda: SAC(
         "MultiInputPolicy", dict_venv(), **OFF_POLICY, **DICT_REPLAY
     ),
-    "SAC, VecNormalize": lambda: SAC(
+    "SAC: Pendulum-v1, VecNormalize": lambda: SAC(
         "MlpPolicy", VecNormalize(outer("Pendulum-v1")), **OFF_POLICY, **REPLAY
     ),
 }
@@ -254,7 +256,7 @@ def test_the_folder_must_be_there_before_hours_are_spent(tmp_path):
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("run") / "run"
-    learn(RUNS["PPO, maze"], path, 600)
+    learn(RUNS["PPO: maze"], path, 600)
     return path
 
 

@@ -1,4 +1,4 @@
-"""Every snippet and command of the README runs."""
+"""Every snippet of README and docs runs, and every command of the README."""
 
 import os
 import re
@@ -10,18 +10,25 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = {
+    f"{page.name} {number}": block
+    for page in PAGES
+    for number, block in enumerate(
+        re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    )
+}
 SHELL = re.findall(r"(<!-- Not run[^\n]*\n)?```sh\n(.*?)```", README, re.DOTALL)
-THREE_LINES = BLOCKS[0]
+THREE_LINES = BLOCKS["README.md 0"]
 # `make test` would run itself, and `make train` is what it takes to get here.
 SET_UP = ("make train", "make test")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_python_snippets_run(number, tmp_path):
+@pytest.mark.parametrize("name", BLOCKS)
+def test_python_snippets_run(name, tmp_path):
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", BLOCKS[number]],
+        [sys.executable, "-W", "error", "-c", BLOCKS[name]],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -53,10 +60,11 @@ def test_shell_commands_run(tmp_path):
         assert (tmp_path / file).stat().st_size > 0
 
 
-def test_links_and_pictures_exist():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_exist(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
+            assert (page.parent / target).exists(), target
 
 
 def test_every_registered_maze_is_in_the_table():

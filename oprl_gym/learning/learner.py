@@ -104,6 +104,7 @@ class OPRLLearner:
             encoder, self.config.aggregation, self.process_reward.device
         )
         self._optimizer = self._new_optimizer()
+        self._taken_in = 0  # episodes since the last update
 
     @property
     def model(self) -> ProcessRewardModel:
@@ -113,6 +114,16 @@ class OPRLLearner:
     def reward_state(self) -> RewardState:
         """Return the current process reward, for ``wrapper.load_reward_state``."""
         return self.process_reward.state()
+
+    def observe(self, episodes: Sequence[Trajectory]) -> None:
+        """Take in episodes; the next :meth:`update` will ask about them.
+
+        For whoever has more episodes than should wait until then.
+        """
+        self.teacher.observe(episodes)
+        self.trajectories.extend(episodes)
+        self._normalise(episodes)
+        self._taken_in += len(episodes)
 
     def update(self, episodes: Sequence[Trajectory], rounds: int = 1) -> UpdateReport:
         """Take in episodes, ask the teacher, fit the reward model.
@@ -124,9 +135,8 @@ class OPRLLearner:
 
         Returns what was done; see :class:`UpdateReport`.
         """
-        self.teacher.observe(episodes)
-        self.trajectories.extend(episodes)
-        self._normalise(episodes)
+        self.observe(episodes)
+        taken_in, self._taken_in = self._taken_in, 0
         new = self._ask(rounds * self.config.pairs_per_update)
         loss, reverted, steps = None, False, 0
         # Without a new answer there is nothing new to fit to, only more to overfit.
@@ -134,7 +144,7 @@ class OPRLLearner:
             steps = rounds * self.config.gradient_steps
             loss, reverted = self._fit(steps)
         return UpdateReport(
-            new_trajectories=len(episodes),
+            new_trajectories=taken_in,
             new_preferences=new,
             preferences=len(self.preferences) + len(self.held_out),
             gradient_steps=steps,
@@ -162,6 +172,7 @@ class OPRLLearner:
             "held_out": pack_preferences(self.held_out, place),
             "rows": self._batcher.state(),
             "teacher": teacher.state() if isinstance(teacher, StatefulTeacher) else {},
+            "taken_in": self._taken_in,
             "rng": self.rng.bit_generator.state,
         }
 
@@ -186,6 +197,7 @@ class OPRLLearner:
         self._batcher.load_state(state["rows"])
         if isinstance(self.teacher, StatefulTeacher):
             self.teacher.load_state(state["teacher"], trajectories)
+        self._taken_in = state["taken_in"]
         self.rng.bit_generator.state = state["rng"]
 
     def _known_trajectories(self) -> list[Trajectory]:
