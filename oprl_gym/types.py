@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,19 +89,24 @@ class Preference:
         first: One trajectory.
         second: The other one.
         label: Probability in [0, 1] that ``first`` is the better one; 0.5 is "equal".
+        weight: How much it counts beside others, more than 0: one of weight 2 is fitted
+            to as if it were there twice.
 
     Raises:
-        ValueError: The label is not a probability.
+        ValueError: The label is not a probability, or the weight not positive.
     """
 
     first: Trajectory
     second: Trajectory
     label: float
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the label: beyond [0, 1] the loss has no lower bound."""
         if not 0.0 <= self.label <= 1.0:
             raise ValueError(f"a label is a probability in [0, 1], got {self.label!r}")
+        if not 0.0 < self.weight < float("inf"):
+            raise ValueError(f"a weight is a positive number, got {self.weight!r}")
 
 
 class Teacher(Protocol):
@@ -121,6 +126,36 @@ class Teacher(Protocol):
 
     def judge(self, first: Trajectory, second: Trajectory) -> float | None:
         """Return P(first is preferred) in [0, 1], or None for "cannot tell"."""
+        ...
+
+
+@dataclass(frozen=True)
+class LateAnswers:
+    """What became known about questions asked earlier.
+
+    Attributes:
+        given: New answers.
+        withdrawn: Answers given before that no longer hold; the same objects.
+    """
+
+    given: Sequence[Preference]
+    withdrawn: Sequence[Preference]
+
+
+@runtime_checkable
+class LateTeacher(Teacher, Protocol):
+    """A teacher who takes time, such as a person: ``judge`` only notes the question.
+
+    Its ``judge`` returns None; the answer comes out of ``collect`` once it is there.
+    """
+
+    def collect(self, model_version: int) -> LateAnswers:
+        """Return what became known since the last call.
+
+        Args:
+            model_version: How often the reward model has been fitted so far; to be
+                noted with the questions that follow.
+        """
         ...
 
 

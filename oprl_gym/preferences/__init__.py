@@ -3,7 +3,11 @@
 from oprl_gym.preferences.default_teacher import make_teacher
 from oprl_gym.preferences.novelty import NoveltyTeacher
 from oprl_gym.preferences.pairs import decisive_pairs, elite_pairs, uniform_pairs
+from oprl_gym.preferences.progress import ProgressTeacher
+from oprl_gym.preferences.queries import Queries
 from oprl_gym.preferences.recorder import EpisodeRecorder
+from oprl_gym.preferences.segments import random_segment, segment
+from oprl_gym.preferences.simulated import SimulatedTeacher
 from oprl_gym.preferences.teachers import (
     LexicographicTeacher,
     ReturnTeacher,
@@ -16,12 +20,17 @@ __all__ = [
     "LexicographicTeacher",
     "NoveltyTeacher",
     "Preference",
+    "ProgressTeacher",
+    "Queries",
     "ReturnTeacher",
     "ScoreTeacher",
+    "SimulatedTeacher",
     "Teacher",
     "Trajectory",
     "decisive_pairs",
     "elite_pairs",
     "make_teacher",
+    "random_segment",
+    "segment",
     "uniform_pairs",
 ]
