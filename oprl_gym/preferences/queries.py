@@ -6,6 +6,7 @@ Disagreement and entropy: Christiano et al. (2017), arXiv:1706.03741, and Lee et
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -21,7 +22,12 @@ Pair = tuple[Trajectory, Trajectory]
 Predict = Callable[[Sequence[Pair]], FloatArray]
 """(B) pairs in, (K, B) probabilities that the first is preferred out, of K models."""
 
-QueryChoice = Literal["uniform", "disagreement", "entropy", "success_failure"]
+QueryChoice = Literal[
+    "uniform", "disagreement", "entropy", "success_failure", "challenge"
+]
+
+CHALLENGERS = 0.1
+"""Share of the episodes that counts as the rarest."""
 
 CANDIDATES = 10
 """Pairs looked at for each one that is asked about, as in B-Pref's large batches."""
@@ -35,7 +41,9 @@ class Queries:
     models of an ensemble differ most; "entropy" those of which the model is least sure;
     "success_failure" the least sure of those of one success and one failure (returns
     above and below the middle of the highest and the lowest), as long as there are
-    none: like "entropy".
+    none: like "entropy"; "challenge" sets one of the tenth that saw the rarest
+    observations against the one that the model holds best (measured: with few answers
+    the only one that leads an agent through a maze).
 
     Attributes:
         choice: See above.
@@ -75,8 +83,10 @@ class Queries:
             predict: What the reward model thinks of pairs.
             rng: Source of randomness.
         """
-        wanted = n_pairs if self.choice == "uniform" else CANDIDATES * n_pairs
         pieces = [self._piece(trajectory, rng) for trajectory in trajectories]
+        if self.choice == "challenge":
+            return challenges(pieces, n_pairs, predict, rng)
+        wanted = n_pairs if self.choice == "uniform" else CANDIDATES * n_pairs
         indices = self._candidates(pieces, wanted, rng)
         pairs = [(pieces[a], pieces[b]) for a, b in indices]
         if self.choice == "uniform" or not pairs:
@@ -137,3 +147,38 @@ def mixed_pairs(success: BoolArray, n_pairs: int, rng: np.random.Generator) -> I
         axis=1,
     )
     return rng.permuted(pairs, axis=1)
+
+
+def challenges(
+    pieces: Sequence[Trajectory],
+    n_pairs: int,
+    predict: Predict,
+    rng: np.random.Generator,
+) -> list[Pair]:
+    """Return pairs of a rare piece and the best of the others, in random order.
+
+    Args:
+        pieces: To choose from; fewer than two give no pair.
+        n_pairs: B.
+        predict: What the reward model thinks of pairs.
+        rng: Source of randomness.
+    """
+    if len(pieces) < 2:
+        return []
+    rarest = np.argsort(-rarity(pieces), kind="stable")
+    rarest = rarest[: max(1, round(CHALLENGERS * len(pieces)))]
+    pairs = []
+    for challenger in rng.choice(rarest, size=n_pairs):
+        rare = pieces[challenger]
+        others = [piece for piece in pieces if piece is not rare]
+        of_rare = predict([(rare, other) for other in others]).mean(axis=0)
+        best = others[int(of_rare.argmin())]
+        pairs.append((rare, best) if rng.random() < 0.5 else (best, rare))
+    return pairs
+
+
+def rarity(pieces: Sequence[Trajectory]) -> FloatArray:
+    """Return (M,) sums over distinct observations of 1 / sqrt(pieces that have it)."""
+    distinct = [{row.tobytes() for row in piece.observations} for piece in pieces]
+    times = Counter(key for keys in distinct for key in keys)
+    return np.array([sum(times[key] ** -0.5 for key in keys) for keys in distinct])
