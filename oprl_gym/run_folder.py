@@ -123,17 +123,31 @@ class RunFolder:
         Raises:
             RunError: There is none, or it is half-written.
         """
-        folder = cls(Path(path))
-        if not folder.path.is_dir():
-            raise RunError(f"there is no run folder {folder.path}")
-        if not folder.file("config.json").is_file():
-            raise RunError(f"{folder.path} is no run folder: it has no config.json")
-        if not folder.file("summary.json").is_file():
+        folder = cls.begun(path)
+        if not folder.is_finished():
             raise RunError(
                 f"the run in {folder.path} is half-written (no summary.json): it is "
                 "still going on or was broken off; train again with --overwrite"
             )
         return folder
+
+    @classmethod
+    def begun(cls, path: str | Path) -> RunFolder:
+        """Return the folder of a run that may still be going on.
+
+        Raises:
+            RunError: There is none.
+        """
+        folder = cls(Path(path))
+        if not folder.path.is_dir():
+            raise RunError(f"there is no run folder {folder.path}")
+        if not folder.file("config.json").is_file():
+            raise RunError(f"{folder.path} is no run folder: it has no config.json")
+        return folder
+
+    def is_finished(self) -> bool:
+        """Return whether the run came to its end."""
+        return self.file("summary.json").is_file()
 
     def file(self, name: str) -> Path:
         """Return the path of a file in the folder."""
