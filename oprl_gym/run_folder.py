@@ -158,6 +158,11 @@ class RunFolder:
         """Where the figures are."""
         return self.path / "figures"
 
+    @property
+    def preferences(self) -> Path:
+        """Where people's answers are: a new run in this folder keeps them."""
+        return self.path / "preferences.sqlite"
+
     def check_free(self, overwrite: bool = False) -> None:
         """Do nothing if :meth:`create` may go ahead; changes nothing.
 

@@ -25,9 +25,11 @@ from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.episode_log import WINDOW, Episode, EpisodeLog, episode_success
 from oprl_gym.evaluation import evaluate, make_env, make_venv, reward_threshold
 from oprl_gym.figures import draw_run
+from oprl_gym.labelling.album import Album
 from oprl_gym.rewards import save_process_reward
 from oprl_gym.rewards.images import image_shape
 from oprl_gym.run_folder import RunError, RunFolder, Summary
+from oprl_gym.teaching import album_for, teaching
 from oprl_gym.train_config import TrainConfig
 from oprl_gym.wrappers import VecProcessReward
 
@@ -66,16 +68,17 @@ def train(
     config = config.resolved()
     if run_dir is not None:
         RunFolder(Path(run_dir)).check_free(overwrite)
-    venv = make_training_env(config)
+    album = album_for(config)
+    venv = make_training_env(config, album)
     try:
         model = make_algorithm(config, venv)
-        oprl = OPRLCallback(config.learner) if config.oprl else None
         if run_dir is None:
             folder = RunFolder.create_numbered(RUNS, config)
         else:
             folder = RunFolder.create(run_dir, config, overwrite)
         log = EpisodeLogger()
-        seconds = _learn(config, model, log, oprl, folder)
+        with teaching(config, venv, folder, album) as oprl:
+            seconds = _learn(config, model, log, oprl, folder)
     finally:
         venv.close()
     draw_run(folder)
@@ -83,14 +86,18 @@ def train(
     return folder
 
 
-def make_training_env(config: TrainConfig) -> VecEnv:
+def make_training_env(config: TrainConfig, album: Album | None = None) -> VecEnv:
     """Return the envs that the agent is trained in.
+
+    Args:
+        config: Of the run.
+        album: Where pictures of every step go; None takes none.
 
     Raises:
         RunError: There is no such env, or it cannot be learned in.
     """
     make_env(config).close()  # says what is wrong before anything else is started
-    venv = make_venv(config, config.n_envs, config.seed)
+    venv = make_venv(config, config.n_envs, config.seed, album)
     if not config.oprl:
         return venv
     try:
@@ -100,6 +107,7 @@ def make_training_env(config: TrainConfig) -> VecEnv:
             config.mode,
             config.gamma,
             charge_ends=config.charge_ends,
+            env_reward_weight=config.env_reward_weight,
         )
     except ValueError as error:
         venv.close()

@@ -52,7 +52,7 @@ def run_with_pairs(path: Path, pairs: int, env_id: str = "Maze") -> RunFolder:
 
 def open_store(folder: RunFolder) -> PreferenceStore:
     """Return the store of a run."""
-    return PreferenceStore(folder.file("preferences.sqlite"))
+    return PreferenceStore(folder.preferences)
 
 
 @dataclass

@@ -79,7 +79,7 @@ class Label:
 
         folder = RunFolder.begun(self.directory)
         try:
-            with PreferenceStore(folder.file("preferences.sqlite")) as store:
+            with PreferenceStore(folder.preferences) as store:
                 if self.export_to is None and self.import_from is None:
                     self._label(folder, store)
                 else:
@@ -127,6 +127,8 @@ class Label:
 
             label_in_terminal(session, title)
         else:
+            from oprl_gym.cli.window import needs_window
             from oprl_gym.labelling.window import label_in_window
 
-            label_in_window(session, title)
+            with needs_window():
+                label_in_window(session, title)

@@ -118,7 +118,10 @@ class OPRLLearner:
         self.teacher.observe(episodes)
         self.trajectories.extend(episodes)
         self._normalise(episodes)
-        new = self._collect() + self._ask(rounds * self.config.pairs_per_update)
+        late = self._collect()
+        new = late + self._ask(rounds * self.config.pairs_per_update)
+        # Answers that come all at once are due as much fitting as one by one.
+        rounds = max(rounds, -(-late // self.config.pairs_per_update))
         loss, reverted, steps = None, False, 0
         # Without a new answer there is nothing new to fit to, only more to overfit.
         if new and len(self.preferences) >= self.config.min_preferences:
