@@ -14,12 +14,10 @@ from label_server import (
     start_server,
     walk,
 )
-from person import await_pair, chromium, click, look, pictures, preferred, press
+from person import await_pair, chromium, look, pictures, preferred, press
 from playwright.sync_api import Browser, Page, expect
 
-from oprl_gym.envs.oracle import distance_to_goal
 from oprl_gym.labelling.clips import FrameClip, to_bytes
-from oprl_gym.preferences import ProgressTeacher
 
 NO_REPEATS = "--repeats", "0"
 
@@ -54,60 +52,6 @@ def start() -> Iterator[Callable[..., Server]]:
     yield starting
     for server in servers:
         server.kill()
-
-
-def nearer(question, store) -> float:
-    """Return the label of somebody who knows the way to the goal."""
-    teacher = ProgressTeacher(distance_to_goal(LAYOUT))
-    sides = [store.trajectory(side) for side in (question.first, question.second)]
-    first, second = teacher.scores(sides)[:, 0]
-    return 0.5 if first == second else float(first > second)
-
-
-def test_a_person_labels_forty_pairs_whatever_happens(page, tmp_path, start):
-    """Keys and mouse, an undo, a reload, and a server killed with kill -9."""
-    folder = run_with_pairs(tmp_path / "run", pairs=40)
-    server = start(folder, *NO_REPEATS)
-    page.goto(server.url)
-    shown = await_pair(page)
-    for number in range(40):
-        choice = preferred(page)
-        if number == 10:  # a slip of the finger, taken back
-            wrong = "right" if choice == "left" else "left"
-            press(page, wrong)
-            shown = await_pair(page, after=shown)
-            press_undo_and_wait(page)
-            shown = await_pair(page, after=shown)
-            assert preferred(page) == choice
-        if number == 20:
-            page.reload()
-            assert await_pair(page) == shown
-            assert preferred(page) == choice
-        if number == 30:
-            server.kill()
-            press(page, choice)  # goes nowhere
-            expect(page.locator("#message")).to_contain_text("does not answer")
-            server = start(folder, *NO_REPEATS)
-            page.goto(server.url)
-            assert await_pair(page) == shown
-        (press if number % 2 else click)(page, choice)
-        if number < 39:
-            shown = await_pair(page, after=shown)
-    expect(page.locator("#nothing")).to_be_visible()
-    expect(page.locator("#count")).to_have_text("40 answered · 0 to go")
-    server.kill()
-    with open_store(folder) as store:
-        rows = store.answers("ann")
-        assert len(rows) == 40
-        assert [row.label for row in rows] == [nearer(r.question, store) for r in rows]
-        assert {row.showing.flipped for row in rows} == {True, False}
-        assert all(row.answered_at > row.showing.shown_at for row in rows)
-        assert len([row for row in store.log() if row.undoes is not None]) == 1
-
-
-def press_undo_and_wait(page):
-    page.keyboard.press("z")
-    expect(page.locator("#message")).to_contain_text("Taken back")
 
 
 def test_every_key_does_what_the_help_says(page, tmp_path):

@@ -11,7 +11,17 @@ APPLICATION_ID = 0x4F50524C  # "OPRL", where `file` and others look for it
 BUSY_MS = 30_000
 """Milliseconds to wait for another process that writes."""
 
-_TABLES = """
+_COLUMNS = """
+    answers.id AS id, answers.label AS label, answers.answered_at AS answered_at,
+    answers.undoes AS undoes, answers.source AS source, answers.weight AS weight,
+    showings.id AS showing, showings.annotator AS annotator,
+    showings.flipped AS flipped, showings.repeat AS repeat,
+    showings.shown_at AS shown_at, questions.id AS question,
+    questions.first AS first, questions.second AS second,
+    questions.model_version AS model_version
+"""
+
+_TABLES = f"""
 CREATE TABLE segments (
     hash TEXT PRIMARY KEY,
     arrays BLOB NOT NULL,
@@ -50,22 +60,18 @@ CREATE TRIGGER answers_do_not_go BEFORE DELETE ON answers
 BEGIN SELECT raise(ABORT, 'answers are never deleted; an undo is a new row'); END;
 
 CREATE VIEW log AS
-SELECT answers.id AS id, answers.label AS label, answers.answered_at AS answered_at,
-    answers.undoes AS undoes, answers.source AS source, answers.weight AS weight,
-    showings.id AS showing, showings.annotator AS annotator,
-    showings.flipped AS flipped, showings.repeat AS repeat,
-    showings.shown_at AS shown_at, questions.id AS question,
-    questions.first AS first, questions.second AS second,
-    questions.model_version AS model_version
+SELECT {_COLUMNS}
 FROM answers
 LEFT JOIN answers AS undone ON undone.id = answers.undoes
 JOIN showings ON showings.id = coalesce(answers.showing, undone.showing)
 JOIN questions ON questions.id = showings.question;
 
 CREATE VIEW valid_answers AS
-SELECT * FROM log
-WHERE undoes IS NULL
-    AND NOT EXISTS (SELECT 1 FROM answers WHERE answers.undoes = log.id);
+SELECT {_COLUMNS}
+FROM answers
+JOIN showings ON showings.id = answers.showing
+JOIN questions ON questions.id = showings.question
+WHERE NOT EXISTS (SELECT 1 FROM answers AS undo WHERE undo.undoes = answers.id);
 
 CREATE VIEW open_questions AS
 SELECT * FROM questions

@@ -404,9 +404,11 @@ class PreferenceStore:
         return found is not None
 
     def _answer_to(self, showing: int) -> Answer | None:
-        rows = self._answers("SELECT * FROM log WHERE showing = ?", showing)
-        given = [row for row in rows if row.undoes is None]
-        return given[0] if given else None
+        query = (
+            "SELECT * FROM log WHERE id = (SELECT id FROM answers WHERE showing = ?)"
+        )
+        rows = self._answers(query, showing)
+        return rows[0] if rows else None
 
     def _log_row(self, number: int) -> Answer:
         (row,) = self._answers("SELECT * FROM log WHERE id = ?", number)

@@ -5,7 +5,7 @@ import { makeClip } from "./clips.js";
 
 const SPEEDS = [1, 2, 4, 8, 15, 30, 60]; // steps a second
 const REST_MS = 900; // at the end of a loop
-const POLL_MS = 1000; // while there is nothing to compare
+const POLL_MS = 300; // while there is nothing to compare
 const RETRY_MS = 1500; // while the server is away
 
 const $ = (id) => document.getElementById(id);
@@ -91,6 +91,7 @@ async function show({ title, pair, progress }) {
   $("nothing").hidden = pair !== null;
   if (pair !== null) return showPair(pair);
   clips = showing = null;
+  document.body.dataset.showing = "";
   timer = setTimeout(next, POLL_MS);
 }
 
