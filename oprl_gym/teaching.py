@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -64,16 +65,40 @@ def teaching(
     if not config.teaching.by_people:
         yield OPRLCallback(config.learner)
         return
-    with _store(config, folder) as store:
-        _check_spaces(store, venv)
+    with _open(Path(config.teaching.preferences or folder.preferences)) as store:
         if config.teaching.teacher == "human":
             hint = f"oprl-gym: now run in another shell: oprl-gym label {folder.path}"
             print(hint, file=sys.stderr)
         yield OPRLCallback(learner=_learner(config, venv, store, album))
 
 
-def _store(config: TrainConfig, folder: RunFolder) -> PreferenceStore:
-    path = config.teaching.preferences or folder.preferences
+def check_answers(
+    config: TrainConfig, venv: VecEnv, run_dir: str | Path | None
+) -> None:
+    """Do nothing if the answers that the run would learn from can be used.
+
+    Args:
+        config: Of the run.
+        venv: The envs it would train in.
+        run_dir: Its folder, which may hold answers already; None for a new one.
+
+    Raises:
+        RunError: They cannot, or there are none.
+    """
+    options = config.teaching
+    path = options.preferences
+    if path is None and options.teacher == "human" and run_dir is not None:
+        path = str(RunFolder(Path(run_dir)).preferences)
+    if path is None or not isinstance(venv, VecProcessReward):
+        return
+    if Path(path).is_file():
+        with _open(Path(path)) as store:
+            _check_spaces(store, venv)
+    elif options.teacher != "human":
+        raise RunError(f"there is no {path} to take answers from")
+
+
+def _open(path: Path) -> PreferenceStore:
     try:
         return PreferenceStore(path)
     except ValueError as error:

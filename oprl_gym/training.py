@@ -29,7 +29,7 @@ from oprl_gym.labelling.album import Album
 from oprl_gym.rewards import save_process_reward
 from oprl_gym.rewards.images import image_shape
 from oprl_gym.run_folder import RunError, RunFolder, Summary
-from oprl_gym.teaching import album_for, teaching
+from oprl_gym.teaching import album_for, check_answers, teaching
 from oprl_gym.train_config import TrainConfig
 from oprl_gym.wrappers import VecProcessReward
 
@@ -72,6 +72,7 @@ def train(
     venv = make_training_env(config, album)
     try:
         model = make_algorithm(config, venv)
+        check_answers(config, venv, run_dir)
         if run_dir is None:
             folder = RunFolder.create_numbered(RUNS, config)
         else:

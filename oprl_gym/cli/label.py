@@ -121,7 +121,10 @@ class Label:
                 from oprl_gym.labelling.web import serve
             except ImportError as error:
                 raise RunError(NO_LABEL) from error
-            serve(session, title, self.port)
+            try:
+                serve(session, title, self.port)
+            except (OSError, OverflowError) as error:
+                raise RunError(f"port {self.port} cannot be used: {error}") from error
         elif self.ui == "terminal":
             from oprl_gym.labelling.terminal import label_in_terminal
 

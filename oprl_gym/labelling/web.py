@@ -96,6 +96,7 @@ def serve(session: LabellingSession, title: str, port: int | None = None) -> Non
 
     Raises:
         OSError: The port given is taken.
+        OverflowError: It is no port.
     """
     token = secrets.token_urlsafe(16)
     with _bound(port) as listener:
@@ -118,11 +119,12 @@ def _bound(port: int | None) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, PORT if port is None else port))
-    except OSError:
-        if port is not None:
-            listener.close()
-            raise
-        listener.bind((HOST, 0))
+    except (OSError, OverflowError):
+        if port is None:
+            listener.bind((HOST, 0))
+            return listener
+        listener.close()
+        raise
     return listener
 
 
