@@ -65,14 +65,23 @@ def test_what_cannot_be_shown_is_not_asked(store):
 
 def test_it_asks_no_more_than_it_may(store):
     teacher = HumanTeacher(store, max_open=2, max_questions=3)
-    for _ in range(5):
-        teacher.judge(WIN, LOSS)
+    for state in range(4, 9):
+        teacher.judge(WIN, trajectory([0, state], n_states=20))
     assert store.open_questions() == 2
     answer(store, 1.0)
     answer(store, 1.0)
-    for _ in range(5):
-        teacher.judge(WIN, LOSS)
+    for state in range(10, 15):
+        teacher.judge(WIN, trajectory([0, state], n_states=20))
     assert len(store.questions()) == teacher.asked == 3
+
+
+def test_nobody_is_asked_the_same_twice_nor_about_twins(store):
+    teacher = HumanTeacher(store)
+    teacher.judge(WIN, LOSS)
+    teacher.judge(LOSS, WIN)
+    teacher.judge(WIN, trajectory([0, 1], [10.0]))
+    HumanTeacher(store).judge(WIN, LOSS)  # nor by the run that follows
+    assert len(store.questions()) == teacher.asked == 1
 
 
 def test_undone_answers_are_withdrawn(store):
@@ -126,11 +135,11 @@ def test_it_waits_for_the_first_answers_as_far_as_it_has_asked(store):
 
     teacher = HumanTeacher(store, wait_for=2, sleep=nap)
     assert teacher.collect(0).given == []  # nothing was asked
-    for _ in range(3):
-        teacher.judge(WIN, LOSS)
+    for first, second in ((WIN, LOSS), (WIN, OTHER), (LOSS, OTHER)):
+        teacher.judge(first, second)
     assert len(teacher.collect(0).given) == 2
     assert len(naps) == 2
-    teacher.judge(WIN, OTHER)
+    teacher.judge(WIN, trajectory([0, 0]))
     assert teacher.collect(0).given == []  # the third is not waited for
     assert len(naps) == 2
 
@@ -168,7 +177,7 @@ def test_a_learner_learns_from_a_person_and_forgets_what_was_undone(store, rng):
     )
     report = learner.update([WIN, LOSS])
     assert (report.new_preferences, report.gradient_steps) == (0, 0)
-    assert len(store.questions()) == 2
+    assert len(store.questions()) == 1
     answer(store, 1.0)
     report = learner.update([])
     assert (report.preferences, report.gradient_steps) == (1, config.gradient_steps)

@@ -299,7 +299,7 @@ def test_queries_decide_what_the_teacher_is_asked(rng):
     subject = OPRLLearner(
         STATES, ACTIONS, SMALL, Noting(), 0, Queries("entropy", segment_length=2)
     )
-    subject.update(walks(rng, 10))
+    subject.update(walks(rng, 40))
     assert asked == [(2, 2)] * SMALL.pairs_per_update
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oprl_gym.preferences import Queries, random_segment, segment
-from oprl_gym.preferences.queries import entropy, mixed_pairs, successes
+from oprl_gym.preferences.queries import entropy, mixed_pairs, rarity, successes
 
 EPISODES = [trajectory([0, 1, 2, 3]) for _ in range(6)]
 
@@ -98,13 +98,14 @@ def test_disagreement_and_entropy_are_different_things(rng):
 
 def test_uniform_choice_does_not_ask_the_model(rng):
     pairs = Queries().draw(EPISODES, 500, lambda pairs: 1 / 0, rng)
-    assert len(pairs) == 500
     assert all(first is not second for first, second in pairs)
-    assert len({id(first) for first, _ in pairs}) == len(EPISODES)
+    kinds = {frozenset((id(first), id(second))) for first, second in pairs}
+    assert len(kinds) == len(pairs) == 15  # nobody is asked the same twice
 
 
 def test_successes_are_set_against_failures_in_both_orders(rng):
-    won, lost = trajectory([0, 1], [10.0]), EPISODES[:5]
+    won = trajectory([0, 1], [10.0])
+    lost = [trajectory([0, 1, 2, 3]) for _ in range(200)]
     pairs = Queries("success_failure").draw([won, *lost], 40, sure, rng)
     assert len(pairs) == 40
     assert all((won is first) != (won is second) for first, second in pairs)
@@ -117,14 +118,16 @@ def test_without_a_success_the_least_sure_pairs_are_asked_about(rng):
     assert all(special in pair for pair in pairs)
 
 
-@pytest.mark.parametrize("choice", ["uniform", "disagreement", "success_failure"])
+@pytest.mark.parametrize(
+    "choice", ["uniform", "disagreement", "success_failure", "challenge"]
+)
 @pytest.mark.parametrize("n", [0, 1])
 def test_one_episode_makes_no_pair(choice, n, rng):
     assert Queries(choice).draw(EPISODES[:n], 3, sure, rng) == []
 
 
 def test_pieces_are_shown_if_a_length_is_given(rng):
-    pairs = Queries(segment_length=2).draw(EPISODES, 20, sure, rng)
+    pairs = Queries(segment_length=2).draw(EPISODES, 9, sure, rng)
     assert {len(side) for pair in pairs for side in pair} == {2}
 
 
@@ -134,6 +137,30 @@ def test_the_same_generator_asks_the_same(rng):
     one = Queries("entropy").draw(EPISODES, 3, predict, rng)
     two = Queries("entropy").draw(EPISODES, 3, predict, again)
     assert [(id(a), id(b)) for a, b in one] == [(id(a), id(b)) for a, b in two]
+
+
+def test_the_rarest_are_set_against_what_the_model_holds_best(rng):
+    common = [trajectory([0, 1, 0]) for _ in range(18)]
+    rare, best = trajectory([0, 2, 3]), trajectory([0, 1, 1])
+
+    def predict(pairs):
+        return np.array([[0.1 if second is best else 0.6 for _, second in pairs]])
+
+    pool = [*common[:9], best, rare, *common[9:]]
+    pairs = [Queries("challenge").draw(pool, 1, predict, rng) for _ in range(30)]
+    assert all(len(drawn) == 1 for drawn in pairs)
+    asked = [drawn[0] for drawn in pairs if rare in drawn[0]]
+    assert len(asked) > 5  # the rarest two of 20 are challengers
+    assert all(best in pair for pair in asked)
+    assert {pair[0] is rare for pair in asked} == {True, False}
+
+
+def test_rarity_by_hand():
+    pieces = [trajectory([0, 1]), trajectory([0, 1]), trajectory([0, 2])]
+    half = 2**-0.5
+    third = 3**-0.5
+    expected = [third + half, third + half, third + 1]
+    assert rarity(pieces) == pytest.approx(expected)
 
 
 def test_bad_settings_are_named():

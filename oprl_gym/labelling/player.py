@@ -83,7 +83,7 @@ class Player:
 
     def counter(self) -> str:
         """Return the step, the speed and the progress in words."""
-        done = self.session.progress()
+        done = self._progress
         text = f"{done.answered} answered, {done.waiting} to go"
         if done.repeats:
             text += f", same answer again {done.consistent} of {done.repeats}"
@@ -130,6 +130,7 @@ class Player:
 
     def _load(self) -> None:
         self.shown = self.session.current()
+        self._progress = self.session.progress()
         self.step = 0
         self._since = self._clock()
 

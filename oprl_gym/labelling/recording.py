@@ -12,7 +12,7 @@ from oprl_gym.envs import OPRLMazeEnv
 from oprl_gym.evaluation import MAX_STEPS, SEED_OFFSET, load_policy, load_reward
 from oprl_gym.labelling.album import Album, Photographer
 from oprl_gym.labelling.clips import maze_picture
-from oprl_gym.preferences.human import Picture
+from oprl_gym.preferences.human import Picture, ask_once
 from oprl_gym.preferences.queries import Pair, Queries
 from oprl_gym.preferences.store import PreferenceStore
 from oprl_gym.rewards import ProcessReward
@@ -62,9 +62,7 @@ def ask_about_run(
         env.close()
     pairs = queries.draw(episodes, n_pairs, _predict, rng)
     fitted = int(reward is not None and reward.fitted)
-    for first, second in pairs:
-        store.ask(first, second, (picture(first), picture(second)), fitted)
-    return len(pairs)
+    return sum(ask_once(store, *pair, picture, fitted) for pair in pairs)
 
 
 def photographed_env(folder: RunFolder) -> tuple[gym.Env[Any, Any], Picture]:

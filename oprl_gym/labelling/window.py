@@ -54,10 +54,14 @@ def label_in_window(session: LabellingSession, title: str) -> None:
         screen = pygame.display.set_mode(SIZE)
         pygame.display.set_caption(f"Which is better? {title}".replace("\0", ""))
         player, clock = Player(session), pygame.time.Clock()
+        before = None
         while all(player.do(action) for action in _asked(pygame)):
             player.tick()
-            _draw(pygame, screen, player)
-            pygame.display.flip()
+            state = player.shown, player.counter(), player.message, player.help
+            if state != before:
+                _draw(pygame, screen, player)
+                pygame.display.flip()
+                before = state
             clock.tick(FPS)
     finally:
         pygame.font.quit()

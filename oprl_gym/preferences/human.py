@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from weakref import WeakValueDictionary
 
+from oprl_gym.preferences.packing import content_hash
 from oprl_gym.preferences.records import Answer
 from oprl_gym.preferences.store import PreferenceStore
 from oprl_gym.types import FloatArray, LateAnswers, Preference, Teacher, Trajectory
@@ -81,10 +82,8 @@ class HumanTeacher:
         """Put the question to the store, if there is room for it; returns None."""
         if not self._may_ask():
             return None
-        clips = self._clip(first), self._clip(second)
-        if self.picture is None or None not in clips:
-            self.store.ask(first, second, clips, self._model_version)
-            self.asked += 1
+        version = self._model_version
+        self.asked += ask_once(self.store, first, second, self.picture, version)
         return None
 
     def collect(self, model_version: int) -> LateAnswers:
@@ -108,9 +107,6 @@ class HumanTeacher:
             return False
         return self.store.open_questions() < self.max_open
 
-    def _clip(self, segment: Trajectory) -> bytes | None:
-        return None if self.picture is None else self.picture(segment)
-
     def _wait(self) -> None:
         wanted = min(self.wait_for, self.asked)
         while self.store.count_answers() < wanted and self.store.open_questions():
@@ -129,6 +125,37 @@ class HumanTeacher:
             segment = self.store.trajectory(digest)
             self._segments[digest] = segment
         return segment
+
+
+def ask_once(
+    store: PreferenceStore,
+    first: Trajectory,
+    second: Trajectory,
+    picture: Picture | None = None,
+    model_version: int = 0,
+) -> bool:
+    """Put a question into a store, unless a person would learn nothing from seeing it.
+
+    Args:
+        store: Where it goes.
+        first: One segment.
+        second: The other.
+        picture: What a person is shown of them; None: nothing, or what is there.
+        model_version: How often the reward model has been fitted.
+
+    Returns False, and asks nothing, if the two are the same, were asked about before,
+    or cannot be shown.
+    """
+    hashes = content_hash(first), content_hash(second)
+    if hashes[0] == hashes[1] or store.was_asked(*hashes):
+        return False
+    clips: tuple[bytes | None, bytes | None] = (None, None)
+    if picture is not None:
+        clips = picture(first), picture(second)
+        if None in clips:
+            return False
+    store.ask(first, second, clips, model_version)
+    return True
 
 
 def answer_all(

@@ -106,8 +106,8 @@ class Queries:
         if self.choice == "success_failure":
             success = successes(pieces)
             if success.any():
-                return mixed_pairs(success, n, rng)
-        return uniform_pairs(len(pieces), n, rng)
+                return distinct(mixed_pairs(success, n, rng))
+        return distinct(uniform_pairs(len(pieces), n, rng))
 
     def _information(self, probabilities: FloatArray) -> FloatArray:
         if self.choice == "disagreement":
@@ -129,6 +129,12 @@ def successes(trajectories: Sequence[Trajectory]) -> BoolArray:
     if not len(returns):
         return np.zeros(0, dtype=np.bool_)
     return returns > (returns.max() + returns.min()) / 2
+
+
+def distinct(pairs: IntArray) -> IntArray:
+    """Return each of (B, 2) pairs once, whichever way round, in their order."""
+    _, first = np.unique(np.sort(pairs, axis=1), axis=0, return_index=True)
+    return pairs[np.sort(first)]
 
 
 def mixed_pairs(success: BoolArray, n_pairs: int, rng: np.random.Generator) -> IntArray:
@@ -168,7 +174,8 @@ def challenges(
     rarest = np.argsort(-rarity(pieces), kind="stable")
     rarest = rarest[: max(1, round(CHALLENGERS * len(pieces)))]
     pairs = []
-    for challenger in rng.choice(rarest, size=n_pairs):
+    n = min(n_pairs, len(rarest))
+    for challenger in rng.choice(rarest, size=n, replace=False):
         rare = pieces[challenger]
         others = [piece for piece in pieces if piece is not rare]
         of_rare = predict([(rare, other) for other in others]).mean(axis=0)

@@ -34,6 +34,7 @@ CREATE TABLE questions (
     model_version INTEGER NOT NULL,
     asked_at REAL NOT NULL
 );
+CREATE INDEX questions_about ON questions (first, second);
 CREATE TABLE showings (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     question INTEGER NOT NULL REFERENCES questions (id),

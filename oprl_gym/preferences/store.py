@@ -136,6 +136,14 @@ class PreferenceStore:
         with self._writing() as database:
             return self._insert_question(database, (first, second), model_version)
 
+    def was_asked(self, first: str, second: str) -> bool:
+        """Return whether there is a question about two segments, given by hash."""
+        row = self._one(
+            "SELECT 1 FROM questions WHERE (first, second) IN (VALUES (?, ?), (?, ?))",
+            *(first, second, second, first),
+        )
+        return row is not None
+
     def question(self, number: int) -> Question:
         """Return a question by number.
 
