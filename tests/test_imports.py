@@ -118,6 +118,8 @@ HEAVY = [
     "PIL",
     "tyro",
     "tensorboard",
+    "starlette",
+    "sqlite3",
 ]
 
 

@@ -272,6 +272,18 @@ def test_bad_options_are_named(tmp_path, monkeypatch, capsys, options, reason):
     assert reason in capsys.readouterr().err
 
 
+def test_the_page_says_what_it_needs(tmp_path, monkeypatch, capsys):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "starlette", None)
+    monkeypatch.delitem(sys.modules, "oprl_gym.labelling.web", raising=False)
+    monkeypatch.delitem(sys.modules, "oprl_gym.labelling.guard", raising=False)
+    monkeypatch.setitem(sys.modules, "starlette.applications", None)
+    folder = run_with_pairs(tmp_path / "run", pairs=1)
+    assert main(["label", str(folder.path), "--annotator", "ann"]) == 2
+    assert "pip install 'oprl-gym[label]'" in capsys.readouterr().err
+
+
 def test_what_is_no_run_is_named(tmp_path, capsys):
     assert main(["label", str(tmp_path / "nothing")]) == 2
     assert "there is no run folder" in capsys.readouterr().err
