@@ -28,6 +28,18 @@ REST_S = 0.9
 POLL_S = 1.0
 """Between two looks for a pair, while there is none."""
 
+TYPED_KEYS: dict[str, Action] = {
+    "=": "equal",
+    "s": "skip",
+    "z": "undo",
+    " ": "pause",
+    "+": "faster",
+    "-": "slower",
+    "?": "help",
+    "q": "quit",
+}
+"""What characters stand for; arrows and Escape are something else everywhere."""
+
 HELP = (
     "left / right   that clip is better",
     "up or =        equally good",

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from oprl_gym.labelling.clips import Clip
 from oprl_gym.labelling.pictures import lines
-from oprl_gym.labelling.player import HELP, Action, Player
+from oprl_gym.labelling.player import HELP, TYPED_KEYS, Action, Player
 from oprl_gym.labelling.session import LabellingSession
 
 BLUE, ORANGE, FAINT, RESET = "\x1b[1;34m", "\x1b[1;38;5;208m", "\x1b[2m", "\x1b[0m"
@@ -22,6 +22,7 @@ GAP = 4
 MAX_WIDTH = 64
 
 KEYS: dict[str, Action] = {
+    **TYPED_KEYS,
     "\x1b[D": "left",
     "\x1b[C": "right",
     "\x1b[A": "equal",
@@ -30,14 +31,6 @@ KEYS: dict[str, Action] = {
     "\x1bOC": "right",
     "\x1bOA": "equal",
     "\x1bOB": "skip",
-    "=": "equal",
-    "s": "skip",
-    "z": "undo",
-    " ": "pause",
-    "+": "faster",
-    "-": "slower",
-    "?": "help",
-    "q": "quit",
     "\x1b": "quit",
     "\x03": "quit",  # Ctrl-C, which arrives as a character here
 }

@@ -8,7 +8,7 @@ import numpy as np
 
 from oprl_gym.labelling.clips import Clip
 from oprl_gym.labelling.pictures import pixels
-from oprl_gym.labelling.player import HELP, Action, Player
+from oprl_gym.labelling.player import HELP, TYPED_KEYS, Action, Player
 from oprl_gym.labelling.session import LabellingSession
 
 SIZE = (1000, 660)
@@ -24,16 +24,6 @@ _NAMED_KEYS: dict[str, Action] = {
     "K_UP": "equal",
     "K_DOWN": "skip",
     "K_ESCAPE": "quit",
-}
-_TYPED_KEYS: dict[str, Action] = {
-    "=": "equal",
-    "s": "skip",
-    "z": "undo",
-    " ": "pause",
-    "+": "faster",
-    "-": "slower",
-    "?": "help",
-    "q": "quit",
 }
 
 
@@ -86,7 +76,7 @@ def _action(pygame: Any, event: Any) -> Action | None:
     for name, action in _NAMED_KEYS.items():
         if event.key == getattr(pygame, name):
             return action
-    return _TYPED_KEYS.get(event.unicode.lower())
+    return TYPED_KEYS.get(event.unicode.lower())
 
 
 def _areas(pygame: Any) -> dict[Action, Any]:

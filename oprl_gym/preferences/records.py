@@ -163,34 +163,32 @@ def question_of(row: sqlite3.Row) -> Question:
 
 def showing_of(row: sqlite3.Row) -> Showing:
     """Return a row of the showings."""
-    return Showing(
-        id=row["id"],
-        question=row["question"],
-        annotator=row["annotator"],
-        flipped=bool(row["flipped"]),
-        repeat=bool(row["repeat"]),
-        shown_at=row["shown_at"],
-    )
+    return _showing(row, row["id"], row["question"])
 
 
 def answer_of(row: sqlite3.Row) -> Answer:
     """Return a row of the log of answers."""
+    question = Question(
+        row["question"], row["first"], row["second"], row["model_version"]
+    )
     return Answer(
         id=row["id"],
-        question=Question(
-            row["question"], row["first"], row["second"], row["model_version"]
-        ),
-        showing=Showing(
-            id=row["showing"],
-            question=row["question"],
-            annotator=row["annotator"],
-            flipped=bool(row["flipped"]),
-            repeat=bool(row["repeat"]),
-            shown_at=row["shown_at"],
-        ),
+        question=question,
+        showing=_showing(row, row["showing"], question.id),
         label=row["label"],
         answered_at=row["answered_at"],
         undoes=row["undoes"],
         source=row["source"],
         weight=row["weight"],
+    )
+
+
+def _showing(row: sqlite3.Row, number: int, question: int) -> Showing:
+    return Showing(
+        id=number,
+        question=question,
+        annotator=row["annotator"],
+        flipped=bool(row["flipped"]),
+        repeat=bool(row["repeat"]),
+        shown_at=row["shown_at"],
     )

@@ -211,12 +211,7 @@ class PreferenceStore:
         self.question(question)
         values = (question, annotator, flipped, repeat, self.clock())
         with self._writing() as database:
-            cursor = database.execute(
-                "INSERT INTO showings (question, annotator, flipped, repeat, shown_at)"
-                " VALUES (?, ?, ?, ?, ?)",
-                values,
-            )
-            return Showing(int(cursor.lastrowid or 0), *values)
+            return Showing(_insert_showing(database, values), *values)
 
     def showing(self, number: int) -> Showing:
         """Return a showing by number.
@@ -270,12 +265,8 @@ class PreferenceStore:
         with self._writing() as database:
             known = self._answer_to(showing)
             if known is None:
-                cursor = database.execute(
-                    "INSERT INTO answers (showing, label, answered_at, source, weight)"
-                    " VALUES (?, ?, ?, ?, ?)",
-                    (showing, label, self.clock(), source, weight),
-                )
-                known = self._log_row(int(cursor.lastrowid or 0))
+                values = (showing, label, self.clock(), source, weight)
+                known = self._log_row(_insert_answer(database, values))
         if known.label != label:
             raise ValueError(
                 f"showing {showing} was answered with {known.label} before, not with "
@@ -293,28 +284,10 @@ class PreferenceStore:
             self.packed(digest)
         with self._writing() as database:
             question = self._question_about(database, record)
-            showing = database.execute(
-                "INSERT INTO showings (question, annotator, flipped, repeat, shown_at)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (
-                    question,
-                    record.annotator,
-                    record.flipped,
-                    record.repeat,
-                    record.shown_at,
-                ),
-            ).lastrowid
-            database.execute(
-                "INSERT INTO answers (showing, label, answered_at, source, weight)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (
-                    showing,
-                    record.label,
-                    record.answered_at,
-                    record.source,
-                    record.weight,
-                ),
-            )
+            who = record.annotator, record.flipped, record.repeat, record.shown_at
+            showing = _insert_showing(database, (question, *who))
+            what = record.label, record.answered_at, record.source, record.weight
+            _insert_answer(database, (showing, *what))
 
     def undo(self, annotator: str) -> Answer | None:
         """Take back an annotator's latest answer; returns it, None if there is none."""
@@ -431,3 +404,21 @@ class PreferenceStore:
 
     def _count(self, query: str) -> int:
         return int(self._database.execute(query).fetchone()[0])
+
+
+def _insert_showing(database: sqlite3.Connection, values: tuple[Any, ...]) -> int:
+    cursor = database.execute(
+        "INSERT INTO showings (question, annotator, flipped, repeat, shown_at)"
+        " VALUES (?, ?, ?, ?, ?)",
+        values,
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def _insert_answer(database: sqlite3.Connection, values: tuple[Any, ...]) -> int:
+    cursor = database.execute(
+        "INSERT INTO answers (showing, label, answered_at, source, weight)"
+        " VALUES (?, ?, ?, ?, ?)",
+        values,
+    )
+    return int(cursor.lastrowid or 0)
