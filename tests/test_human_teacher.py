@@ -144,6 +144,21 @@ def test_it_waits_for_the_first_answers_as_far_as_it_has_asked(store):
     assert len(naps) == 2
 
 
+def test_answers_to_an_earlier_run_are_not_waited_for(store):
+    HumanTeacher(store).judge(WIN, LOSS)
+    answer(store, 1.0)
+    naps = []
+
+    def nap(seconds):
+        naps.append(seconds)
+        answer(store, 1.0)
+
+    teacher = HumanTeacher(store, wait_for=1, sleep=nap)
+    teacher.judge(WIN, OTHER)
+    assert len(teacher.collect(0).given) == 2  # but they are learned from
+    assert len(naps) == 1
+
+
 def test_answers_of_other_sources_count_by_their_weight(store):
     teacher = HumanTeacher(store)
     teacher.judge(WIN, LOSS)

@@ -71,6 +71,19 @@ def test_every_key_does_what_the_help_says(page, tmp_path):
         assert [row.label for row in rows[2:]] == [0.5, 0.5, None, None, None]
 
 
+def test_a_key_that_is_held_answers_once(page, tmp_path):
+    folder = run_with_pairs(tmp_path / "run", pairs=9)
+    with serving(folder, *NO_REPEATS) as server:
+        page.goto(server.url)
+        shown = await_pair(page)
+        for _ in range(8):  # from the second on they are repeats of a held key
+            page.keyboard.down("ArrowLeft")
+            page.wait_for_timeout(60)
+        await_pair(page, after=shown)
+    with open_store(folder) as store:
+        assert len(store.log()) == 1
+
+
 def test_clips_play_in_step_and_can_be_paused_and_sped_up(page, tmp_path):
     folder = run_with_pairs(tmp_path / "run", pairs=0)
     ask(folder, walk("ddr"), walk("ddddddr"))
@@ -88,10 +101,12 @@ def test_clips_play_in_step_and_can_be_paused_and_sped_up(page, tmp_path):
             page.locator(f"#{side}-end").is_visible() for side in ("left", "right")
         ]
         assert sorted(ended) == [False, True]  # the short one waits for the long one
-        for key, speed in (("+", "15/s"), ("-", "8/s"), ("-", "4/s")):
+        for key, speed in (("+", "15/s"), ("-", "8/s"), ("-", "4/s"), ("-", "2/s")):
             page.keyboard.press(key)
             expect(page.locator("#speed")).to_have_text(speed)
         page.keyboard.press("Space")
+        expect(counter).to_have_text("step 4 of 7")
+        page.keyboard.press("+")
         expect(counter).to_have_text("step 7 of 7")
         expect(counter).to_have_text("step 0 of 7")  # it loops
     with open_store(folder) as store:

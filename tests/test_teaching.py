@@ -255,6 +255,17 @@ def test_answers_go_in_and_out_by_command(tmp_path, capsys, labelled):
         assert len(store.answers()) == n
 
 
+def test_the_store_that_a_run_asks_through_is_labelled(tmp_path, capsys, labelled):
+    teaching = TeachingConfig("human", preferences=str(labelled))
+    folder = RunFolder.create(tmp_path / "run", TrainConfig(teaching=teaching))
+    out = tmp_path / "all.csv"
+    assert main(["label", str(folder.path), "--export-to", str(out)]) == 0
+    with PreferenceStore(labelled) as store:
+        n = len(store.answers())
+    assert capsys.readouterr().out == f"{n} answers written\n"
+    assert not folder.preferences.exists()
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -282,6 +293,32 @@ def test_the_page_says_what_it_needs(tmp_path, monkeypatch, capsys):
     folder = run_with_pairs(tmp_path / "run", pairs=1)
     assert main(["label", str(folder.path), "--annotator", "ann"]) == 2
     assert "pip install 'oprl-gym[label]'" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_the_server_in_one_line(tmp_path):
+    import signal
+    import subprocess
+    import sys
+
+    folder = run_with_pairs(tmp_path / "run", pairs=1)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "oprl_gym", "label", str(folder.path), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # As a shell starts it; one that runs tests may have it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert server.stdout is not None
+    address = server.stdout.readline()
+    assert address.startswith("http://127.0.0.1:")
+    import urllib.request
+
+    assert urllib.request.urlopen(address.strip()).status == 200
+    server.send_signal(signal.SIGINT)
+    out, err = server.communicate(timeout=20)
+    assert (out, err) == ("", "oprl-gym: interrupted\n")
+    assert server.returncode == 130
 
 
 def test_what_is_no_run_is_named(tmp_path, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
@@ -79,7 +80,7 @@ class Label:
 
         folder = RunFolder.begun(self.directory)
         try:
-            with PreferenceStore(folder.preferences) as store:
+            with PreferenceStore(_store_path(folder)) as store:
                 if self.export_to is None and self.import_from is None:
                     self._label(folder, store)
                 else:
@@ -101,7 +102,7 @@ class Label:
         from oprl_gym.labelling.session import LabellingSession
 
         rng = np.random.default_rng(self.seed)
-        name = getpass.getuser() if self.annotator is None else self.annotator
+        name = _login() if self.annotator is None else self.annotator
         session = LabellingSession(store, name, rng, self.repeats)
         if not store.open_questions() and folder.is_finished():
             self._ask(folder, store, rng)
@@ -135,3 +136,18 @@ class Label:
 
             with needs_window():
                 label_in_window(session, title)
+
+
+def _store_path(folder: RunFolder) -> Path:
+    """Return where the run asks: its own store, unless it was told another."""
+    teaching = folder.config().teaching
+    if teaching.teacher == "human" and teaching.preferences is not None:
+        return Path(teaching.preferences)
+    return folder.preferences
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container may know no name
+        return "somebody"

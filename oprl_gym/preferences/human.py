@@ -64,6 +64,7 @@ class HumanTeacher:
         self.max_questions = max_questions
         self.wait_for = wait_for
         self.asked = 0
+        self._answered_before = store.count_answers()
         self._sleep = sleep
         self._model_version = 0
         self._read_to = 0  # last row of the log that is known
@@ -108,7 +109,7 @@ class HumanTeacher:
         return self.store.open_questions() < self.max_open
 
     def _wait(self) -> None:
-        wanted = min(self.wait_for, self.asked)
+        wanted = self._answered_before + min(self.wait_for, self.asked)
         while self.store.count_answers() < wanted and self.store.open_questions():
             self._sleep(0.1)
 
