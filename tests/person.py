@@ -16,6 +16,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from oprl_gym.envs.dynamics import steps_from, transition_table
 
+expect.set_options(timeout=15_000)  # tests run side by side on small machines
+
 CELLS = 8
 WALL, GOAL = (51, 60, 78), (22, 145, 106)
 FAR = 40  # largest sum of differences in red, green and blue of the same colour

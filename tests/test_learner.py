@@ -370,6 +370,16 @@ def test_late_answers_are_learned_from_and_can_be_withdrawn():
     assert teacher.versions == [0, 1]
 
 
+@pytest.mark.parametrize(("pairs", "rounds"), [(16, 1), (12, 1), (5, 3), (1, 12)])
+def test_answers_that_come_all_at_once_are_fitted_to_as_if_one_by_one(pairs, rounds):
+    first, second = trajectory([0, 1]), trajectory([0, 2])
+    given = [Preference(first, second, 1.0) for _ in range(12)]
+    config = replace(SMALL, pairs_per_update=pairs)
+    subject = learner(config, Late([LateAnswers(given, [])]))
+    assert subject.update([]).gradient_steps == rounds * SMALL.gradient_steps
+    assert subject.update([], rounds=2).gradient_steps == 0  # nothing new
+
+
 @pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_weight_is_a_positive_number(weight):
     first, second = trajectory([0, 1]), trajectory([0, 2])
