@@ -43,7 +43,7 @@ class Queries:
     above and below the middle of the highest and the lowest), as long as there are
     none: like "entropy"; "challenge" sets one of the tenth that saw the rarest
     observations against the one that the model holds best (measured: with few answers
-    the only one that leads an agent through a maze).
+    the surest way through a maze).
 
     Attributes:
         choice: See above.
