@@ -18,15 +18,14 @@ COMMANDS = [line for line in SHELL.splitlines() if line.startswith("oprl-gym ")]
 
 @pytest.mark.slow
 def test_python_snippets_run_one_after_another(tmp_path):
-    for block in BLOCKS:
-        result = subprocess.run(
-            [sys.executable, "-W", "error", "-c", block],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, result.stderr
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "\n".join(BLOCKS)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
     assert (tmp_path / "preferences.sqlite").is_file()
 
 

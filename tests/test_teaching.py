@@ -80,7 +80,11 @@ def test_answers_are_picked_up_between_rollouts(tmp_path, monkeypatch):
 def test_a_person_may_look_at_pictures_of_any_env(tmp_path):
     teaching = TeachingConfig("human", max_questions=2, segment_length=5)
     config = TrainConfig(
-        env_id="CartPole-v1", n_envs=2, total_timesteps=1_200, teaching=teaching
+        env_id="CartPole-v1",
+        n_envs=2,
+        total_timesteps=256,
+        teaching=teaching,
+        learner=OPRLConfig(update_interval=128),
     )
     learn(config, tmp_path / "run")
     with open_store(RunFolder(tmp_path / "run")) as store:
@@ -129,13 +133,14 @@ def labelled(tmp_path_factory):
 def offline(path, **changes):
     teaching = TeachingConfig(preferences=str(path))
     config = TrainConfig(
-        env_id="OPRLMaze-TwoWallsLong-v0", total_timesteps=2_048, teaching=teaching
+        env_id="OPRLMaze-TwoWallsLong-v0", total_timesteps=1_024, teaching=teaching
     )
     return replace(config, **changes)
 
 
 def test_a_run_learns_from_the_answers_of_another(tmp_path, labelled):
-    config = offline(labelled, env_reward_weight=0.0)
+    learner = OPRLConfig(gradient_steps=30)
+    config = offline(labelled, env_reward_weight=0.0, learner=learner)
     reward = learn(config, tmp_path / "run").process_reward
     rng = np.random.default_rng(1)
     fresh = [random_walk(rng) for _ in range(60)]
@@ -156,7 +161,8 @@ def test_a_run_learns_from_the_answers_of_another(tmp_path, labelled):
 def test_nobody_is_asked_when_answers_are_read(tmp_path, labelled):
     with PreferenceStore(labelled) as store:
         before = store.questions()
-        learn(offline(labelled), tmp_path / "run")
+        learner = OPRLConfig(gradient_steps=1)
+        learn(offline(labelled, learner=learner), tmp_path / "run")
         assert store.questions() == before
 
 
