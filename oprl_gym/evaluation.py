@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from oprl_gym.envs import OPRLMazeEnv
 from oprl_gym.episode_log import episode_success
+from oprl_gym.labelling.album import Album, Photographer
 from oprl_gym.rewards import ProcessReward, load_process_reward
 from oprl_gym.rewards.encoding import to_array
 from oprl_gym.run_folder import RunError, RunFolder
@@ -114,13 +116,32 @@ def make_env(config: TrainConfig, render_mode: str | None = None) -> gym.Env[Any
         raise RunError(f"cannot make {config.env_id}: {error}") from error
 
 
-def make_venv(config: TrainConfig, n_envs: int, seed: int) -> VecEnv:
-    """Return copies of the plain env of a run, each in a Monitor."""
+def make_venv(
+    config: TrainConfig,
+    n_envs: int,
+    seed: int,
+    wrapper: Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]] = lambda env: env,
+    album: Album | None = None,
+) -> VecEnv:
+    """Return copies of the plain env of a run, each in a Monitor.
+
+    Args:
+        config: Of the run.
+        n_envs: How many.
+        seed: Of the first one; the others get those that follow.
+        wrapper: What is put around each env, within the Monitor.
+        album: Where pictures of every step go; None takes none.
+    """
     from stable_baselines3.common.env_util import make_vec_env
 
-    # Made here, as Stable-Baselines3 asks for pictures of every env, and Gymnasium
-    # warns of each that has none.
-    return make_vec_env(lambda: make_env(config), n_envs=n_envs, seed=seed)
+    def make() -> gym.Env[Any, Any]:
+        # Made here, as Stable-Baselines3 asks for pictures of every env, and Gymnasium
+        # warns of each that has none.
+        if album is None:
+            return wrapper(make_env(config))
+        return wrapper(Photographer(make_env(config, "rgb_array"), album))
+
+    return make_vec_env(make, n_envs=n_envs, seed=seed)
 
 
 def render_modes(config: TrainConfig) -> list[str]:

@@ -126,8 +126,8 @@ class RunFolder:
         Raises:
             RunError: There is none, or it is half-written.
         """
-        folder = cls.open_begun(path)
-        if not folder.file("summary.json").is_file():
+        folder = cls.begun(path)
+        if not folder.is_finished():
             raise RunError(
                 f"the run in {folder.path} is half-written (no summary.json): it is "
                 "still going on or was broken off; to go on: oprl-gym train --resume "
@@ -136,8 +136,8 @@ class RunFolder:
         return folder
 
     @classmethod
-    def open_begun(cls, path: str | Path) -> RunFolder:
-        """Return the folder of a run, finished or not.
+    def begun(cls, path: str | Path) -> RunFolder:
+        """Return the folder of a run that may still be going on.
 
         Raises:
             RunError: There is none.
@@ -149,6 +149,10 @@ class RunFolder:
             raise RunError(f"{folder.path} is no run folder: it has no config.json")
         return folder
 
+    def is_finished(self) -> bool:
+        """Return whether the run came to its end."""
+        return self.file("summary.json").is_file()
+
     def file(self, name: str) -> Path:
         """Return the path of a file in the folder."""
         return self.path / name
@@ -157,6 +161,11 @@ class RunFolder:
     def figures(self) -> Path:
         """Where the figures are."""
         return self.path / "figures"
+
+    @property
+    def preferences(self) -> Path:
+        """Where people's answers are: a new run in this folder keeps them."""
+        return self.path / "preferences.sqlite"
 
     def check_free(self, overwrite: bool = False) -> None:
         """Do nothing if :meth:`create` may go ahead; changes nothing.

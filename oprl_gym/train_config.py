@@ -16,6 +16,7 @@ from oprl_gym.config import (
     OPRLConfig,
     check_choice,
 )
+from oprl_gym.teaching_config import TeachingConfig
 from oprl_gym.types import Mode
 
 Algorithm = Literal["ppo", "a2c"]
@@ -78,6 +79,9 @@ class TrainConfig:
     gamma: float = DEFAULT_GAMMA
     """Discount per step, of the agent and of the potential."""
 
+    env_reward_weight: float = 1.0
+    """Weight of the env's own reward; 0 learns from the process reward alone."""
+
     charge_ends: bool = True
     """Charge an unpaid end in a badly scored state what staying there would cost."""
 
@@ -111,6 +115,10 @@ class TrainConfig:
     device: str = "cpu"
     """Where agent and reward model are trained: cpu, cuda or auto. Networks as small
     as those of the mazes are faster on the CPU, those that read pictures are not."""
+    teaching: Annotated[TeachingConfig, arg(name="")] = field(
+        default_factory=TeachingConfig
+    )
+    """Who compares episodes."""
 
     learner: OPRLConfig = field(default_factory=OPRLConfig)
     """How the process reward is learned."""
@@ -127,6 +135,7 @@ class TrainConfig:
         if self.batch_size is not None:
             _check_int("batch_size", self.batch_size, 2)
         _check_float("scale", self.scale, -math.inf)
+        _check_float("env_reward_weight", self.env_reward_weight, -math.inf)
         _check_float("gamma", self.gamma, 0.0, 1.0)
         _check_float("ent_coef", self.ent_coef, 0.0)
         if self.learning_rate is not None:
@@ -146,6 +155,7 @@ class TrainConfig:
             n_steps=n_steps,
             batch_size=batch_size,
             learning_rate=defaults.learning_rate if rate is None else rate,
+            learner=self.teaching.learner(self.learner),
         )
 
     def _check_combinations(self) -> None:
@@ -153,6 +163,11 @@ class TrainConfig:
             raise ValueError(
                 f"batch_size={self.batch_size} has no effect on a2c, which learns from "
                 "whole rollouts; leave it out"
+            )
+        if self.teaching.by_people and not self.oprl:
+            raise ValueError(
+                "a run without oprl learns from no answers; leave out --no-oprl, or "
+                "--teacher and --preferences"
             )
         # PPO normalises advantages, which one step alone does not allow.
         if self.algo == "ppo" and self.n_steps == 1 and self.n_envs == 1:
@@ -173,6 +188,8 @@ def config_from_dict(values: Mapping[str, Any]) -> TrainConfig:
     values = dict(values)
     if "learner" in values:
         values["learner"] = from_dict(OPRLConfig, values["learner"], "learner.")
+    if "teaching" in values:
+        values["teaching"] = from_dict(TeachingConfig, values["teaching"], "teaching.")
     return from_dict(TrainConfig, values)
 
 

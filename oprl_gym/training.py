@@ -19,7 +19,6 @@ import stable_baselines3
 import torch
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import Logger, configure
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
@@ -27,12 +26,14 @@ from stable_baselines3.common.vec_env import VecEnv
 import oprl_gym
 from oprl_gym.callbacks import CheckpointSaver, OPRLCallback
 from oprl_gym.callbacks.checkpoint import HasState, load_checkpoint
-from oprl_gym.evaluation import evaluate, make_env
+from oprl_gym.evaluation import evaluate, make_env, make_venv
 from oprl_gym.figures import draw_run
 from oprl_gym.files import replace_file
+from oprl_gym.labelling.album import Album
 from oprl_gym.rewards import save_process_reward
 from oprl_gym.rewards.images import image_shape
 from oprl_gym.run_folder import CHECKPOINT, RunError, RunFolder, Summary
+from oprl_gym.teaching import album_for, check_answers, teaching
 from oprl_gym.train_config import TrainConfig
 from oprl_gym.training_log import (
     EpisodeLogger,
@@ -86,6 +87,7 @@ def train(
         RunFolder(Path(run_dir)).check_free(overwrite)
     run = _Run(config)
     try:
+        check_answers(config, run.venv, run_dir)
         if run_dir is None:
             folder = RunFolder.create_numbered(RUNS, config)
         else:
@@ -113,31 +115,32 @@ def resume(run_dir: str | Path, total_timesteps: int | None = None) -> RunFolder
     Raises:
         RunError, Interrupted: As :func:`train`.
     """
-    folder = RunFolder.open_begun(run_dir)
+    folder = RunFolder.begun(run_dir)
     config = folder.config()
     if total_timesteps is not None:
         config = replace(config, total_timesteps=total_timesteps)
     run = _Run(config)
     try:
-        run.load(folder)
-        folder.begin_again(config)
-        run.learn(folder)
+        check_answers(config, run.venv, run_dir)
+        run.learn(folder, from_checkpoint=True)
     finally:
         run.venv.close()
     run.finish(folder)
     return folder
 
 
-def make_training_env(config: TrainConfig) -> VecEnv:
+def make_training_env(config: TrainConfig, album: Album | None = None) -> VecEnv:
     """Return the envs that the agent is trained in.
+
+    Args:
+        config: Of the run.
+        album: Where pictures of every step go; None takes none.
 
     Raises:
         RunError: There is no such env, or it cannot be learned in.
     """
     make_env(config).close()  # says what is wrong before anything else is started
-    venv = make_vec_env(
-        lambda: EpisodeTape(make_env(config)), n_envs=config.n_envs, seed=config.seed
-    )
+    venv = make_venv(config, config.n_envs, config.seed, EpisodeTape, album)
     if not config.oprl:
         return venv
     try:
@@ -147,6 +150,7 @@ def make_training_env(config: TrainConfig) -> VecEnv:
             config.mode,
             config.gamma,
             charge_ends=config.charge_ends,
+            env_reward_weight=config.env_reward_weight,
             device=config.device,
         )
     except ValueError as error:
@@ -198,16 +202,15 @@ class _Run:
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
-        self.venv = make_training_env(config)
+        self.album = album_for(config)
+        self.venv = make_training_env(config, self.album)
         try:
             self.model = make_algorithm(config, self.venv)
         except RunError:
             self.venv.close()
             raise
         self.model.set_logger(Logger(folder=None, output_formats=[]))
-        self.oprl = (
-            OPRLCallback(config.learner, device=config.device) if config.oprl else None
-        )
+        self.oprl: OPRLCallback | None = None
         self.log = EpisodeLogger()
         self.stopwatch = Stopwatch()
         self._rows: list[dict[str, str]] = []  # of progress.csv, before the checkpoint
@@ -216,10 +219,28 @@ class _Run:
             "stopwatch": self.stopwatch,
             "pending": PendingLog(self.model),
         }
-        if self.oprl is not None:
-            self._parts["oprl"] = self.oprl
 
-    def load(self, folder: RunFolder) -> None:
+    def learn(self, folder: RunFolder, from_checkpoint: bool = False) -> None:
+        """Train the agent and save it, whatever happens.
+
+        Args:
+            folder: Where everything goes.
+            from_checkpoint: Whether to go on from the one that is there.
+
+        Raises:
+            Interrupted: By Ctrl-C.
+            RunError: The env failed, or the checkpoint cannot be used.
+        """
+        with teaching(self.config, self.venv, folder, self.album) as oprl:
+            self.oprl = oprl
+            if oprl is not None:
+                self._parts["oprl"] = oprl
+            if from_checkpoint:
+                self._load(folder)
+                folder.begin_again(self.config)
+            self._learn(folder)
+
+    def _load(self, folder: RunFolder) -> None:
         """Go on from the checkpoint in the folder, or from the start if it has none.
 
         Raises:
@@ -242,13 +263,7 @@ class _Run:
             )
         self._rows = rows_up_to(folder.file("progress.csv"), done)
 
-    def learn(self, folder: RunFolder) -> None:
-        """Train the agent and save it, whatever happens.
-
-        Raises:
-            Interrupted: By Ctrl-C.
-            RunError: The env failed.
-        """
+    def _learn(self, folder: RunFolder) -> None:
         model, done = self.model, self.model.num_timesteps
         log_interval = max(1, LOG_EVERY // self._rollout)
         self._log_to(folder)

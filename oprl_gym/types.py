@@ -93,19 +93,24 @@ class Preference:
         first: One trajectory.
         second: The other one.
         label: Probability in [0, 1] that ``first`` is the better one; 0.5 is "equal".
+        weight: How much it counts beside others, more than 0: one of weight 2 is fitted
+            to as if it were there twice.
 
     Raises:
-        ValueError: The label is not a probability.
+        ValueError: The label is not a probability, or the weight not positive.
     """
 
     first: Trajectory
     second: Trajectory
     label: float
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the label: beyond [0, 1] the loss has no lower bound."""
         if not 0.0 <= self.label <= 1.0:
             raise ValueError(f"a label is a probability in [0, 1], got {self.label!r}")
+        if not 0.0 < self.weight < float("inf"):
+            raise ValueError(f"a weight is a positive number, got {self.weight!r}")
 
 
 class Teacher(Protocol):
@@ -140,6 +145,36 @@ class StatefulTeacher(Teacher, Protocol):
         self, state: dict[str, Any], trajectories: Sequence[Trajectory]
     ) -> None:
         """Go on from a saved state, in which ``trajectories`` were observed."""
+        ...
+
+
+@dataclass(frozen=True)
+class LateAnswers:
+    """What became known about questions asked earlier.
+
+    Attributes:
+        given: New answers.
+        withdrawn: Answers given before that no longer hold; the same objects.
+    """
+
+    given: Sequence[Preference]
+    withdrawn: Sequence[Preference]
+
+
+@runtime_checkable
+class LateTeacher(Teacher, Protocol):
+    """A teacher who takes time, such as a person: ``judge`` only notes the question.
+
+    Its ``judge`` returns None; the answer comes out of ``collect`` once it is there.
+    """
+
+    def collect(self, model_version: int) -> LateAnswers:
+        """Return what became known since the last call.
+
+        Args:
+            model_version: How often the reward model has been fitted so far; to be
+                noted with the questions that follow.
+        """
         ...
 
 

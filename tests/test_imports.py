@@ -120,6 +120,8 @@ HEAVY = [
     "PIL",
     "tyro",
     "tensorboard",
+    "starlette",
+    "sqlite3",
 ]
 
 

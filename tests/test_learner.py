@@ -8,10 +8,10 @@ from gymnasium import spaces
 
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.learning.batches import PairBatcher
-from oprl_gym.preferences import Preference
+from oprl_gym.preferences import Preference, Queries, ReturnTeacher
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.losses import pair_logits
-from oprl_gym.types import Trajectory
+from oprl_gym.types import LateAnswers, Trajectory
 
 STATES = spaces.Box(0, 1, (4,), dtype=np.float32)
 FLOATS = spaces.Box(-np.inf, np.inf, (2,), dtype=np.float64)
@@ -283,3 +283,105 @@ def test_members_of_an_ensemble_learn_different_things(rng):
         subject.update(walks(rng, 10))
     scores = subject.model.member_scores(torch.eye(4)).detach()
     assert not torch.allclose(scores[0], scores[1])
+
+
+# --- queries, weights, late answers -------------------------------------------------
+
+
+def test_queries_decide_what_the_teacher_is_asked(rng):
+    asked = []
+
+    class Noting(ReturnTeacher):
+        def judge(self, first, second):
+            asked.append((len(first), len(second)))
+            return super().judge(first, second)
+
+    subject = OPRLLearner(
+        STATES, ACTIONS, SMALL, Noting(), 0, Queries("entropy", segment_length=2)
+    )
+    subject.update(walks(rng, 40))
+    assert asked == [(2, 2)] * SMALL.pairs_per_update
+
+
+def test_the_learner_predicts_what_its_model_scores(rng):
+    subject = learner(replace(SMALL, ensemble_size=3))
+    subject.update(walks(rng, 20))
+    first, second = walks(rng, 2)
+    probabilities = subject._predict([(first, second), (second, first)])
+    assert probabilities.shape == (3, 2)
+    assert probabilities.sum(axis=1) == pytest.approx([1, 1, 1], abs=1e-6)
+    rows = torch.from_numpy(np.concatenate([first.observations[1:]]))
+    others = torch.from_numpy(np.concatenate([second.observations[1:]]))
+    with torch.inference_mode():
+        scores = subject.model.member_scores(rows).sum(dim=1)
+        logits = scores - subject.model.member_scores(others).sum(dim=1)
+    assert probabilities[:, 0] == pytest.approx(torch.sigmoid(logits).numpy(), abs=1e-5)
+
+
+def test_a_heavy_preference_wins_against_a_light_one_that_contradicts_it(rng):
+    first, second = trajectory([0, 1]), trajectory([0, 2])
+
+    def probability(weight):
+        heavy = Preference(first, second, 1.0, weight)
+        light = Preference(first, second, 0.0)
+        config = replace(SMALL, holdout_fraction=0.0, min_preferences=1)
+        subject = learner(config, Late([LateAnswers([heavy, light], [])]))
+        subject.update([])
+        for _ in range(30):
+            subject._fit(5)
+        return subject._predict([(first, second)])[0, 0]
+
+    assert probability(3.0) == pytest.approx(0.75, abs=0.05)
+    assert probability(1 / 3) == pytest.approx(0.25, abs=0.05)
+
+
+class Late:
+    """Answers one batch at a time, whatever it is asked."""
+
+    def __init__(self, batches):
+        self.batches = list(batches)
+        self.versions = []
+
+    def observe(self, trajectories):
+        pass
+
+    def decided_by(self, trajectories):
+        return None
+
+    def judge(self, first, second):
+        return None
+
+    def collect(self, model_version):
+        self.versions.append(model_version)
+        return self.batches.pop(0) if self.batches else LateAnswers([], [])
+
+
+def test_late_answers_are_learned_from_and_can_be_withdrawn():
+    first, second = trajectory([0, 1]), trajectory([0, 2])
+    given = [Preference(first, second, 1.0) for _ in range(12)]
+    teacher = Late([LateAnswers(given, []), LateAnswers([], given[:5])])
+    subject = learner(teacher=teacher)
+    report = subject.update([])
+    assert (report.new_preferences, report.preferences) == (12, 12)
+    assert report.gradient_steps == SMALL.gradient_steps
+    assert subject.update([]).preferences == 7
+    kept = {id(one) for one in [*subject.preferences, *subject.held_out]}
+    assert kept == {id(one) for one in given[5:]}
+    assert teacher.versions == [0, 1]
+
+
+@pytest.mark.parametrize(("pairs", "rounds"), [(16, 1), (12, 1), (5, 3), (1, 12)])
+def test_answers_that_come_all_at_once_are_fitted_to_as_if_one_by_one(pairs, rounds):
+    first, second = trajectory([0, 1]), trajectory([0, 2])
+    given = [Preference(first, second, 1.0) for _ in range(12)]
+    config = replace(SMALL, pairs_per_update=pairs)
+    subject = learner(config, Late([LateAnswers(given, [])]))
+    assert subject.update([]).gradient_steps == rounds * SMALL.gradient_steps
+    assert subject.update([], rounds=2).gradient_steps == 0  # nothing new
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_weight_is_a_positive_number(weight):
+    first, second = trajectory([0, 1]), trajectory([0, 2])
+    with pytest.raises(ValueError, match="a weight is a positive number, got"):
+        Preference(first, second, 1.0, weight)

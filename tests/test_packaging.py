@@ -59,6 +59,8 @@ def test_the_wheel_holds_the_package_and_no_top_level_wrappers(wheel):
     assert "oprl_gym/wrappers/gym_env.py" in names
     assert "oprl_gym/callbacks/oprl.py" in names
     assert "oprl_gym/py.typed" in names
+    for page in ("label.html", "label.css", "label.js", "clips.js"):
+        assert f"oprl_gym/labelling/page/{page}" in names
     top = {name.split("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"oprl_gym"}
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from oprl_gym.cli.evaluate import Evaluate
+from oprl_gym.cli.label import Label
 from oprl_gym.cli.play import Play
 from oprl_gym.cli.plot import Plot
 from oprl_gym.cli.train import Train
@@ -30,6 +31,7 @@ COMMANDS: dict[str, Any] = {
     "plot": Plot,
     "watch": Watch,
     "play": Play,
+    "label": Label,
 }
 USER_ERROR = 2
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended

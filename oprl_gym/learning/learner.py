@@ -16,6 +16,7 @@ from oprl_gym.config import OPRLConfig
 from oprl_gym.learning.batches import PairBatch, PairBatcher
 from oprl_gym.preferences.default_teacher import make_teacher
 from oprl_gym.preferences.pairs import decisive_pairs, elite_pairs, uniform_pairs
+from oprl_gym.preferences.queries import Pair, Queries
 from oprl_gym.preferences.snapshot import (
     pack_preferences,
     pack_trajectories,
@@ -23,12 +24,19 @@ from oprl_gym.preferences.snapshot import (
     unpack_trajectories,
 )
 from oprl_gym.rewards.encoding import StepEncoder
-from oprl_gym.rewards.losses import bradley_terry_loss, ordered_share, pair_logits
+from oprl_gym.rewards.losses import (
+    bradley_terry_loss,
+    ordered_share,
+    pair_logits,
+    preference_probability,
+)
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState
 from oprl_gym.rewards.tensors import available_device, to_arrays, to_tensors
 from oprl_gym.types import (
+    FloatArray,
     IntArray,
+    LateTeacher,
     Preference,
     StatefulTeacher,
     Teacher,
@@ -50,6 +58,9 @@ class OPRLLearner:
         teacher: Who judges; None takes what ``config.ties`` says.
         seed: Seed or generator of everything random in here: initial weights, pairs,
             held-out choice, minibatches. None draws one from the operating system.
+        queries: How pairs are chosen, and whether whole or in pieces; None takes whole
+            episodes, and of those that the teacher's scores tell apart, more often ones
+            with one of the best in them (``config.elite_pairs``).
         device: Where the reward model is fitted: "cpu", "cuda", ..., or "auto", which
             takes a GPU if there is one. Small networks are faster on the CPU; one that
             reads pictures is not. The scoring wrappers have a device of their own.
@@ -79,8 +90,11 @@ class OPRLLearner:
         config: OPRLConfig | None = None,
         teacher: Teacher | None = None,
         seed: int | np.random.Generator | None = None,
+        queries: Queries | None = None,
         device: str = "cpu",
     ) -> None:
+        self.queries = queries
+        self.model_version = 0  # how often the model has been fitted
         self.config = OPRLConfig() if config is None else config
         self.teacher = make_teacher(self.config) if teacher is None else teacher
         self.rng = np.random.default_rng(seed)
@@ -137,7 +151,10 @@ class OPRLLearner:
         """
         self.observe(episodes)
         taken_in, self._taken_in = self._taken_in, 0
-        new = self._ask(rounds * self.config.pairs_per_update)
+        late = self._collect()
+        new = late + self._ask(rounds * self.config.pairs_per_update)
+        # Answers that come all at once are due as much fitting as one by one.
+        rounds = max(rounds, -(-late // self.config.pairs_per_update))
         loss, reverted, steps = None, False, 0
         # Without a new answer there is nothing new to fit to, only more to overfit.
         if new and len(self.preferences) >= self.config.min_preferences:
@@ -173,6 +190,7 @@ class OPRLLearner:
             "rows": self._batcher.state(),
             "teacher": teacher.state() if isinstance(teacher, StatefulTeacher) else {},
             "taken_in": self._taken_in,
+            "model_version": self.model_version,
             "rng": self.rng.bit_generator.state,
         }
 
@@ -193,11 +211,14 @@ class OPRLLearner:
             ("held_out", self.held_out),
         ):
             kept.clear()
-            kept.extend(unpack_preferences(state[name], trajectories))
+            # Late answers come once more, from wherever the teacher has them.
+            if not isinstance(self.teacher, LateTeacher):
+                kept.extend(unpack_preferences(state[name], trajectories))
         self._batcher.load_state(state["rows"])
         if isinstance(self.teacher, StatefulTeacher):
             self.teacher.load_state(state["teacher"], trajectories)
         self._taken_in = state["taken_in"]
+        self.model_version = state["model_version"]
         self.rng.bit_generator.state = state["rng"]
 
     def _known_trajectories(self) -> list[Trajectory]:
@@ -238,17 +259,47 @@ class OPRLLearner:
 
     def _ask(self, n_pairs: int) -> int:
         """Put pairs to the teacher and keep the answers; returns how many came."""
-        trajectories = list(self.trajectories)
         answers = 0
-        for first, second in self._draw_pairs(trajectories, n_pairs):
-            label = self.teacher.judge(trajectories[first], trajectories[second])
-            if label is None:
-                continue
-            preference = Preference(trajectories[first], trajectories[second], label)
-            held_out = self.rng.random() < self.config.holdout_fraction
-            (self.held_out if held_out else self.preferences).append(preference)
-            answers += 1
+        for first, second in self._questions(n_pairs):
+            label = self.teacher.judge(first, second)
+            if label is not None:
+                self._keep(Preference(first, second, label))
+                answers += 1
         return answers
+
+    def _collect(self) -> int:
+        """Take in answers to earlier questions; returns how many came."""
+        if not isinstance(self.teacher, LateTeacher):
+            return 0
+        late = self.teacher.collect(self.model_version)
+        for preference in late.given:
+            self._keep(preference)
+        for kept in (self.preferences, self.held_out):
+            _remove(kept, late.withdrawn)
+        return len(late.given)
+
+    def _keep(self, preference: Preference) -> None:
+        held_out = self.rng.random() < self.config.holdout_fraction
+        (self.held_out if held_out else self.preferences).append(preference)
+
+    def _questions(self, n_pairs: int) -> list[Pair]:
+        trajectories = list(self.trajectories)
+        if self.queries is not None:
+            return self.queries.draw(trajectories, n_pairs, self._predict, self.rng)
+        indices = self._draw_pairs(trajectories, n_pairs)
+        return [
+            (trajectories[first], trajectories[second]) for first, second in indices
+        ]
+
+    def _predict(self, pairs: Sequence[Pair]) -> FloatArray:
+        """Return (K, B) probabilities that the first of a pair is preferred."""
+        undecided = [Preference(first, second, 0.5) for first, second in pairs]
+        batch = self._batcher.batch(undecided)
+        with torch.inference_mode():
+            scores = self.model.member_scores(batch.rows)
+            logits = torch.stack([_logits(of_member, batch) for of_member in scores])
+            probabilities = preference_probability(logits)
+        return probabilities.double().cpu().numpy()
 
     def _draw_pairs(self, trajectories: list[Trajectory], n_pairs: int) -> IntArray:
         scores = self.teacher.decided_by(trajectories) if trajectories else None
@@ -272,6 +323,7 @@ class OPRLLearner:
             self._optimizer = self._new_optimizer()  # its averages are spoilt too
             return None, True
         self.process_reward.fitted = True
+        self.model_version += 1
         self.process_reward.best = self._best_score(preferences)
         self.process_reward.weights_changed()
         return float(np.mean(losses)), False
@@ -280,7 +332,7 @@ class OPRLLearner:
         """Take one step for every model, each on a minibatch of its own."""
         losses = []
         for member in self.model.members:
-            chosen = self.rng.integers(len(preferences), size=self.config.batch_size)
+            chosen = _chosen(preferences, self.config.batch_size, self.rng)
             batch = self._batcher.batch([preferences[i] for i in chosen], self.rng)
             scores = member(self.model.normalised(batch.rows)).squeeze(-1)
             losses.append(bradley_terry_loss(_logits(scores, batch), batch.labels))
@@ -314,3 +366,21 @@ def _logits(step_scores: Tensor, batch: PairBatch) -> Tensor:
     return pair_logits(
         step_scores, batch.row, batch.pair, batch.weight, len(batch.labels)
     )
+
+
+def _chosen(
+    preferences: list[Preference], n: int, rng: np.random.Generator
+) -> IntArray:
+    """Draw n of the preferences, each as often as its weight says."""
+    weights = np.array([preference.weight for preference in preferences])
+    if (weights == weights[0]).all():
+        return rng.integers(len(preferences), size=n)
+    return rng.choice(len(preferences), size=n, p=weights / weights.sum())
+
+
+def _remove(kept: deque[Preference], withdrawn: Sequence[Preference]) -> None:
+    gone = {id(preference) for preference in withdrawn}
+    if gone:
+        remaining = [one for one in kept if id(one) not in gone]
+        kept.clear()
+        kept.extend(remaining)

@@ -66,6 +66,7 @@ def pack_preferences(
     return {
         "pairs": np.array(pairs, dtype=np.int64).reshape(-1, 2),
         "labels": np.array([row.label for row in rows], dtype=np.float64),
+        "weights": np.array([row.weight for row in rows], dtype=np.float64),
     }
 
 
@@ -77,12 +78,17 @@ def unpack_preferences(
     Raises:
         ValueError: They are about trajectories that are not there, or no preferences.
     """
-    pairs, labels = packed["pairs"], packed["labels"]
-    if len(pairs) != len(labels):
-        raise ValueError(f"there are {len(pairs)} pairs, but {len(labels)} labels")
+    pairs, labels, weights = packed["pairs"], packed["labels"], packed["weights"]
+    if not len(pairs) == len(labels) == len(weights):
+        raise ValueError(
+            f"there are {len(pairs)} pairs, but {len(labels)} labels and "
+            f"{len(weights)} weights"
+        )
     if len(pairs) and not 0 <= pairs.min() <= pairs.max() < len(trajectories):
         raise ValueError("a preference is about a trajectory that is not there")
     return [
-        Preference(trajectories[first], trajectories[second], label)
-        for (first, second), label in zip(pairs.tolist(), labels.tolist(), strict=True)
+        Preference(trajectories[first], trajectories[second], label, weight)
+        for (first, second), label, weight in zip(
+            pairs.tolist(), labels.tolist(), weights.tolist(), strict=True
+        )
     ]

@@ -1,0 +1,153 @@
+"""``oprl-gym label``."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from oprl_gym.preferences.queries import Queries, QueryChoice
+from oprl_gym.run_folder import RunError, RunFolder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from oprl_gym.labelling.session import LabellingSession
+    from oprl_gym.preferences import PreferenceStore
+
+UI = Literal["web", "pygame", "terminal"]
+NO_LABEL = "the web page needs more packages; run: pip install 'oprl-gym[label]'"
+
+
+@dataclass(frozen=True)
+class Label:
+    """Say which of two clips is better, of a run going on or finished."""
+
+    directory: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DIR")]
+    """The run folder."""
+
+    ui: UI = "web"
+    """Where you look: a page in your browser, a window, or this terminal."""
+
+    annotator: Annotated[
+        str | None,
+        tyro.conf.arg(metavar="NAME", help_behavior_hint="(default: your login)"),
+    ] = None
+    """Your name; several people can label at once."""
+
+    port: Annotated[
+        int | None,
+        tyro.conf.arg(metavar="PORT", help_behavior_hint="(default: 8765 or any)"),
+    ] = None
+    """Port of the page on this machine."""
+
+    pairs: int = 40
+    """Pairs to make of a finished run that has none left."""
+
+    queries: QueryChoice = "entropy"
+    """How these are chosen."""
+
+    segment_length: Annotated[
+        int | None,
+        tyro.conf.arg(metavar="STEPS", help_behavior_hint="(default: whole episodes)"),
+    ] = None
+    """Steps of each clip of them."""
+
+    repeats: float = 0.05
+    """Share of pairs that come a second time, to see how consistent you are."""
+
+    seed: Annotated[
+        int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="(default: chance)")
+    ] = None
+    """Seed of left and right, repeats, and the choice of pairs."""
+
+    export_to: Annotated[
+        str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: none)")
+    ] = None
+    """Write all answers to FILE.jsonl or FILE.csv and show nothing."""
+
+    import_from: Annotated[
+        str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: none)")
+    ] = None
+    """Add the answers in FILE.jsonl or FILE.csv and show nothing."""
+
+    def run(self) -> None:
+        """Label."""
+        from oprl_gym.preferences import PreferenceStore
+
+        folder = RunFolder.begun(self.directory)
+        try:
+            with PreferenceStore(_store_path(folder)) as store:
+                if self.export_to is None and self.import_from is None:
+                    self._label(folder, store)
+                else:
+                    self._exchange(store)
+        except ValueError as error:
+            raise RunError(str(error)) from error
+
+    def _exchange(self, store: PreferenceStore) -> None:
+        from oprl_gym.preferences.exchange import export_answers, import_answers
+
+        if self.import_from is not None:
+            print(f"{import_answers(store, self.import_from)} answers added")
+        if self.export_to is not None:
+            print(f"{export_answers(store, self.export_to)} answers written")
+
+    def _label(self, folder: RunFolder, store: PreferenceStore) -> None:
+        import numpy as np
+
+        from oprl_gym.labelling.session import LabellingSession
+
+        rng = np.random.default_rng(self.seed)
+        name = _login() if self.annotator is None else self.annotator
+        session = LabellingSession(store, name, rng, self.repeats)
+        if not store.open_questions() and folder.is_finished():
+            self._ask(folder, store, rng)
+        self._show(session, folder.config().env_id)
+
+    def _ask(
+        self, folder: RunFolder, store: PreferenceStore, rng: np.random.Generator
+    ) -> None:
+        from oprl_gym.labelling.recording import ask_about_run
+
+        queries = Queries(self.queries, self.segment_length)
+        ask_about_run(folder, store, self.pairs, queries, rng)
+
+    def _show(self, session: LabellingSession, title: str) -> None:
+        if self.ui == "web":
+            try:
+                from oprl_gym.labelling.web import serve
+            except ImportError as error:
+                raise RunError(NO_LABEL) from error
+            try:
+                serve(session, title, self.port)
+            except (OSError, OverflowError) as error:
+                raise RunError(f"port {self.port} cannot be used: {error}") from error
+        elif self.ui == "terminal":
+            from oprl_gym.labelling.terminal import label_in_terminal
+
+            label_in_terminal(session, title)
+        else:
+            from oprl_gym.cli.window import needs_window
+            from oprl_gym.labelling.window import label_in_window
+
+            with needs_window():
+                label_in_window(session, title)
+
+
+def _store_path(folder: RunFolder) -> Path:
+    """Return where the run asks: its own store, unless it was told another."""
+    teaching = folder.config().teaching
+    if teaching.teacher == "human" and teaching.preferences is not None:
+        return Path(teaching.preferences)
+    return folder.preferences
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container may know no name
+        return "somebody"

@@ -1,0 +1,1 @@
+"""People as teachers: three front ends on one store of preferences."""

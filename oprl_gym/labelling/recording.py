@@ -1,0 +1,138 @@
+"""Questions about a finished run: its agent plays, and pairs of episodes are chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+
+from oprl_gym.envs import OPRLMazeEnv
+from oprl_gym.evaluation import MAX_STEPS, SEED_OFFSET, load_policy, load_reward
+from oprl_gym.labelling.album import Album, Photographer
+from oprl_gym.labelling.clips import maze_picture
+from oprl_gym.preferences.human import Picture, ask_once
+from oprl_gym.preferences.queries import Pair, Queries
+from oprl_gym.preferences.store import PreferenceStore
+from oprl_gym.rewards import ProcessReward
+from oprl_gym.rewards.encoding import to_array
+from oprl_gym.run_folder import RunError, RunFolder
+from oprl_gym.types import Array, FloatArray, Trajectory
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+EPISODES = 40
+RANDOM_SHARES = (0.0, 0.2, 0.5, 1.0)
+"""Shares of actions drawn at random, in turn: one agent alone does much the same."""
+
+
+def ask_about_run(
+    folder: RunFolder,
+    store: PreferenceStore,
+    n_pairs: int,
+    queries: Queries,
+    rng: np.random.Generator,
+) -> int:
+    """Let a run's agent play and put pairs of its episodes into a store.
+
+    Args:
+        folder: A finished run.
+        store: Where the questions go.
+        n_pairs: How many are wanted.
+        queries: How they are chosen.
+        rng: Source of actions, and of the choice.
+
+    Returns how many questions were added.
+
+    Raises:
+        RunError: The run cannot be read, or its env has no pictures.
+    """
+    reward = load_reward(folder)
+    env, picture = photographed_env(folder)
+    try:
+        model = load_policy(folder)
+        model.set_random_seed(int(rng.integers(2**31)))
+        episodes = [
+            _play(model, env, reward, RANDOM_SHARES[n % len(RANDOM_SHARES)], rng)
+            for n in range(EPISODES)
+        ]
+    finally:
+        env.close()
+    pairs = queries.draw(episodes, n_pairs, _predict, rng)
+    fitted = int(reward is not None and reward.fitted)
+    return sum(ask_once(store, *pair, picture, fitted) for pair in pairs)
+
+
+def photographed_env(folder: RunFolder) -> tuple[gym.Env[Any, Any], Picture]:
+    """Return the env of a run, and what makes clips of segments recorded in it.
+
+    Raises:
+        RunError: The env has no pictures.
+    """
+    from oprl_gym.evaluation import make_env, render_modes
+
+    config = folder.config()
+    env = make_env(config)
+    if isinstance(env.unwrapped, OPRLMazeEnv):
+        return env, maze_picture(env.unwrapped.layout)
+    env.close()
+    if "rgb_array" not in render_modes(config):
+        raise RunError(f"{config.env_id} cannot be shown: it has no rgb_array")
+    album = Album()
+    return Photographer(make_env(config, "rgb_array"), album), album.picture
+
+
+def _play(
+    model: OnPolicyAlgorithm,
+    env: gym.Env[Any, Any],
+    reward: ProcessReward | None,
+    random_share: float,
+    rng: np.random.Generator,
+) -> Trajectory:
+    """Play one episode, some actions drawn at random."""
+    observation, _ = env.reset(seed=SEED_OFFSET + int(rng.integers(2**30)))
+    observations: list[Array] = [_array(env.observation_space, observation)]
+    actions: list[Array] = []
+    rewards: list[float] = []
+    terminated = truncated = False
+    env.action_space.seed(int(rng.integers(2**30)))
+    while not (terminated or truncated) and len(actions) < MAX_STEPS:
+        action: Any = model.predict(observation)[0]
+        if rng.random() < random_share:
+            action = env.action_space.sample()
+        if isinstance(env.action_space, gym.spaces.Discrete):
+            action = int(action)
+        observation, paid, terminated, truncated, _ = env.step(action)
+        observations.append(_array(env.observation_space, observation))
+        actions.append(to_array(env.action_space, action))
+        rewards.append(float(paid))
+    return _trajectory(observations, actions, rewards, terminated, reward)
+
+
+def _trajectory(
+    observations: list[Array],
+    actions: list[Array],
+    rewards: list[float],
+    terminated: bool,
+    reward: ProcessReward | None,
+) -> Trajectory:
+    seen, taken = np.stack(observations), np.stack(actions)
+    scores: FloatArray = np.zeros(len(actions))
+    if reward is not None:
+        scores = reward.score_steps(seen[:-1], taken, seen[1:]).astype(np.float64)
+    return Trajectory(seen, taken, np.array(rewards), scores, terminated)
+
+
+def _array(space: gym.spaces.Space[Any], observation: Any) -> Array:
+    array = to_array(space, observation)
+    return array if space.dtype is None else array.astype(space.dtype)
+
+
+def _predict(pairs: Sequence[Pair]) -> FloatArray:
+    """Return (1, B) probabilities by the rewards noted in the episodes themselves."""
+    returns = [(first.process_return, second.process_return) for first, second in pairs]
+    differences = np.array([first - second for first, second in returns])
+    probabilities: FloatArray = 1 / (1 + np.exp(-np.clip(differences, -50, 50)))
+    return probabilities[None]

@@ -1,0 +1,227 @@
+"""What all front ends share: which pair comes next, what a key means, what is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from oprl_gym.labelling.clips import Clip, from_bytes
+from oprl_gym.preferences.records import Question, Showing
+from oprl_gym.preferences.store import PreferenceStore
+
+Choice = Literal["left", "right", "equal", "skip"]
+
+REPEATS = 0.05
+"""Share of pairs that are shown a second time, the other way round."""
+LATEST = 3
+"""Pairs answered just now are not repeated: one would only remember the answer."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A pair as it is to be shown.
+
+    Attributes:
+        showing: Number to answer to.
+        left: Clip on the left, framed blue.
+        right: Clip on the right, framed orange.
+    """
+
+    showing: int
+    left: Clip
+    right: Clip
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the learned reward made of a pair, to be told only after the answer.
+
+    Attributes:
+        left: Its sum over the steps of the left clip, when they were taken.
+        right: That of the right clip.
+        agrees: Whether it orders them as the person did; None if either sees no order.
+    """
+
+    left: float
+    right: float
+    agrees: bool | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a person has come.
+
+    Attributes:
+        answered: Pairs this person has answered, repeats aside.
+        waiting: Pairs that nobody has answered.
+        repeats: Pairs this person was asked about twice.
+        consistent: Those of them that got the same answer again.
+    """
+
+    answered: int
+    waiting: int
+    repeats: int
+    consistent: int
+
+
+class LabellingSession:
+    """One person who labels, through whichever front end.
+
+    All state is in the store: a session begun anew goes on where the last one stopped.
+
+    Args:
+        store: Questions and answers.
+        annotator: The person's name.
+        rng: Source of left and right, and of repeats.
+        repeats: Share of pairs that are shown a second time.
+
+    Raises:
+        ValueError: The name is empty, or too long to be one, or the share is none.
+    """
+
+    def __init__(
+        self,
+        store: PreferenceStore,
+        annotator: str,
+        rng: np.random.Generator,
+        repeats: float = REPEATS,
+    ) -> None:
+        if not 0 < len(annotator) <= 100 or not annotator.isprintable():
+            raise ValueError(
+                f"an annotator's name has 1 to 100 printable characters, got "
+                f"{annotator!r}"
+            )
+        if not 0.0 <= repeats <= 1.0:
+            raise ValueError(f"the share of repeats is in [0, 1], got {repeats!r}")
+        self.store = store
+        self.annotator = annotator
+        self._rng = rng
+        self._repeats = repeats
+
+    def current(self) -> Shown | None:
+        """Return the pair to be shown now; None if there is none.
+
+        The same one until it is answered, also in a new session.
+        """
+        showing = self.store.unanswered(self.annotator) or self._next()
+        if showing is None:
+            return None
+        question = self.store.question(showing.question)
+        sides = [self._clip(question.first), self._clip(question.second)]
+        if showing.flipped:
+            sides.reverse()
+        return Shown(showing.id, *sides)
+
+    def answer(self, showing: int, choice: Choice) -> Scores | None:
+        """Keep an answer; once this returns, it is on disk.
+
+        Args:
+            showing: What is answered.
+            choice: "left" or "right" is better, "equal", or "skip": cannot tell.
+
+        Returns what the learned reward made of the pair; None before its first fit.
+
+        Raises:
+            ValueError: This was not shown to this person, or there is no such choice.
+        """
+        shown = self.store.showing(showing)
+        if shown.annotator != self.annotator:
+            raise ValueError(f"showing {showing!r} was shown to somebody else")
+        label = label_of(choice, shown.flipped)
+        self.store.answer(showing, label)
+        return self._scores(self.store.question(shown.question), shown.flipped, label)
+
+    def undo(self) -> bool:
+        """Take the latest answer back and show that pair again; False if none is."""
+        undone = self.store.undo(self.annotator)
+        if undone is None:
+            return False
+        shown = undone.showing
+        self.store.show(shown.question, self.annotator, shown.flipped, shown.repeat)
+        return True
+
+    def progress(self) -> Progress:
+        """Return how far this person has come."""
+        labels: dict[int, float | None] = {}
+        repeats = consistent = 0
+        for row in self.store.answers(self.annotator):
+            if not row.showing.repeat:
+                labels[row.question.id] = row.label
+            elif row.question.id in labels and row.label is not None:
+                repeats += 1
+                consistent += row.label == labels[row.question.id]
+        waiting = self.store.open_questions()
+        return Progress(len(labels), waiting, repeats, consistent)
+
+    def _next(self) -> Showing | None:
+        if self._rng.random() < self._repeats:
+            again = self._repeat()
+            if again is not None:
+                return again
+        question = self.store.next_open(self.annotator)
+        if question is None:
+            return None
+        flipped = bool(self._rng.random() < 0.5)
+        return self.store.show(question.id, self.annotator, flipped)
+
+    def _repeat(self) -> Showing | None:
+        """Show an answered pair again, the other way round."""
+        rows = self.store.answers(self.annotator)
+        repeated = {row.question.id for row in rows if row.showing.repeat}
+        candidates = [
+            row.showing
+            for row in rows[:-LATEST]
+            if row.label is not None and row.question.id not in repeated
+        ]
+        if not candidates:
+            return None
+        before = candidates[int(self._rng.integers(len(candidates)))]
+        return self.store.show(
+            before.question, self.annotator, not before.flipped, repeat=True
+        )
+
+    def _clip(self, digest: str) -> Clip:
+        data = self.store.clip(digest)
+        if data is None:
+            raise ValueError(f"segment {digest[:12]} has no clip to be shown")
+        return from_bytes(data)
+
+    def _scores(
+        self, question: Question, flipped: bool, label: float | None
+    ) -> Scores | None:
+        if question.model_version == 0:
+            return None
+        sides = (question.first, question.second)
+        first, second = (self.store.trajectory(side).process_return for side in sides)
+        agrees = None
+        if label not in (None, 0.5) and first != second:
+            agrees = (first > second) == (label == 1.0)
+        left, right = (second, first) if flipped else (first, second)
+        return Scores(left, right, agrees)
+
+
+def label_of(choice: Choice, flipped: bool) -> float | None:
+    """Return P(the question's first is better) that a choice stands for.
+
+    Args:
+        choice: What the person chose.
+        flipped: Whether the second stands on the left.
+
+    Raises:
+        ValueError: There is no such choice.
+
+    Example:
+        >>> label_of("left", flipped=True)
+        0.0
+    """
+    labels: dict[str, float | None] = {
+        "left": 0.0 if flipped else 1.0,
+        "right": 1.0 if flipped else 0.0,
+        "equal": 0.5,
+        "skip": None,
+    }
+    if choice not in labels:
+        raise ValueError(f"a choice is one of {', '.join(labels)}; got {choice!r}")
+    return labels[choice]

@@ -1,0 +1,153 @@
+"""The labelling page: a small server for one person on this machine."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from oprl_gym.labelling.guard import Guard
+from oprl_gym.labelling.session import LabellingSession
+
+HOST = "127.0.0.1"
+PORT = 8765
+"""Tried first, so that a tunnel or a bookmark need not be made anew each time."""
+
+_FOLDER = Path(__file__).parent / "page"
+_FILES = {
+    "/": ("label.html", "text/html"),
+    "/label.css": ("label.css", "text/css"),
+    "/label.js": ("label.js", "text/javascript"),
+    "/clips.js": ("clips.js", "text/javascript"),
+}
+"""All that is ever served from disk; no path of a request is made a file's name."""
+
+
+def make_app(session: LabellingSession, title: str, token: str) -> ASGIApp:
+    """Return the server's application.
+
+    Args:
+        session: The person's session.
+        title: What is labelled; shown as it is, whatever characters it has.
+        token: First part of every path.
+    """
+
+    async def question(request: Request) -> Response:
+        try:
+            shown = session.current()
+        except ValueError as error:  # a store may hold what somebody else put there
+            return _json({"error": str(error)}, 500)
+        pair = None
+        if shown is not None:
+            pair = {
+                "showing": shown.showing,
+                "left": shown.left.values(),
+                "right": shown.right.values(),
+            }
+        return _json({"title": title, "pair": pair, **_progress(session)})
+
+    async def answer(request: Request) -> Response:
+        values = _object(await request.body())
+        if values is None or set(values) != {"showing", "choice"}:
+            return _json({"error": "an answer has a showing and a choice"}, 400)
+        showing, choice = values["showing"], values["choice"]
+        if type(showing) is not int or not 0 < showing < 2**63:
+            return _json({"error": "a showing is a number"}, 400)
+        if not isinstance(choice, str):
+            return _json({"error": "a choice is a word"}, 400)
+        try:
+            scores = session.answer(showing, choice)  # type: ignore[arg-type]
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+        told = None if scores is None else asdict(scores)
+        return _json({"scores": told, **_progress(session)})
+
+    async def undo(request: Request) -> Response:
+        if _object(await request.body()) != {}:
+            return _json({"error": "nothing is to be said of an undo"}, 400)
+        return _json({"undone": session.undo(), **_progress(session)})
+
+    routes = [
+        Route("/question", question, methods=["GET"]),
+        Route("/answer", answer, methods=["POST"]),
+        Route("/undo", undo, methods=["POST"]),
+        *(_static(path, name, kind) for path, (name, kind) in _FILES.items()),
+    ]
+    return Guard(Starlette(routes=routes), token)
+
+
+def serve(session: LabellingSession, title: str, port: int | None = None) -> None:
+    """Serve the page on this machine until Ctrl-C; prints its address.
+
+    Args:
+        session: The person's session.
+        title: What is labelled.
+        port: Where; None takes 8765, or any other if that is taken.
+
+    Raises:
+        OSError: The port given is taken.
+        OverflowError: It is no port.
+    """
+    token = secrets.token_urlsafe(16)
+    with _bound(port) as listener:
+        listener.listen()  # who opens the address at once has to wait, not to try again
+        where = listener.getsockname()[1]
+        print(f"http://{HOST}:{where}/{token}/", flush=True)
+        config = uvicorn.Config(
+            make_app(session, title, token),
+            log_level="warning",
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            limit_concurrency=32,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _bound(port: int | None) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, PORT if port is None else port))
+    except (OSError, OverflowError):
+        if port is None:
+            listener.bind((HOST, 0))
+            return listener
+        listener.close()
+        raise
+    return listener
+
+
+def _progress(session: LabellingSession) -> dict[str, Any]:
+    return {"progress": asdict(session.progress())}
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        values = json.loads(body)
+    except ValueError:
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def _json(values: dict[str, Any], status: int = 200) -> Response:
+    return JSONResponse(values, status)
+
+
+def _static(path: str, name: str, kind: str) -> Route:
+    content = (_FOLDER / name).read_bytes()
+
+    async def file(request: Request) -> Response:
+        return Response(content, media_type=f"{kind}; charset=utf-8")
+
+    return Route(path, file, methods=["GET"], name=name)

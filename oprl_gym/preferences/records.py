@@ -1,0 +1,194 @@
+"""What a preference store holds: questions, who saw them, answers."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from oprl_gym.config import check_choice
+
+Source = Literal["human", "synthetic"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """Two segments to be compared.
+
+    Attributes:
+        id: Number in the store.
+        first: Content hash of one segment.
+        second: That of the other.
+        model_version: How often the reward model had been fitted when it was asked.
+    """
+
+    id: int
+    first: str
+    second: str
+    model_version: int = 0
+
+
+@dataclass(frozen=True)
+class Showing:
+    """A question as one annotator sees it; an answer belongs to one of these.
+
+    Attributes:
+        id: Number in the store.
+        question: The question's number.
+        annotator: Who.
+        flipped: True if the second segment stands on the left.
+        repeat: True if it was answered before and is asked again, for consistency.
+        shown_at: Seconds since the epoch.
+    """
+
+    id: int
+    question: int
+    annotator: str
+    flipped: bool
+    repeat: bool
+    shown_at: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One row of the log of answers.
+
+    Attributes:
+        id: Number in the log; later ones are higher.
+        question: What was asked.
+        showing: To whom, when and how.
+        label: P(the question's first is better); 0.5 is "equal", None "cannot tell".
+        answered_at: Seconds since the epoch.
+        undoes: Number of the answer that this row takes back; then it gives none.
+        source: "human" or "synthetic".
+        weight: How much it counts beside others.
+    """
+
+    id: int
+    question: Question
+    showing: Showing
+    label: float | None
+    answered_at: float
+    undoes: int | None
+    source: Source
+    weight: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that is known of an answer, without the numbers of one store.
+
+    Attributes:
+        first: Content hash of one segment.
+        second: That of the other.
+        label: As in :class:`Answer`.
+        annotator: As in :class:`Showing`, like the three that follow but one.
+        shown_at: Seconds since the epoch.
+        answered_at: Seconds since the epoch.
+        flipped: True if the second segment stood on the left.
+        repeat: True if it was asked again, for consistency.
+        model_version: As in :class:`Question`.
+        source: As in :class:`Answer`.
+        weight: As in :class:`Answer`.
+
+    Raises:
+        ValueError: A value is of the wrong kind or out of range.
+    """
+
+    first: str
+    second: str
+    label: float | None
+    annotator: str
+    shown_at: float
+    answered_at: float
+    flipped: bool
+    repeat: bool
+    model_version: int
+    source: Source
+    weight: float
+
+    @classmethod
+    def of(cls, answer: Answer) -> Record:
+        """Return the record of an answer that holds."""
+        question, showing = answer.question, answer.showing
+        return cls(
+            first=question.first,
+            second=question.second,
+            label=answer.label,
+            annotator=showing.annotator,
+            shown_at=showing.shown_at,
+            answered_at=answer.answered_at,
+            flipped=showing.flipped,
+            repeat=showing.repeat,
+            model_version=question.model_version,
+            source=answer.source,
+            weight=answer.weight,
+        )
+
+    def __post_init__(self) -> None:
+        """Check every value: records come from files that anybody may have edited."""
+        number = (int, float)
+        kinds: dict[str, type | tuple[type, ...]] = {
+            "first": str,
+            "second": str,
+            "label": (*number, type(None)),
+            "annotator": str,
+            "shown_at": number,
+            "answered_at": number,
+            "flipped": bool,
+            "repeat": bool,
+            "model_version": int,
+            "weight": number,
+        }
+        for name, kind in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise ValueError(f"its {name} is {value!r}")
+        check_answer(self.label, self.source, self.weight)
+
+
+def check_answer(label: float | None, source: str, weight: float) -> None:
+    """Raise ValueError for what is no answer."""
+    if label is not None and not 0.0 <= label <= 1.0:
+        raise ValueError(f"a label is a probability in [0, 1] or None, got {label!r}")
+    check_choice("source", source, get_args(Source))
+    if not 0.0 < weight < float("inf"):
+        raise ValueError(f"a weight is a positive number, got {weight!r}")
+
+
+def question_of(row: sqlite3.Row) -> Question:
+    """Return a row of the questions."""
+    return Question(row["id"], row["first"], row["second"], row["model_version"])
+
+
+def showing_of(row: sqlite3.Row) -> Showing:
+    """Return a row of the showings."""
+    return _showing(row, row["id"], row["question"])
+
+
+def answer_of(row: sqlite3.Row) -> Answer:
+    """Return a row of the log of answers."""
+    question = Question(
+        row["question"], row["first"], row["second"], row["model_version"]
+    )
+    return Answer(
+        id=row["id"],
+        question=question,
+        showing=_showing(row, row["showing"], question.id),
+        label=row["label"],
+        answered_at=row["answered_at"],
+        undoes=row["undoes"],
+        source=row["source"],
+        weight=row["weight"],
+    )
+
+
+def _showing(row: sqlite3.Row, number: int, question: int) -> Showing:
+    return Showing(
+        id=number,
+        question=question,
+        annotator=row["annotator"],
+        flipped=bool(row["flipped"]),
+        repeat=bool(row["repeat"]),
+        shown_at=row["shown_at"],
+    )

@@ -1,0 +1,147 @@
+"""Who teaches a training run: a rule, a person now, or answers given before."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stable_baselines3.common.vec_env import VecEnv
+
+from oprl_gym.callbacks import OPRLCallback
+from oprl_gym.envs import OPRLMazeEnv
+from oprl_gym.evaluation import make_env, render_modes
+from oprl_gym.labelling.album import Album
+from oprl_gym.labelling.clips import maze_picture
+from oprl_gym.learning import OPRLLearner
+from oprl_gym.preferences import HumanTeacher, PreferenceStore, Queries
+from oprl_gym.preferences.human import Picture
+from oprl_gym.run_folder import RunError, RunFolder
+from oprl_gym.train_config import TrainConfig
+from oprl_gym.wrappers import VecProcessReward
+
+
+def album_for(config: TrainConfig) -> Album | None:
+    """Return where pictures of the env are kept while it is trained in.
+
+    None if no person is asked, or if the env is a maze, which is drawn without.
+
+    Raises:
+        RunError: The env has no pictures.
+    """
+    if config.teaching.teacher != "human":
+        return None
+    env = make_env(config)
+    env.close()
+    if isinstance(env.unwrapped, OPRLMazeEnv):
+        return None
+    if "rgb_array" not in render_modes(config):
+        raise RunError(f"{config.env_id} cannot be shown to a person: no rgb_array")
+    return Album()
+
+
+@contextmanager
+def teaching(
+    config: TrainConfig,
+    venv: VecEnv,
+    folder: RunFolder,
+    album: Album | None = None,
+) -> Iterator[OPRLCallback | None]:
+    """Give the callback that learns from whom the config names; None without OPRL.
+
+    Args:
+        config: Of the run.
+        venv: The envs it trains in.
+        folder: Where the store is, unless the config names another.
+        album: Pictures of the env, if it is no maze.
+
+    Raises:
+        RunError: The store cannot be used.
+    """
+    if not isinstance(venv, VecProcessReward):
+        yield None
+        return
+    if not config.teaching.by_people:
+        yield OPRLCallback(config.learner, device=config.device)
+        return
+    with _open(Path(config.teaching.preferences or folder.preferences)) as store:
+        if config.teaching.teacher == "human":
+            hint = f"oprl-gym: now run in another shell: oprl-gym label {folder.path}"
+            print(hint, file=sys.stderr)
+        yield OPRLCallback(learner=_learner(config, venv, store, album))
+
+
+def check_answers(
+    config: TrainConfig, venv: VecEnv, run_dir: str | Path | None
+) -> None:
+    """Do nothing if the answers that the run would learn from can be used.
+
+    Args:
+        config: Of the run.
+        venv: The envs it would train in.
+        run_dir: Its folder, which may hold answers already; None for a new one.
+
+    Raises:
+        RunError: They cannot, or there are none.
+    """
+    options = config.teaching
+    path = options.preferences
+    if path is None and options.teacher == "human" and run_dir is not None:
+        path = str(RunFolder(Path(run_dir)).preferences)
+    if path is None or not isinstance(venv, VecProcessReward):
+        return
+    if Path(path).is_file():
+        with _open(Path(path)) as store:
+            _check_spaces(store, venv)
+    elif options.teacher != "human":
+        raise RunError(f"there is no {path} to take answers from")
+
+
+def _open(path: Path) -> PreferenceStore:
+    try:
+        return PreferenceStore(path)
+    except ValueError as error:
+        raise RunError(str(error)) from error
+
+
+def _learner(
+    config: TrainConfig,
+    venv: VecProcessReward,
+    store: PreferenceStore,
+    album: Album | None,
+) -> OPRLLearner:
+    options = config.teaching
+    asks = options.teacher == "human"
+    teacher = HumanTeacher(
+        store,
+        _picture(venv, album),
+        max_questions=options.max_questions if asks else 0,
+        wait_for=options.wait_for_labels,
+    )
+    return OPRLLearner(
+        *venv.reward_spaces(),
+        config.learner,
+        teacher,
+        config.seed,
+        Queries(options.queries, options.segment_length),
+        config.device,
+    )
+
+
+def _picture(venv: VecProcessReward, album: Album | None) -> Picture:
+    if album is not None:
+        return album.picture
+    return maze_picture(venv.get_attr("unwrapped", 0)[0].layout)
+
+
+def _check_spaces(store: PreferenceStore, venv: VecProcessReward) -> None:
+    """Refuse answers about another env before anything is learned from them."""
+    shape = venv.reward_spaces()[0].shape
+    for digest in store.segments()[:1]:
+        other = store.trajectory(digest).observations.shape[1:]
+        if shape is not None and other != shape:
+            raise RunError(
+                f"{store.path} is about observations of shape {other}, but this env's "
+                f"have {shape}; give the --preferences of a run in this env"
+            )

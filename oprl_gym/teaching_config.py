@@ -1,0 +1,85 @@
+"""What is asked of whoever teaches a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, get_args
+
+from tyro.conf import arg
+
+from oprl_gym.config import OPRLConfig, check_choice
+from oprl_gym.preferences.queries import Queries, QueryChoice
+
+Who = Literal["rule", "human"]
+
+HUMAN_LEARNER: dict[str, Any] = {
+    "update_interval": 1024,
+    "pairs_per_update": 2,
+    "gradient_steps": 100,
+    "min_preferences": 4,
+}
+"""What the learner uses with a person, who gives dozens of answers, not thousands."""
+
+
+@dataclass(frozen=True)
+class TeachingConfig:
+    """Who teaches, and what they are asked.
+
+    Raises:
+        ValueError: A value is out of range, or has no effect.
+    """
+
+    teacher: Who = "rule"
+    """A rule, or a person: `oprl-gym label RUN_DIR` in another shell."""
+
+    preferences: Annotated[
+        str | None, arg(metavar="STORE", help_behavior_hint="(default: none)")
+    ] = None
+    """Store of answers to learn from, such as RUN_DIR/preferences.sqlite of a run."""
+
+    wait_for_labels: int = 0
+    """Answers of a person that training waits for; beyond them it goes on meanwhile."""
+
+    max_questions: Annotated[
+        int | None, arg(metavar="INT", help_behavior_hint="(default: no limit)")
+    ] = None
+    """Pairs put to a person, in all."""
+
+    queries: QueryChoice = "challenge"
+    """Which pairs those are."""
+
+    segment_length: Annotated[
+        int | None, arg(metavar="STEPS", help_behavior_hint="(default: whole episodes)")
+    ] = None
+    """Steps of each clip."""
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        check_choice("teacher", self.teacher, get_args(Who))
+        Queries(self.queries, self.segment_length)
+        for name in ("wait_for_labels", "max_questions"):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 0):
+                raise ValueError(f"{name} must be an integer >= 0, got {value!r}")
+            if value and self.teacher != "human":
+                raise ValueError(
+                    f"{name}={value} has no effect without teacher='human'; leave it "
+                    "out, or let a person teach"
+                )
+
+    @property
+    def by_people(self) -> bool:
+        """Whether answers come out of a store."""
+        return self.teacher == "human" or self.preferences is not None
+
+    def learner(self, config: OPRLConfig) -> OPRLConfig:
+        """Return the learner's settings: with a person, other defaults."""
+        if not self.by_people:
+            return config
+        usual = OPRLConfig()
+        changes = {
+            name: value
+            for name, value in HUMAN_LEARNER.items()
+            if getattr(config, name) == getattr(usual, name)
+        }
+        return replace(config, **changes)

@@ -1,0 +1,104 @@
+"""A labelling server in a process of its own, with something to label."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from fakes import trajectory
+
+from oprl_gym.envs import make_layout
+from oprl_gym.labelling.clips import maze_picture
+from oprl_gym.preferences import PreferenceStore
+from oprl_gym.run_folder import RunFolder
+from oprl_gym.train_config import TrainConfig
+from oprl_gym.types import Trajectory
+
+LAYOUT = make_layout("TwoWallsLong")
+
+
+def walk(actions: str) -> Trajectory:
+    """Return the way of "r", "d", "l", "u" through the maze, blocked moves included."""
+    from oprl_gym.envs.dynamics import transition_table
+
+    table = transition_table(LAYOUT.walls).reshape(-1, 4)
+    states = [LAYOUT.state(LAYOUT.start)]
+    for action in actions:
+        states.append(int(table[states[-1], "urdl".index(action)]))
+    return trajectory(states, n_states=LAYOUT.num_states)
+
+
+def random_walk(rng: np.random.Generator, steps: int = 30) -> Trajectory:
+    """Return a way that goes right and down more often than back."""
+    return walk("".join(rng.choice(list("rdlu"), p=[0.3, 0.4, 0.1, 0.2], size=steps)))
+
+
+def run_with_pairs(path: Path, pairs: int, env_id: str = "Maze") -> RunFolder:
+    """Return the folder of a run that is going on, and has asked about pairs."""
+    folder = RunFolder.create(path, TrainConfig(env_id=env_id))
+    rng = np.random.default_rng(0)
+    picture = maze_picture(LAYOUT)
+    with open_store(folder) as store:
+        for _ in range(pairs):
+            first, second = random_walk(rng), random_walk(rng)
+            store.ask(first, second, (picture(first), picture(second)))
+    return folder
+
+
+def open_store(folder: RunFolder) -> PreferenceStore:
+    """Return the store of a run."""
+    return PreferenceStore(folder.preferences)
+
+
+@dataclass
+class Server:
+    """A running server and its address."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.url.split(":")[2].split("/")[0])
+
+    @property
+    def token(self) -> str:
+        """The secret in its address."""
+        return self.url.rstrip("/").rsplit("/", 1)[1]
+
+    def kill(self) -> None:
+        """Kill it without a warning; a second time does nothing."""
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def start_server(folder: RunFolder, *options: str) -> Server:
+    """Start ``oprl-gym label`` on a run and wait for its address."""
+    command = [sys.executable, "-m", "oprl_gym", "label", str(folder.path)]
+    process = subprocess.Popen(
+        [*command, "--port", "0", "--annotator", "ann", *options],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    assert url.startswith("http://127.0.0.1:"), url
+    return Server(process, url)
+
+
+@contextmanager
+def serving(folder: RunFolder, *options: str) -> Iterator[Server]:
+    """Serve as long as it takes."""
+    server = start_server(folder, *options)
+    try:
+        yield server
+    finally:
+        server.kill()

@@ -1,0 +1,301 @@
+"""The labelling page in a real browser, used by somebody who sees what it shows."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from label_server import (
+    LAYOUT,
+    Server,
+    open_store,
+    run_with_pairs,
+    serving,
+    start_server,
+    walk,
+)
+from person import await_pair, chromium, look, pictures, preferred, press
+from playwright.sync_api import Browser, Page, expect
+
+from oprl_gym.labelling.clips import FrameClip, to_bytes
+
+NO_REPEATS = "--repeats", "0"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1200, "height": 860})
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Server]]:
+    """Return what starts servers; those still running are killed after the test."""
+    servers = []
+
+    def starting(*args: Any) -> Server:
+        servers.append(start_server(*args))
+        return servers[-1]
+
+    yield starting
+    for server in servers:
+        server.kill()
+
+
+def test_every_key_does_what_the_help_says(page, tmp_path):
+    folder = run_with_pairs(tmp_path / "run", pairs=7)
+    keys = ["ArrowLeft", "ArrowRight", "ArrowUp", "=", "ArrowDown", "s", "S"]
+    with serving(folder, *NO_REPEATS) as server:
+        page.goto(server.url)
+        shown = None
+        for key in keys:
+            shown = await_pair(page, after=shown)
+            page.keyboard.press(key)
+        expect(page.locator("#nothing")).to_be_visible()
+    with open_store(folder) as store:
+        rows = store.answers()
+        sides = [1.0 if row.label != row.showing.flipped else 0.0 for row in rows[:2]]
+        assert sides == [1.0, 0.0]  # left, right
+        assert [row.label for row in rows[2:]] == [0.5, 0.5, None, None, None]
+
+
+def test_a_key_that_is_held_answers_once(page, tmp_path):
+    folder = run_with_pairs(tmp_path / "run", pairs=9)
+    with serving(folder, *NO_REPEATS) as server:
+        page.goto(server.url)
+        shown = await_pair(page)
+        for _ in range(8):  # from the second on they are repeats of a held key
+            page.keyboard.down("ArrowLeft")
+            page.wait_for_timeout(60)
+        await_pair(page, after=shown)
+    with open_store(folder) as store:
+        assert len(store.log()) == 1
+
+
+def test_clips_play_in_step_and_can_be_paused_and_sped_up(page, tmp_path):
+    folder = run_with_pairs(tmp_path / "run", pairs=0)
+    ask(folder, walk("ddr"), walk("ddddddr"))
+    with serving(folder) as server:
+        page.goto(server.url)
+        await_pair(page)
+        page.keyboard.press("Space")
+        counter = page.locator("#counter")
+        before = counter.inner_text()
+        page.wait_for_timeout(400)
+        assert counter.inner_text() == before
+        page.locator("#step").fill("3")
+        expect(counter).to_have_text("step 3 of 7")
+        ended = [
+            page.locator(f"#{side}-end").is_visible() for side in ("left", "right")
+        ]
+        assert sorted(ended) == [False, True]  # the short one waits for the long one
+        for key, speed in (("+", "15/s"), ("-", "8/s"), ("-", "4/s"), ("-", "2/s")):
+            page.keyboard.press(key)
+            expect(page.locator("#speed")).to_have_text(speed)
+        page.keyboard.press("Space")
+        expect(counter).to_have_text("step 4 of 7")
+        page.keyboard.press("+")
+        expect(counter).to_have_text("step 7 of 7")
+        expect(counter).to_have_text("step 0 of 7")  # it loops
+    with open_store(folder) as store:
+        assert store.log() == []
+
+
+def ask(folder, first, second, **kwargs):
+    from oprl_gym.labelling.clips import maze_picture
+
+    picture = maze_picture(LAYOUT)
+    with open_store(folder) as store:
+        return store.ask(first, second, (picture(first), picture(second)), **kwargs)
+
+
+def test_the_picture_shows_where_the_agent_has_been(page, tmp_path):
+    folder = run_with_pairs(tmp_path / "run", pairs=0)
+    ask(folder, walk("ddddddrr"), walk("d"))
+    with serving(folder) as server:
+        page.goto(server.url)
+        await_pair(page)
+        assert sorted(look(page).values()) == [16, 23]  # of 24 moves
+
+
+def test_help_opens_by_key_and_no_answer_slips_through(page, tmp_path):
+    folder = run_with_pairs(tmp_path / "run", pairs=1)
+    with serving(folder) as server:
+        page.goto(server.url)
+        await_pair(page)
+        page.keyboard.press("?")
+        expect(page.locator("#keys")).to_be_visible()
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("?")
+        expect(page.locator("#keys")).to_be_hidden()
+        page.locator("#help").click()
+        page.keyboard.press("Escape")
+        expect(page.locator("#keys")).to_be_hidden()
+    with open_store(folder) as store:
+        assert store.log() == []
+
+
+def test_a_button_used_last_is_not_pressed_again_by_the_space_bar(page, tmp_path):
+    folder = run_with_pairs(tmp_path / "run", pairs=2)
+    with serving(folder, *NO_REPEATS) as server:
+        page.goto(server.url)
+        shown = await_pair(page)
+        page.locator("#left").click()
+        await_pair(page, after=shown)
+        page.keyboard.press("Space")
+        expect(page.locator("#pause")).to_have_attribute("aria-label", "Play")
+        with open_store(folder) as store:
+            assert len(store.log()) == 1
+
+
+def test_the_learned_score_is_told_after_the_answer_and_not_before(page, tmp_path):
+    folder = run_with_pairs(tmp_path / "run", pairs=0)
+    better, worse = walk("dddd"), walk("rrrr")
+    better.process_rewards[:] = 2.25
+    worse.process_rewards[:] = -1.0
+    ask(folder, better, worse, model_version=1)
+    with serving(folder) as server:
+        page.goto(server.url)
+        await_pair(page)
+        assert "9.0" not in page.content()
+        response = page.request.get(server.url + "question")
+        assert "score" not in response.text()
+        side = preferred(page)
+        press(page, side)
+        message = page.locator("#message")
+        expect(message).to_contain_text("9.0")
+        expect(message).to_contain_text("\N{MINUS SIGN}4.0")
+        expect(message).to_contain_text("as you do")
+
+
+def test_repeats_come_flipped_and_the_page_tells_how_consistent_one_is(page, tmp_path):
+    folder = run_with_pairs(tmp_path / "run", pairs=40)
+    with serving(folder, "--seed", "0", "--repeats", "0.5") as server:
+        page.goto(server.url)
+        shown = None
+        for number in range(16):
+            shown = await_pair(page, after=shown)
+            if number >= 12:
+                press(page, "left")  # whatever is there
+            else:
+                press(page, preferred(page))
+        await_pair(page, after=shown)
+        told = page.locator("#consistency").inner_text()
+    with open_store(folder) as store:
+        rows = store.answers()
+        repeats = [row for row in rows if row.showing.repeat]
+        first = {row.question.id: row for row in rows if not row.showing.repeat}
+        assert len(repeats) >= 3
+        pairs = [(row, first[row.question.id]) for row in repeats]
+        assert all(a.showing.flipped != b.showing.flipped for a, b in pairs)
+        same = sum(a.label == b.label for a, b in pairs)
+        expected = f"You agree with yourself in {same} of {len(repeats)} repeats"
+        assert told == expected
+
+
+def test_a_page_with_nothing_to_show_goes_on_by_itself(page, tmp_path):
+    folder = run_with_pairs(tmp_path / "run", pairs=0)
+    with serving(folder) as server:
+        page.goto(server.url)
+        expect(page.locator("#nothing")).to_be_visible()
+        ask(folder, walk("ddd"), walk("rrr"))  # training goes on meanwhile
+        await_pair(page)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<script>window.hacked = 1</script>",
+        "<img src=x onerror='window.hacked = 1'>",
+        "</title><svg onload=alert(1)>",
+        "javascript:window.hacked=1",
+    ],
+)
+def test_a_script_in_an_envs_name_is_shown_and_not_run(page, tmp_path, name):
+    folder = run_with_pairs(tmp_path / "run", pairs=1, env_id=name)
+    with serving(folder) as server:
+        page.goto(server.url)
+        await_pair(page)
+        expect(page.locator("#title")).to_have_text(name)
+        assert page.evaluate("window.hacked") is None
+        assert page.locator("#title *").count() == 0
+
+
+def test_pictures_of_other_envs_are_shown(page, tmp_path):
+    import numpy as np
+
+    from oprl_gym.labelling.album import jpeg
+
+    folder = run_with_pairs(tmp_path / "run", pairs=0)
+    red, green = (np.zeros((40, 60, 3), np.uint8) for _ in range(2))
+    red[..., 0] = green[..., 1] = 255
+    clips = [
+        to_bytes(FrameClip(2, (0, 2), (jpeg(first), jpeg(last))))
+        for first, last in ((red, green), (red, red))
+    ]
+    with open_store(folder) as store:
+        store.ask(walk("dd"), walk("rr"), (clips[0], clips[1]))
+    with serving(folder) as server:
+        page.goto(server.url)
+        await_pair(page)
+        assert colors(page, step=1) == {"red"}
+        assert colors(page, step=2) == {"red", "green"}
+
+
+def colors(page, step):
+    page.locator("#step").fill(str(step))
+    middles = [clip[50, 50] for clip in pictures(page).values()]
+    return {"red" if middle[0] > middle[1] else "green" for middle in middles}
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_all_buttons_fit_and_say_what_they_are(browser, tmp_path, width):
+    folder = run_with_pairs(tmp_path / "run", pairs=1)
+    context = browser.new_context(viewport={"width": width, "height": 844})
+    page = context.new_page()
+    with serving(folder) as server:
+        page.goto(server.url)
+        await_pair(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for name in (
+            "Left is better",
+            "Right is better",
+            "Equally good",
+            "Cannot tell",
+        ):
+            box = page.get_by_role("button", name=name).bounding_box()
+            assert box is not None
+            assert box["height"] >= 44  # what a thumb hits
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+        tree = page.locator("body").aria_snapshot()
+        assert 'img "Left clip"' in tree
+        assert "30 steps in a maze of 8 rows and 8 columns" in page.content()
+        assert 'button "Pause"' in tree
+    context.close()
+
+
+def test_the_answer_is_on_disk_before_it_is_acknowledged(page, tmp_path, start):
+    folder = run_with_pairs(tmp_path / "run", pairs=3)
+    server = start(folder, *NO_REPEATS)
+    page.goto(server.url)
+    await_pair(page)
+    with page.expect_response("**/answer") as told:
+        press(page, "left")
+    body = told.value.text()
+    server.kill()
+    assert json.loads(body)["progress"]["answered"] == 1
+    with open_store(folder) as store:
+        assert store.count_answers() == 1
