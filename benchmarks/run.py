@@ -42,7 +42,6 @@ from benchmarks.settings import (
     GRID,
     RUNGS,
     SAMPLED_EPISODES,
-    STOP_AFTER,
     Arm,
     Rung,
     settings_of,
@@ -73,7 +72,7 @@ def execute(run: RunId, commit: str) -> dict[str, Any]:
     rung = RUNGS[run.rung]
     wall, cpu = time.perf_counter(), time.process_time()
     track = Track(
-        rung.budget[run.algo], rung.target, STOP_AFTER, _return_threshold(rung)
+        rung.budget[run.algo], rung.target, rung.stop_after, _return_threshold(rung)
     )
     model, env_steps = _train(run, track)
     seconds = {

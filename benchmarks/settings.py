@@ -44,6 +44,9 @@ class Rung:
     target: float = 0.9
     """Share of the latest 100 training episodes that have to succeed."""
 
+    stop_after: int = STOP_AFTER
+    """Further episodes after which a run stops, once the target rate has held."""
+
 
 @dataclass(frozen=True)
 class Algo:
@@ -116,7 +119,8 @@ RUNGS: dict[str, Rung] = {
     "doorkey": Rung(
         "benchmarks.doorkey:OneHotDoorKey-5x5-v0", _MIDDLE, 250, maze=False
     ),
-    "CartPole": Rung("CartPole-v1", _HARMLESS, 500, maze=False),
+    # An episode of an agent that has learned it lasts 500 steps.
+    "CartPole": Rung("CartPole-v1", _HARMLESS, 500, maze=False, stop_after=100),
     # The ice is slippery: an agent that still explores gets nowhere near 90 %.
     "FrozenLake8x8": Rung("FrozenLake8x8-v1", _HARMLESS, 200, maze=False, target=0.5),
     "smoke": Rung("OPRLMaze-v0", _budget(6_000, 4_000), 30, {"size": 5}),
@@ -220,10 +224,11 @@ def settings_of(arm: str, rung: str, algo: str) -> dict[str, Any]:
         del added["charge_ends"]  # means nothing there
     env = asdict(RUNGS[rung])
     env["budget"] = RUNGS[rung].budget[algo]
+    stop_after = env.pop("stop_after")
     return {
         "arm": added,
         "rung": env,
         "algo": asdict(ALGOS[algo]),
         "gamma": DEFAULT_GAMMA,
-        "stop_after": STOP_AFTER,
+        "stop_after": stop_after,
     }

@@ -27,6 +27,7 @@ FILES = {
     "episodes.csv",
     "progress.csv",
     "policy.zip",
+    "checkpoint.safetensors",
     "rollout.gif",
     "figures/learning.png",
     "figures/reward_map.png",
