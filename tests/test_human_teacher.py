@@ -201,6 +201,28 @@ def test_a_learner_learns_from_a_person_and_forgets_what_was_undone(store, rng):
     assert learner.update([]).preferences == 0
 
 
+def test_a_learner_that_goes_on_has_each_answer_once(store):
+    """They come out of the store again, those undone meanwhile excepted."""
+
+    def new() -> OPRLLearner:
+        config = OPRLConfig(hidden_size=8, min_preferences=1, holdout_fraction=0.0)
+        teacher = HumanTeacher(store, max_questions=3)
+        box = spaces.Box(0, 1, (4,), np.float32)
+        return OPRLLearner(box, spaces.Discrete(2), config, teacher, seed=0)
+
+    learner = new()
+    learner.update([WIN, LOSS, OTHER])
+    for label in (1.0, 0.0, 1.0):
+        answer(store, label)
+    assert learner.update([]).preferences == 3
+    store.undo("ann")
+    again = new()
+    again.load_state(learner.state())
+    assert again.update([]).preferences == 2
+    assert again.teacher.asked == 3  # all that may be asked
+    assert again.model_version == learner.model_version + 1
+
+
 # --- export and import --------------------------------------------------------------
 
 

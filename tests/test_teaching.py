@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from label_server import LAYOUT, open_store, random_walk, run_with_pairs
 
+from oprl_gym import training
 from oprl_gym.cli import main
 from oprl_gym.config import OPRLConfig
 from oprl_gym.envs.oracle import distance_to_goal
@@ -17,7 +18,7 @@ from oprl_gym.run_folder import RunError, RunFolder
 from oprl_gym.teaching import album_for, check_answers, teaching
 from oprl_gym.teaching_config import HUMAN_LEARNER, TeachingConfig
 from oprl_gym.train_config import TrainConfig, config_from_dict
-from oprl_gym.training import make_algorithm, make_training_env, train
+from oprl_gym.training import make_algorithm, make_training_env, resume, train
 
 
 def learn(config, path):
@@ -75,6 +76,31 @@ def test_answers_are_picked_up_between_rollouts(tmp_path, monkeypatch):
     assert versions == [0, 0, 0, 0, 1, 1]
     assert learner.process_reward.fitted
     assert len(learner.preferences) + len(learner.held_out) == 6
+
+
+def test_a_run_that_was_broken_off_goes_on_with_the_answers(tmp_path, monkeypatch):
+    monkeypatch.setattr("oprl_gym.teaching.PreferenceStore", AnsweringStore)
+    monkeypatch.setattr(training, "SAVE_EVERY", 1)
+    config = replace(HUMAN, learner=OPRLConfig(min_preferences=1, gradient_steps=2))
+
+    def stop(bar: training.ProgressBar) -> bool:
+        if bar.num_timesteps > 0.6 * config.total_timesteps:
+            raise KeyboardInterrupt
+        return True
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.ProgressBar, "_on_step", stop)
+        with pytest.raises(KeyboardInterrupt, match="--resume"):
+            train(config, tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    with open_store(folder) as store:
+        before = len(store.answers())
+    assert before > 0
+    assert resume(folder.path).summary().total_timesteps >= config.total_timesteps
+    with open_store(folder) as store:
+        assert len(store.answers()) > before
+        digests = [question.id for question in store.questions()]
+    assert len(set(digests)) == len(digests)
 
 
 def test_a_person_may_look_at_pictures_of_any_env(tmp_path):
