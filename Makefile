@@ -14,7 +14,7 @@ train: $(VENV)/.installed
 test: check
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-# What takes minutes: fifty kills, two million steps.
+# What takes minutes: 250 kills, two million steps.
 test-long: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m long $(ARGS)
 

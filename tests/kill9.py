@@ -3,9 +3,9 @@
     python tests/kill9.py FOLDER KILLS SEED
 
 Each child goes on from the checkpoint of the one before, and notes every checkpoint
-once it is finished; half of the kills wait until one is being written. Prints one
-line of JSON. Not a test by itself: test_faults.py runs it in a process of its own, as
-it forks.
+once it is finished; two thirds of the kills wait until one is being written. Prints
+one line of JSON. Not a test by itself: test_faults.py runs it in a process of its own,
+as it forks.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ def child(folder: Path) -> int:
 def kill(pid: int, folder: Path, rng: random.Random) -> bool:
     """Kill a child at a random moment; returns False if it had ended well by then."""
     deadline = time.monotonic() + rng.uniform(0.0, 0.6)
-    while_saving = rng.random() < 0.5
+    # Once this is there: a save has begun, or its file is half-written.
+    sign = rng.choice([None, "saving", "run.partial"])
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
@@ -101,12 +102,11 @@ def kill(pid: int, folder: Path, rng: random.Random) -> bool:
                 raise SystemExit(f"a child failed with status {status}")
             return False
         late = time.monotonic() > deadline
-        if late and (not while_saving or (folder / "saving").exists()):
-            time.sleep(rng.uniform(0.0, 0.02) if while_saving else 0.0)
+        if late and (sign is None or (folder / sign).exists()):
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             return True
-        time.sleep(0.0005)
+        time.sleep(0.0002)
 
 
 def check(folder: Path, counts: dict[str, int]) -> None:

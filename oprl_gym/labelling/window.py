@@ -15,6 +15,7 @@ SIZE = (1000, 660)
 CLIP = 460
 """Pixels of the longer side of a clip."""
 FPS = 30
+KEYS = "left, right: that one   up: equal   down: cannot tell   z: undo   ?: all keys"
 PAPER, INK, SOFT = (244, 242, 236), (29, 36, 51), (102, 112, 133)
 BLUE, ORANGE = (37, 89, 214), (194, 87, 12)
 
@@ -104,7 +105,7 @@ def _draw(pygame: Any, screen: Any, player: Player) -> None:
         ):
             _draw_clip(pygame, screen, area, clip, player.step, color)
     _write(pygame, screen, player.counter(), (26, 570), SOFT, 24)
-    _write(pygame, screen, player.message or "Press ? for help", (26, 606), INK, 24)
+    _write(pygame, screen, player.message or KEYS, (26, 606), INK, 24)
 
 
 def _draw_clip(
