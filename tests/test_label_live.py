@@ -71,8 +71,9 @@ class Person:
         self.answered += 1
 
     def _slip(self, choice: str) -> None:
+        shown = await_pair(self.page)
         press(self.page, "right" if choice == "left" else "left")
-        expect(self.page.locator("#message")).to_contain_text("Saved")
+        expect(self.page.locator("body")).not_to_have_attribute("data-showing", shown)
         self.page.keyboard.press("z")
         expect(self.page.locator("#message")).to_contain_text("Taken back")
         await_pair(self.page)

@@ -84,6 +84,51 @@ def test_a_key_that_is_held_answers_once(page, tmp_path):
         assert len(store.log()) == 1
 
 
+SLOW_ONCE = """
+const real = window.fetch, rest = () => new Promise((done) => setTimeout(done, 500));
+window.fetch = async (path, options) => {
+  const slow = window.slow === path;
+  if (slow) window.slow = null;
+  if (slow && path === "answer") await rest();  // it is long on its way
+  const response = await real(path, options);
+  if (slow && path === "question") await rest();  // what it says is old
+  return response;
+};
+"""
+WATCH = """
+const pair = document.getElementById("pair");
+window.hidden = false;
+new MutationObserver(() => { window.hidden ||= pair.hidden; })
+  .observe(pair, { attributes: true });
+"""
+
+
+@pytest.mark.parametrize("slow", ["answer", "question"])
+def test_an_undo_right_after_an_answer_takes_that_one_back(page, tmp_path, slow):
+    """However late the server hears of the answer, or the page of what comes next."""
+    folder = run_with_pairs(tmp_path / "run", pairs=2)
+    page.add_init_script(SLOW_ONCE)
+    with serving(folder, *NO_REPEATS) as server:
+        page.goto(server.url)
+        first = await_pair(page)
+        page.keyboard.press("ArrowLeft")
+        second = await_pair(page, after=first)
+        page.evaluate("path => { window.slow = path }", slow)
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("z")
+        expect(page.locator("#message")).to_contain_text("Taken back")
+        third = await_pair(page, after=second)
+        page.evaluate(WATCH)
+        page.wait_for_timeout(700)  # whatever is late has come by then
+        assert not page.evaluate("window.hidden")
+        assert page.locator("body").get_attribute("data-showing") == third
+    with open_store(folder) as store:
+        (undo,) = [row for row in store.log() if row.undoes is not None]
+        (undone,) = [row for row in store.log() if row.id == undo.undoes]
+        assert str(undone.showing.id) == second
+        assert store.showing(int(third)).question == undone.question.id
+
+
 def test_clips_play_in_step_and_can_be_paused_and_sped_up(page, tmp_path):
     folder = run_with_pairs(tmp_path / "run", pairs=0)
     ask(folder, walk("ddr"), walk("ddddddr"))

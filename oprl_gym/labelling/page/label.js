@@ -14,6 +14,8 @@ const player = { step: 0, paused: false, speed: 3, since: 0 };
 let clips = null; // { left, right } of the pair on the page
 let showing = null; // its number; null while there is none or an answer is under way
 let timer = null; // of the next look for a pair
+let underway = Promise.resolve(); // the latest answer; an undo must not overtake it
+let latest = 0; // number of the latest look
 
 // --- talking to the server --------------------------------------------------------
 
@@ -33,10 +35,13 @@ class Refused extends Error {}
 
 async function next() {
   clearTimeout(timer);
+  const mine = (latest += 1);
   try {
-    await show(await call("question"));
+    const values = await call("question");
+    // An undo right after an answer asks a second time; what was asked first is old.
+    if (mine === latest) await show(values, mine);
   } catch (error) {
-    fail(error, next);
+    if (mine === latest) fail(error, next);
   }
 }
 
@@ -45,7 +50,8 @@ async function answer(choice) {
   const answered = showing;
   showing = null; // one answer for one pair, however often a key is hit
   mark(choice);
-  await send(answered, choice);
+  underway = send(answered, choice);
+  await underway;
 }
 
 async function send(answered, choice) {
@@ -61,6 +67,7 @@ async function send(answered, choice) {
 }
 
 async function undo() {
+  await underway;
   const kept = showing;
   showing = null;
   try {
@@ -83,21 +90,23 @@ function fail(error, again) {
 
 // --- showing ----------------------------------------------------------------------
 
-async function show({ title, pair, progress }) {
+async function show({ title, pair, progress }, mine) {
   $("title").textContent = title;
   document.title = `Which is better? ${title}`;
   showProgress(progress);
   $("pair").hidden = pair === null;
   $("nothing").hidden = pair !== null;
-  if (pair !== null) return showPair(pair);
+  if (pair !== null) return showPair(pair, mine);
   clips = showing = null;
   document.body.dataset.showing = "";
   timer = setTimeout(next, POLL_MS);
 }
 
-async function showPair(pair) {
-  clips = { left: makeClip(pair.left), right: makeClip(pair.right) };
-  await Promise.all([clips.left.ready(), clips.right.ready()]);
+async function showPair(pair, mine) {
+  const loaded = { left: makeClip(pair.left), right: makeClip(pair.right) };
+  await Promise.all([loaded.left.ready(), loaded.right.ready()]);
+  if (mine !== latest) return;
+  clips = loaded;
   for (const side of ["left", "right"]) {
     $(`${side}-clip`).setAttribute("aria-label", `${side === "left" ? "Left" : "Right"} clip`);
     $(`${side}-words`).textContent = clips[side].words();
