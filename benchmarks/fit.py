@@ -1,15 +1,17 @@
 """Updates a second of the reward model: pairs of whole episodes, 60 steps each.
 
-    python benchmarks/fit.py                          # a minute
+    python benchmarks/fit.py                          # two minutes
     python benchmarks/fit.py --imitation PYTHON       # and imitation's, see below
     python benchmarks/fit.py --smoke                  # seconds; figures mean nothing
 
 One update is one gradient step on 32 pairs for the network of 128 x 128 units. Ours is
 `OPRLLearner.update` as it is called in a training, asking the teacher included, divided
-by the gradient steps it takes. The plain loop passes episode after episode through the
-same network. PYTHON is the interpreter of an environment that has `imitation` (1.0.1
-needs other versions of Gymnasium and Stable-Baselines3 than we do); its
-`BasicRewardTrainer` then takes its turns, see `imitation_update.py`.
+by the gradient steps it takes; on dense observations it looks at some steps of each
+episode, and "every step" is a batched gradient step that looks at all. The plain loop
+passes episode after episode through the same network. PYTHON is the interpreter of an
+environment that has `imitation` (1.0.1 needs other versions of Gymnasium and
+Stable-Baselines3 than we do); its `BasicRewardTrainer` then takes its turns, see
+`imitation_update.py`.
 
 Observations are 64 numbers: states of the maze, which recur and are scored once, or
 dense real ones, of which none comes twice. One torch thread, CPU time. Writes
@@ -36,13 +38,15 @@ from benchmarks import provenance
 from benchmarks.imitation_rival import ImitationRival
 from benchmarks.rates import REPEATS, Contestant, Rated, Rates, in_turns, show, write
 from oprl_gym import OPRLConfig, OPRLLearner
-from oprl_gym.rewards.losses import bradley_terry_loss
-from oprl_gym.types import Array, Trajectory
+from oprl_gym.learning.batches import PairBatcher
+from oprl_gym.rewards.losses import bradley_terry_loss, pair_logits
+from oprl_gym.types import Array, Preference, Trajectory
 
 RESULTS = Path(__file__).resolve().parent / "results"
 FILE = "fit.json"
 GROUP = "update"
 MAZE, DENSE = "maze", "dense"
+EVERY_STEP = "every step"
 LOOP = "plain loop"
 IMITATION = "imitation"
 SECONDS = 2.0  # of each contestant in a round
@@ -60,6 +64,7 @@ def measure(repeats: int, seconds: float, imitation: ImitationRival | None) -> R
     contestants: dict[str, Rated] = {
         MAZE: library(STATES, maze),
         DENSE: library(REALS, dense),
+        f"{DENSE}, {EVERY_STEP}": every_step(REALS, dense),
         f"{MAZE}, {LOOP}": plain_loop(STATES, maze),
         f"{DENSE}, {LOOP}": plain_loop(REALS, dense),
     }
@@ -79,6 +84,33 @@ def library(space: spaces.Box, episodes: Sequence[Trajectory]) -> Contestant:
     return Contestant(lambda: learner.update([]), CONFIG.gradient_steps)
 
 
+def every_step(space: spaces.Box, episodes: Sequence[Trajectory]) -> Contestant:
+    """Return one batched gradient step that leaves no step of an episode out.
+
+    `OPRLLearner` looks at some steps of each, if none comes twice: this tells what of
+    its speed is owed to that.
+    """
+    learner = OPRLLearner(space, ACTIONS, CONFIG, seed=0)
+    learner.observe(episodes)  # for the statistics that normalise
+    batcher = PairBatcher(learner.process_reward.encoder, CONFIG.aggregation)
+    rng = np.random.default_rng(0)
+    optimizer = torch.optim.Adam(
+        learner.model.parameters(), CONFIG.learning_rate, fused=True
+    )
+
+    def step() -> None:
+        pairs = rng.integers(len(episodes), size=(PAIRS, 2))
+        batch = batcher.batch(
+            [Preference(episodes[a], episodes[b], label=1.0) for a, b in pairs]
+        )
+        logits = pair_logits(
+            learner.model(batch.rows), batch.row, batch.pair, batch.weight, PAIRS
+        )
+        _descend(learner.model, optimizer, bradley_terry_loss(logits, batch.labels))
+
+    return Contestant(step, 1)
+
+
 def plain_loop(space: spaces.Box, episodes: Sequence[Trajectory]) -> Contestant:
     """Return the same step with a forward pass for every episode, and no encoding."""
     learner = OPRLLearner(space, ACTIONS, CONFIG, seed=0)
@@ -94,10 +126,9 @@ def plain_loop(space: spaces.Box, episodes: Sequence[Trajectory]) -> Contestant:
             learner.model(rows[first]).sum() - learner.model(rows[second]).sum()
             for first, second in pairs
         ]
-        optimizer.zero_grad()
-        bradley_terry_loss(torch.stack(logits), labels).backward()
-        torch.nn.utils.clip_grad_norm_(learner.model.parameters(), CONFIG.max_grad_norm)
-        optimizer.step()
+        _descend(
+            learner.model, optimizer, bradley_terry_loss(torch.stack(logits), labels)
+        )
 
     return Contestant(step, 1)
 
@@ -129,6 +160,15 @@ def dense_episodes(n: int) -> list[Trajectory]:
         )
         for _ in range(n)
     ]
+
+
+def _descend(
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: torch.Tensor
+) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), CONFIG.max_grad_norm)
+    optimizer.step()
 
 
 def _episode(observations: Array, actions: Array, rewards: Array) -> Trajectory:
