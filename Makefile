@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LINKS := build/types
 
-.PHONY: train test test-long check lint types format clean
+.PHONY: train test test-long bench check lint types format clean
 
 train: $(VENV)/.installed
 	$(BIN)/oprl-gym train $(ARGS)
@@ -17,6 +17,13 @@ test: check
 # What takes minutes: 250 kills, two million steps.
 test-long: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m long $(ARGS)
+
+# What `benchmarks/results/speed.md` says. IMITATION: a Python that has imitation 1.0.1,
+# which needs versions of its own; without one those two goals are not measured.
+bench: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/fit.py $(if $(IMITATION),--imitation "$(IMITATION)")
+	$(BIN)/python benchmarks/speed.py
 
 check: lint types
 

@@ -1,7 +1,8 @@
-"""Where a number comes from: which commit, which versions, which command."""
+"""Where a number comes from: commit, versions, machine, command."""
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import subprocess
@@ -36,6 +37,11 @@ def versions() -> dict[str, str]:
     return found
 
 
+def machine() -> str:
+    """Return the processor's name and how many cores there are."""
+    return f"{_processor()}, {os.cpu_count()} cores"
+
+
 def command(arguments: Sequence[str] | None = None) -> str:
     """Return the command line that this program was started with."""
     script = Path(sys.argv[0])
@@ -43,6 +49,17 @@ def command(arguments: Sequence[str] | None = None) -> str:
         script = script.relative_to(ROOT)
     rest = sys.argv[1:] if arguments is None else arguments
     return shlex.join(["python", str(script), *rest])
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    for line in lines:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _git(*arguments: str) -> str:

@@ -1,0 +1,185 @@
+"""The speed benchmarks run, and what they report is what they measured."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import fit, provenance, speed, throughput
+from benchmarks.imitation_rival import ImitationRival
+from benchmarks.rates import Contestant, Measurement, in_turns, read
+
+SOME = Measurement("steps", "python some.py", "Abacus, 2 cores", "abc", {}, {})
+
+CHILD = """
+import json, sys
+print(json.dumps({"imitation": "9.9"}), flush=True)
+for line in sys.stdin:
+    print(1 + float(line), flush=True)
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Path:
+    """Return a script that answers as `imitation_update.py` does."""
+    script = tmp_path / "stand_in.py"
+    script.write_text(CHILD)
+    return script
+
+
+def made_up(factors: dict[int, float]) -> dict[str, Measurement]:
+    """Return measurements of three rounds.
+
+    Args:
+        factors: By number of a goal, how far it is reached; others are not measured.
+    """
+    rates: dict[str, dict] = {name: {} for name in speed.FILES}
+    for number, factor in factors.items():
+        goal = speed.GOALS[number]
+        group = rates[goal.file].setdefault(goal.group, {})
+        ratio = factor * goal.at_least
+        if goal.ours in group:  # by another goal, against another rival
+            group[goal.theirs] = [rate / ratio for rate in group[goal.ours]]
+        else:
+            theirs = group.setdefault(goal.theirs, [10.0, 20.0, 30.0])
+            group[goal.ours] = [rate * ratio for rate in theirs]
+    return {name: replace(SOME, rates=rates[name]) for name in speed.FILES}
+
+
+def table(text: str) -> list[list[str]]:
+    """Return the cells of the goals' rows."""
+    lines = text.split("\n## ")[0].splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
+    return rows[1:]
+
+
+# Measuring
+
+
+def test_contestants_take_turns_after_a_call_that_is_not_counted():
+    calls: list[str] = []
+    contestants = {
+        name: Contestant(lambda name=name: calls.append(name), 5) for name in "ab"
+    }
+    rates = in_turns(contestants, repeats=3, seconds=0.0)
+    without_repeats = [c for i, c in enumerate(calls) if i == 0 or calls[i - 1] != c]
+    assert without_repeats == ["a", "b"] * 4
+    assert [len(rates[name]) for name in "ab"] == [3, 3]
+
+
+def test_a_rate_counts_units_over_cpu_time(monkeypatch):
+    ticks = iter([100.0, 100.0, 100.5, 102.0])
+    monkeypatch.setattr("time.process_time", lambda: next(ticks))
+    assert Contestant(lambda: None, 4).rate(seconds=1.0) == 3 * 4 / 2.0
+
+
+def test_ratios_are_of_one_round():
+    rates = {"g": {"a": [2.0, 9.0], "b": [1.0, 3.0]}}
+    measured = replace(SOME, rates=rates)
+    assert measured.ratios("g", "a", "b") == [2.0, 3.0]
+    assert measured.ratios("g", "a", "c") is None
+
+
+def test_throughput_runs_and_names_every_contestant_of_a_goal(tmp_path):
+    assert throughput.main(["--smoke", "--results", str(tmp_path)]) == 0
+    measured = read(tmp_path / throughput.FILE)
+    assert measured.command.endswith("--smoke")
+    assert measured.machine == provenance.machine()
+    assert list(measured.rates) == ["scalar", "vector 8", "vector 64", "SB3 8"]
+    missing = {goal.group for goal in unmeasured(measured, throughput.FILE)}
+    assert missing == {"vector 1024", "vector 8192"}  # too large for a smoke test
+
+
+def test_fit_runs_and_names_every_contestant_of_a_goal(tmp_path, stand_in, monkeypatch):
+    monkeypatch.setattr(
+        fit, "ImitationRival", lambda python: ImitationRival(python, stand_in)
+    )
+    options = ["--smoke", "--imitation", sys.executable]
+    assert fit.main([*options, "--results", str(tmp_path)]) == 0
+    measured = read(tmp_path / fit.FILE)
+    assert measured.command.endswith("--smoke --imitation PYTHON")
+    assert measured.versions["imitation (imitation's)"] == "9.9"
+    others = {f"{fit.MAZE}, {fit.LOOP}", f"{fit.DENSE}, {fit.LOOP}"}
+    others.add(f"{fit.DENSE}, {fit.EVERY_STEP}")
+    assert others < measured.rates[fit.GROUP].keys()
+    assert unmeasured(measured, fit.FILE) == []
+
+
+def unmeasured(measured: Measurement, file: str) -> list[speed.Goal]:
+    return [
+        goal
+        for goal in speed.GOALS
+        if goal.file == file
+        and measured.ratios(goal.group, goal.ours, goal.theirs) is None
+    ]
+
+
+def test_the_episodes_fitted_to_are_of_the_length_that_is_claimed():
+    for episodes in (fit.maze_episodes(20), fit.dense_episodes(20)):
+        assert [len(episode) for episode in episodes] == [60] * 20
+        assert {e.observations.shape for e in episodes} == {(61, 64)}
+
+
+def test_imitation_is_asked_in_its_own_process(stand_in):
+    with ImitationRival(sys.executable, stand_in) as rival:
+        assert [rival.rate(0.5), rival.rate(2.0)] == [1.5, 3.0]
+
+
+def test_an_environment_without_imitation_is_said_to_have_failed(tmp_path, capfd):
+    script = tmp_path / "broken.py"
+    script.write_text("raise SystemExit(3)")
+    with pytest.raises(RuntimeError, match="status 3"):
+        ImitationRival(sys.executable, script)
+
+
+# Reporting
+
+
+def test_the_report_names_every_goal_with_its_figure_command_and_machine():
+    rows = table(speed.report(made_up(dict.fromkeys(range(len(speed.GOALS)), 1.5))))
+    assert len(rows) == len(speed.GOALS)
+    for goal, row in zip(speed.GOALS, rows, strict=True):
+        ratio = f"{1.5 * goal.at_least:.3g}"
+        assert row == [
+            "reached",
+            goal.words,
+            f"at least {goal.at_least:g}x",
+            f"{ratio}x ({ratio} to {ratio})",
+            "`python some.py`",
+            "Abacus, 2 cores",
+        ]
+
+
+def test_goals_missed_come_first_then_those_not_measured():
+    factors = dict.fromkeys((0, 1, 2, 4), 1.01) | dict.fromkeys((6, 8), 0.99)
+    rows = table(speed.report(made_up(factors)))
+    assert [row[0] for row in rows] == [
+        *["**missed**"] * 2,
+        *["not measured"] * 3,
+        *["reached"] * 4,
+    ]
+    assert [row[1] for row in rows[:2]] == [speed.GOALS[n].words for n in (6, 8)]
+
+
+def test_the_median_round_decides():
+    goal = speed.GOALS[0]
+    outlier = speed.Verdict(goal, [goal.at_least, goal.at_least + 1, 0.1])
+    assert outlier.state == speed.REACHED
+    assert outlier.words == f"{goal.at_least:g}x (0.1 to {goal.at_least + 1:g})"
+
+
+def test_the_report_is_written_from_whatever_files_there_are(tmp_path, capsys):
+    assert speed.main(["--results", str(tmp_path)]) == 0
+    rows = table((tmp_path / speed.REPORT).read_text())
+    assert [row[0] for row in rows] == ["not measured"] * len(speed.GOALS)
+    measured = made_up({0: 0.5})[throughput.FILE]
+    (tmp_path / throughput.FILE).write_text(json.dumps(vars(measured)))
+    assert speed.main(["--results", str(tmp_path)]) == 0
+    text = (tmp_path / speed.REPORT).read_text()
+    assert table(text)[0][:2] == ["**missed**", speed.GOALS[0].words]
+    assert "| scalar | CliffWalking-v1 | 20 | 10 | 30 | 3 |" in text
+    assert capsys.readouterr().out.count("**missed**") == 1
