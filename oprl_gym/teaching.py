@@ -10,10 +10,9 @@ from pathlib import Path
 from stable_baselines3.common.vec_env import VecEnv
 
 from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.envs import OPRLMazeEnv
-from oprl_gym.evaluation import make_env, render_modes
 from oprl_gym.labelling.album import Album
 from oprl_gym.labelling.clips import maze_picture
+from oprl_gym.labelling.recording import album_of
 from oprl_gym.learning import OPRLLearner
 from oprl_gym.preferences import HumanTeacher, PreferenceStore, Queries
 from oprl_gym.preferences.human import Picture
@@ -30,15 +29,7 @@ def album_for(config: TrainConfig) -> Album | None:
     Raises:
         RunError: The env has no pictures.
     """
-    if config.teaching.teacher != "human":
-        return None
-    env = make_env(config)
-    env.close()
-    if isinstance(env.unwrapped, OPRLMazeEnv):
-        return None
-    if "rgb_array" not in render_modes(config):
-        raise RunError(f"{config.env_id} cannot be shown to a person: no rgb_array")
-    return Album()
+    return album_of(config) if config.teaching.teacher == "human" else None
 
 
 @contextmanager

@@ -115,6 +115,7 @@ class TrainConfig:
     device: str = "cpu"
     """Where agent and reward model are trained: cpu, cuda or auto. Networks as small
     as those of the mazes are faster on the CPU, those that read pictures are not."""
+
     teaching: Annotated[TeachingConfig, arg(name="")] = field(
         default_factory=TeachingConfig
     )

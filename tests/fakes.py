@@ -8,7 +8,17 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from oprl_gym import OPRLConfig
 from oprl_gym.types import Trajectory
+
+QUICK = OPRLConfig(
+    hidden_size=16,
+    min_preferences=8,
+    update_interval=128,
+    pairs_per_update=16,
+    gradient_steps=4,
+)
+"""Settings with which a learner learns something in some hundred steps."""
 
 
 class CountingEnv(gym.Env[np.ndarray, int]):

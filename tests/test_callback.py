@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from fakes import CountingEnv
+from fakes import QUICK, CountingEnv
 from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
 from stable_baselines3 import A2C, PPO
@@ -25,13 +25,6 @@ from stable_baselines3.common.vec_env import (
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
 
-QUICK = OPRLConfig(
-    hidden_size=16,
-    min_preferences=8,
-    update_interval=128,
-    pairs_per_update=16,
-    gradient_steps=4,
-)
 MAZE = "OPRLMaze-v0"
 SET_UPS = {
     "single env": lambda: ProcessRewardWrapper(gym.make(MAZE)),

@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from fakes import QUICK
 from oprl_gym.callbacks import (
     OPRLCallback,
     ProcessRewardDictReplayBuffer,
@@ -29,13 +30,6 @@ from stable_baselines3.common.vec_env import (
 from oprl_gym import OPRLConfig
 from oprl_gym.state_file import read_state, write_state
 
-QUICK = OPRLConfig(
-    hidden_size=16,
-    min_preferences=8,
-    update_interval=128,
-    pairs_per_update=16,
-    gradient_steps=4,
-)
 MAZE = "oprl_gym:OPRLMaze-v0"
 
 

@@ -130,3 +130,17 @@ def test_another_mazes_distances_are_refused():
     teacher = ProgressTeacher(np.zeros((8, 8)))
     with pytest.raises(ValueError, match=r"knows 64 cells, .* shape \(9,\)"):
         teacher.scores([walk((0, 0), (0, 1))])
+
+
+def test_one_that_is_saved_goes_on_judging_alike():
+    settings = {"beta": 1.0, "eps_mistake": 0.2, "eps_skip": 0.5}
+    teacher = SimulatedTeacher(np.random.default_rng(0), **settings)
+    teacher.observe([GOOD, BAD])
+    share(teacher, n=10)
+    again = SimulatedTeacher(np.random.default_rng(99), **settings)
+    again.load_state(teacher.state(), [GOOD, BAD])
+    pairs = [(GOOD, BAD), (BAD, BAD)] * 50
+    assert [again.judge(*pair) for pair in pairs] == [
+        teacher.judge(*pair) for pair in pairs
+    ]
+    assert again.judge(BAD, BAD) is None  # it knows what is usually paid

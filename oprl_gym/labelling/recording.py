@@ -9,7 +9,14 @@ import gymnasium as gym
 import numpy as np
 
 from oprl_gym.envs import OPRLMazeEnv
-from oprl_gym.evaluation import MAX_STEPS, SEED_OFFSET, load_policy, load_reward
+from oprl_gym.evaluation import (
+    MAX_STEPS,
+    SEED_OFFSET,
+    load_policy,
+    load_reward,
+    make_env,
+    render_modes,
+)
 from oprl_gym.labelling.album import Album, Photographer
 from oprl_gym.labelling.clips import maze_picture
 from oprl_gym.preferences.human import Picture, ask_once
@@ -18,6 +25,7 @@ from oprl_gym.preferences.store import PreferenceStore
 from oprl_gym.rewards import ProcessReward
 from oprl_gym.rewards.encoding import to_array
 from oprl_gym.run_folder import RunError, RunFolder
+from oprl_gym.train_config import TrainConfig
 from oprl_gym.types import Array, FloatArray, Trajectory
 
 if TYPE_CHECKING:
@@ -71,17 +79,27 @@ def photographed_env(folder: RunFolder) -> tuple[gym.Env[Any, Any], Picture]:
     Raises:
         RunError: The env has no pictures.
     """
-    from oprl_gym.evaluation import make_env, render_modes
-
     config = folder.config()
+    album = album_of(config)
+    if album is not None:
+        return Photographer(make_env(config, "rgb_array"), album), album.picture
     env = make_env(config)
-    if isinstance(env.unwrapped, OPRLMazeEnv):
-        return env, maze_picture(env.unwrapped.layout)
+    return env, maze_picture(env.unwrapped.layout)  # type: ignore[attr-defined]
+
+
+def album_of(config: TrainConfig) -> Album | None:
+    """Return where pictures of an env are to be kept; None for a maze, drawn without.
+
+    Raises:
+        RunError: The env has no pictures.
+    """
+    env = make_env(config)
     env.close()
+    if isinstance(env.unwrapped, OPRLMazeEnv):
+        return None
     if "rgb_array" not in render_modes(config):
-        raise RunError(f"{config.env_id} cannot be shown: it has no rgb_array")
-    album = Album()
-    return Photographer(make_env(config, "rgb_array"), album), album.picture
+        raise RunError(f"{config.env_id} cannot be shown to a person: no rgb_array")
+    return Album()
 
 
 def _play(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -82,6 +83,17 @@ class SimulatedTeacher:
             total = sum(trajectory.env_return for trajectory in trajectories)
             steps = sum(len(trajectory) for trajectory in trajectories)
             self._reward_mean = total / steps
+
+    def state(self) -> dict[str, Any]:
+        """Return what episodes were paid, and the state of chance."""
+        return {"reward_mean": self._reward_mean, "rng": self._rng.bit_generator.state}
+
+    def load_state(
+        self, state: dict[str, Any], trajectories: Sequence[Trajectory]
+    ) -> None:
+        """Go on judging from there."""
+        self._reward_mean = state["reward_mean"]
+        self._rng.bit_generator.state = state["rng"]
 
     def decided_by(self, trajectories: Sequence[Trajectory]) -> FloatArray | None:
         """Return None: chance decides as well."""
