@@ -49,6 +49,11 @@ def await_pair(page: Page, after: str | None = None) -> str:
     return str(body.get_attribute("data-showing"))
 
 
+def awaits_answer(page: Page) -> bool:
+    """Return whether there is a pair to be answered just now."""
+    return bool(page.locator("body").get_attribute("data-showing"))
+
+
 def look(page: Page) -> dict[str, float]:
     """Look at both clips to their end; returns how near to the goal each came.
 

@@ -14,7 +14,15 @@ from label_server import (
     start_server,
     walk,
 )
-from person import await_pair, chromium, look, pictures, preferred, press
+from person import (
+    await_pair,
+    awaits_answer,
+    chromium,
+    look,
+    pictures,
+    preferred,
+    press,
+)
 from playwright.sync_api import Browser, Page, expect
 
 from oprl_gym.labelling.clips import FrameClip, to_bytes
@@ -127,6 +135,20 @@ def test_an_undo_right_after_an_answer_takes_that_one_back(page, tmp_path, slow)
         (undone,) = [row for row in store.log() if row.id == undo.undoes]
         assert str(undone.showing.id) == second
         assert store.showing(int(third)).question == undone.question.id
+
+
+def test_no_pair_awaits_an_answer_until_the_next_one_is_there(page, tmp_path):
+    """Who drives the page would take the answered pair, still on it, for the next."""
+    folder = run_with_pairs(tmp_path / "run", pairs=1)
+    page.add_init_script(SLOW_ONCE)
+    with serving(folder) as server:
+        page.goto(server.url)
+        await_pair(page)
+        page.evaluate("window.slow = 'question'")
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator("#message")).to_contain_text("Saved")
+        assert page.locator("#pair").is_visible()
+        assert not awaits_answer(page)
 
 
 def test_clips_play_in_step_and_can_be_paused_and_sped_up(page, tmp_path):

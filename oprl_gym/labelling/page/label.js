@@ -12,7 +12,7 @@ const $ = (id) => document.getElementById(id);
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const player = { step: 0, paused: false, speed: 3, since: 0 };
 let clips = null; // { left, right } of the pair on the page
-let showing = null; // its number; null while there is none or an answer is under way
+let showing = null; // its number; null while there is none to be answered
 let timer = null; // of the next look for a pair
 let underway = Promise.resolve(); // the latest answer; an undo must not overtake it
 let latest = 0; // number of the latest look
@@ -48,7 +48,7 @@ async function next() {
 async function answer(choice) {
   if (showing === null) return;
   const answered = showing;
-  showing = null; // one answer for one pair, however often a key is hit
+  setShowing(null); // one answer for one pair, however often a key is hit
   mark(choice);
   underway = send(answered, choice);
   await underway;
@@ -69,14 +69,14 @@ async function send(answered, choice) {
 async function undo() {
   await underway;
   const kept = showing;
-  showing = null;
+  setShowing(null);
   try {
     clearTimeout(timer);
     const { undone } = await call("undo", {});
     say(undone ? "Taken back. Here is that pair again." : "There is nothing to undo.");
     await next();
   } catch (error) {
-    showing = kept;
+    setShowing(kept);
     fail(error, next);
   }
 }
@@ -97,8 +97,8 @@ async function show({ title, pair, progress }, mine) {
   $("pair").hidden = pair === null;
   $("nothing").hidden = pair !== null;
   if (pair !== null) return showPair(pair, mine);
-  clips = showing = null;
-  document.body.dataset.showing = "";
+  clips = null;
+  setShowing(null);
   timer = setTimeout(next, POLL_MS);
 }
 
@@ -117,8 +117,12 @@ async function showPair(pair, mine) {
   player.paused = still;
   go(still ? steps : 0);
   showPause();
-  showing = pair.showing;
-  document.body.dataset.showing = showing;
+  setShowing(pair.showing);
+}
+
+function setShowing(number) {
+  showing = number;
+  document.body.dataset.showing = number === null ? "" : number;
 }
 
 function showProgress({ answered, waiting, repeats, consistent }) {
