@@ -8,9 +8,11 @@ from gymnasium import spaces
 
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.learning.batches import PairBatcher
+from oprl_gym.learning.learner import _backward
 from oprl_gym.preferences import Preference, Queries, ReturnTeacher
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.losses import pair_logits
+from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.types import LateAnswers, Trajectory
 
 STATES = spaces.Box(0, 1, (4,), dtype=np.float32)
@@ -105,6 +107,32 @@ def test_a_minibatch_sees_some_steps_of_a_long_episode_weighted_up(rng):
     error = np.std(estimates) / np.sqrt(len(estimates))
     assert abs(np.mean(estimates) - float(first_value.sum())) < 4 * error
     assert len(batcher.batch([Preference(long, short, 1.0)]).rows) == 650
+
+
+def test_a_minibatch_scores_an_episode_of_several_pairs_once(rng):
+    batcher = PairBatcher(StepEncoder(FLOATS, ACTIONS, "next_obs"), "sum")
+    batcher._table.max_rows = 0
+    a, b, c = (float_episode(rng, 100) for _ in range(3))
+    pairs = [Preference(a, b, 1.0), Preference(c, a, 1.0)]
+    batch = batcher.batch(pairs, rng)
+    assert len(batch.rows) == 3 * 8
+    rows = batch.rows[batch.row, 0]
+    first = (batch.pair == 0) & (batch.weight > 0)
+    second = (batch.pair == 1) & (batch.weight < 0)
+    assert rows[first].tolist() == rows[second].tolist()
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0**-130])
+def test_gradients_are_exact_however_small_the_loss(factor):
+    """Pairs told apart beyond doubt have such; plain floats this small are inexact."""
+    model = ProcessRewardModel(2, hidden_size=8)
+    rows = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    model(rows)[0].backward()
+    plain = [weight.grad.clone() for weight in model.parameters()]
+    model.zero_grad()
+    _backward(model(rows)[0] * factor, model)
+    for weight, expected in zip(model.parameters(), plain, strict=True):
+        assert torch.equal(weight.grad, expected * factor)
 
 
 def test_rows_seen_twice_are_scored_once(rng):

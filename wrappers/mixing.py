@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 from oprl_gym.wrappers.checks import check_observations, check_rewards
-from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep
+from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep, concatenated
 
 from oprl_gym.preferences.recorder import EpisodeRecorder
 from oprl_gym.rewards.encoding import array_shape
 from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.types import Array, BoolArray, FloatArray, Trajectory
+
+SCORED_AT_ONCE = 1024
+"""Steps, over all envs, in one pass through the reward model: pictures take room."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +92,15 @@ class RewardMixer:
         """
         if not self._kept:
             raise RuntimeError("no rollout was kept: call keep_rollout() before it")
-        newest = [
-            self.mixed(step.env_rewards, self.scorer.score(step))
-            for step, _ in self._kept
-        ]
+        at_once = max(1, SCORED_AT_ONCE // self.num_envs)
+        newest = []
+        for start in range(0, len(self._kept), at_once):
+            steps = [step for step, _ in self._kept[start : start + at_once]]
+            together = concatenated(steps)
+            newest.append(self.mixed(together.env_rewards, self.scorer.score(together)))
         return Rescored(
             given=np.stack([given for _, given in self._kept]),
-            newest=np.stack(newest),
+            newest=np.concatenate(newest).reshape(-1, self.num_envs),
             truncated=np.stack([step.truncated for step, _ in self._kept]),
         )
 
@@ -146,7 +151,7 @@ class RewardMixer:
             reached=next_observations,
             terminated=terminated,
             truncated=truncated,
-            active=active,
+            active=np.ones(self.num_envs, np.bool_) if active is None else active,
         )
         process_rewards = self.scorer.score(step)
         if self._kept is not None:

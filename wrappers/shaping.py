@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any, get_args
 
 import numpy as np
@@ -83,7 +84,15 @@ class VectorStep:
     reached: Array  # (N, ...)
     terminated: BoolArray  # (N,)
     truncated: BoolArray  # (N,)
-    active: BoolArray | None  # (N,), None: all
+    active: BoolArray  # (N,)
+
+
+def concatenated(steps: Sequence[VectorStep]) -> VectorStep:
+    """Return T steps of N envs as one step of T * N envs."""
+    names = [field.name for field in fields(VectorStep)]
+    return VectorStep(
+        **{name: np.concatenate([getattr(s, name) for s in steps]) for name in names}
+    )
 
 
 class StepScorer:
@@ -134,7 +143,7 @@ class StepScorer:
             scores = self._additive(self.process_reward, step)
         else:
             scores = self._potential_difference(self.process_reward, step)
-        return scores if step.active is None else np.where(step.active, scores, 0.0)
+        return np.where(step.active, scores, 0.0)
 
     def _additive(self, reward: ProcessReward, step: VectorStep) -> FloatArray:
         scores = reward.score_steps(step.observations, step.actions, step.reached)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from oprl_gym.learning.sampling import sample_steps
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.rows import RowTable
 from oprl_gym.types import (
     Aggregation,
-    Array,
     FloatArray,
     IntArray,
     Preference,
     Trajectory,
 )
+
+MAX_STEPS = 8
+"""Steps of one episode in a minibatch, where each is an input row of its own."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +41,25 @@ class PairBatch:
         return PairBatch(*(tensor.to(device) for tensor in vars(self).values()))
 
 
-MAX_STEPS = 8
-"""Steps of one episode in a minibatch, where each is an input row of its own."""
-
-
 @dataclass(frozen=True)
 class Visits:
     """How much each distinct row of a pair adds to first minus second."""
 
     numbers: IntArray  # (L,) of rows in a RowTable
     weights: FloatArray  # (L,) float32
+
+
+class StepWeights(NamedTuple):
+    """How much the steps of one side of a pair add to first minus second."""
+
+    each: float  # every step but the last
+    last: float
+
+    def spread(self, steps: int) -> FloatArray:
+        """Return the (T,) float32 weights of so many steps."""
+        weights = np.full(steps, self.each, dtype=np.float32)
+        weights[-1] = self.last
+        return weights
 
 
 class PairBatcher:
@@ -73,27 +85,31 @@ class PairBatcher:
         self._visits: WeakKeyDictionary[Preference, Visits] = WeakKeyDictionary()
 
     def batch(
-        self, preferences: Sequence[Preference], rng: np.random.Generator | None = None
+        self,
+        preferences: Sequence[Preference],
+        rng: np.random.Generator | None = None,
+        most: int = MAX_STEPS,
     ) -> PairBatch:
         """Return the batch of these preferences; at least one is needed.
 
         Args:
             preferences: B of them.
-            rng: If given, and rows do not recur, an episode of more than ``MAX_STEPS``
-                steps is represented by its last one and others drawn at random and
-                weighted up: an unbiased estimate of its score, at a bounded cost.
+            rng: If given, and rows do not recur, a longer episode is represented by a
+                sample of its steps: an unbiased estimate of its score, at a bounded
+                cost; see :func:`sample_steps`.
+            most: Steps in that sample.
         """
         visits = [self._visits_of(preference) for preference in preferences]
         if self._table.overflowed:
             self._numbers.clear()
             self._visits.clear()
-            return self._of_steps(preferences, rng).to(self._device)
+            return self._of_steps(preferences, rng, most).to(self._device)
         known = [one for one in visits if one is not None]
         return self._of_rows(preferences, known).to(self._device)
 
     def encoded(self, trajectory: Trajectory) -> FloatArray:
         """Return the (T, d) rows of a trajectory's steps."""
-        return self._rows_at(trajectory, np.arange(len(trajectory)))
+        return self._rows_at([trajectory], [np.arange(len(trajectory))])
 
     def state(self) -> dict[str, Any]:
         """Return what is to be saved: the order of the rows decides how sums round."""
@@ -113,24 +129,30 @@ class PairBatcher:
         used = np.flatnonzero(np.bincount(numbers))
         place = np.zeros(used[-1] + 1, dtype=np.int64)
         place[used] = np.arange(len(used))
-        weights = [one.weights for one in visits]
-        return _batch(self._table.rows()[used], place[numbers], weights, preferences)
+        pair = np.repeat(np.arange(len(visits)), [len(one.numbers) for one in visits])
+        weight = np.concatenate([one.weights for one in visits])
+        rows = self._table.rows()[used]
+        return _batch(rows, place[numbers], pair, weight, preferences)
 
     def _of_steps(
-        self, preferences: Sequence[Preference], rng: np.random.Generator | None
+        self,
+        preferences: Sequence[Preference],
+        rng: np.random.Generator | None,
+        most: int,
     ) -> PairBatch:
         """Return a batch in which each step, or each of a sample, is a row."""
-        rows, weights = [], []
-        for preference in preferences:
-            sides = (preference.first, preference.second)
-            of_pair = []
-            for side, weight in zip(sides, self._weights(preference), strict=True):
-                chosen, share = _chosen(len(side), rng)
-                rows.append(self._rows_at(side, chosen))
-                of_pair.append(weight[chosen] / share)
-            weights.append(np.concatenate(of_pair))
-        stacked = np.concatenate(rows)
-        return _batch(stacked, np.arange(len(stacked)), weights, preferences)
+        sides = [side for one in preferences for side in (one.first, one.second)]
+        distinct = list({id(side): side for side in sides}.values())
+        lengths = np.array([len(trajectory) for trajectory in distinct])
+        sample = sample_steps(lengths, most, rng)
+        place = {id(trajectory): number for number, trajectory in enumerate(distinct)}
+        of_side = np.array([place[id(side)] for side in sides])
+        side, row = sample.rows_of(of_side)
+        each, last = np.array([w for one in preferences for w in self._weights(one)]).T
+        is_last = sample.step[row] == lengths[of_side[side]] - 1
+        weight = np.where(is_last, last[side], each[side]) * sample.stands_for[row]
+        rows = self._rows_at(distinct, np.split(sample.step, sample.start[1:]))
+        return _batch(rows, row, side // 2, weight.astype(np.float32), preferences)
 
     def _visits_of(self, preference: Preference) -> Visits | None:
         """Return the visits of a pair; None once there are too many distinct rows."""
@@ -142,7 +164,9 @@ class PairBatcher:
         if first is None or second is None:
             return None
         numbers = np.concatenate([first, second])
-        sums = np.bincount(numbers, np.concatenate(self._weights(preference)))
+        of_first, of_second = self._weights(preference)
+        weights = [of_first.spread(len(first)), of_second.spread(len(second))]
+        sums = np.bincount(numbers, np.concatenate(weights))
         visited = np.unique(numbers)
         visits = Visits(visited, sums[visited].astype(np.float32))
         self._visits[preference] = visits
@@ -156,52 +180,45 @@ class PairBatcher:
                 self._numbers[trajectory] = numbers
         return numbers
 
-    def _rows_at(self, trajectory: Trajectory, steps: IntArray) -> FloatArray:
+    def _rows_at(
+        self, trajectories: Sequence[Trajectory], steps: Sequence[IntArray]
+    ) -> FloatArray:
+        """Return the rows of some steps of each trajectory, one after another."""
+        each = list(zip(trajectories, steps, strict=True))
         return self.encoder.steps(
-            trajectory.observations[steps],
-            trajectory.actions[steps],
-            trajectory.observations[steps + 1],
+            np.concatenate([one.observations[at] for one, at in each]),
+            np.concatenate([one.actions[at] for one, at in each]),
+            np.concatenate([one.observations[at + 1] for one, at in each]),
         )
 
-    def _weights(self, preference: Preference) -> tuple[FloatArray, FloatArray]:
-        """Return what each step of the first and of the second counts for."""
+    def _weights(self, preference: Preference) -> tuple[StepWeights, StepWeights]:
+        """Return what the steps of the first and of the second count for."""
         longer = max(len(preference.first), len(preference.second))
-        first = self._step_weights(preference.first, longer)
-        return first, -self._step_weights(preference.second, longer)
+        each, last = self._side_weights(preference.second, longer)
+        first = self._side_weights(preference.first, longer)
+        return first, StepWeights(-each, -last)
 
-    def _step_weights(self, trajectory: Trajectory, longer: int) -> FloatArray:
+    def _side_weights(self, trajectory: Trajectory, longer: int) -> StepWeights:
         steps = len(trajectory)
         if self.aggregation == "mean":
-            return np.full(steps, 1.0 / steps, dtype=np.float32)
-        weights = np.ones(steps, dtype=np.float32)
+            return StepWeights(1.0 / steps, 1.0 / steps)
         if self.aggregation == "absorbing" and trajectory.terminated:
-            weights[-1] += longer - steps
-        return weights
+            return StepWeights(1.0, 1.0 + longer - steps)
+        return StepWeights(1.0, 1.0)
 
 
 def _batch(
     rows: FloatArray,
     row: IntArray,
-    weights: Sequence[Array],
+    pair: IntArray,
+    weight: FloatArray,
     preferences: Sequence[Preference],
 ) -> PairBatch:
-    pair = np.repeat(np.arange(len(weights)), [len(one) for one in weights])
     labels = [preference.label for preference in preferences]
     return PairBatch(
         rows=torch.from_numpy(rows),
         row=torch.from_numpy(row),
         pair=torch.from_numpy(pair),
-        weight=torch.from_numpy(np.concatenate(weights)),
+        weight=torch.from_numpy(weight),
         labels=torch.tensor(labels, dtype=torch.float32),
     )
-
-
-def _chosen(n: int, rng: np.random.Generator | None) -> tuple[IntArray, FloatArray]:
-    """Return the steps of n to look at, and how often each is drawn on average."""
-    if rng is None or n <= MAX_STEPS:
-        return np.arange(n), np.ones(n, dtype=np.float32)
-    # The last one always, as its weight can be that of hundreds ("absorbing").
-    earlier = rng.integers(n - 1, size=MAX_STEPS - 1)
-    share = np.full(MAX_STEPS, (MAX_STEPS - 1) / (n - 1), dtype=np.float32)
-    share[-1] = 1.0
-    return np.append(earlier, n - 1), share
