@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import fit, provenance, speed, throughput
+from benchmarks import fit, overhead, provenance, speed, throughput
 from benchmarks.imitation_rival import ImitationRival
 from benchmarks.rates import Contestant, Measurement, in_turns, read
 
@@ -75,6 +76,37 @@ def test_a_rate_counts_units_over_cpu_time(monkeypatch):
     ticks = iter([100.0, 100.0, 100.5, 102.0])
     monkeypatch.setattr("time.process_time", lambda: next(ticks))
     assert Contestant(lambda: None, 4).rate(seconds=1.0) == 3 * 4 / 2.0
+
+
+def test_a_stopwatch_adds_up_what_a_method_took_and_gives_the_method_back(monkeypatch):
+    class Worker:
+        def work(self, number: int) -> int:
+            if number < 0:
+                raise ValueError(number)
+            return number + 1
+
+    ticks = iter([1.0, 1.5, 7.0, 7.25])
+    monkeypatch.setattr("time.process_time", lambda: next(ticks))
+    plain = Worker.work
+    with overhead.stopwatch([(Worker, "work")]) as total:
+        assert Worker().work(1) == 2
+        with pytest.raises(ValueError, match="-1"):
+            Worker().work(-1)
+    assert total == [0.75]
+    assert Worker.work is plain
+
+
+def test_the_time_of_a_step_is_split_into_parts_that_add_up(tmp_path):
+    assert overhead.main(["--smoke", "--results", str(tmp_path)]) == 0
+    measured = read(tmp_path / overhead.FILE)
+    (group,) = measured.rates
+    (row,) = csv.DictReader((tmp_path / overhead.TABLE).read_text().splitlines())
+    assert row.pop("training") == group == "PPO OPRLMaze-v0"
+    microseconds = {part: float(value) for part, value in row.items()}
+    assert all(value > 0 for value in microseconds.values())
+    (rate,) = measured.rates[group][overhead.OPRL]
+    assert sum(microseconds.values()) == pytest.approx(1e6 / rate, rel=1e-3)
+    assert (tmp_path / overhead.FIGURE).exists()
 
 
 def test_ratios_are_of_one_round():

@@ -1,0 +1,203 @@
+"""What OPRL costs a whole training, and what it is spent on.
+
+    python benchmarks/overhead.py             # a quarter of an hour
+    python benchmarks/overhead.py --smoke     # seconds; the figures mean nothing
+
+PPO and A2C of Stable-Baselines3 with and without OPRL, 8 envs, 50,000 env steps, one
+torch thread, CPU time; both take turns. Settings and envs are those of the ladder
+(settings.py). Writes `results/overhead.json` (env steps a second, for the ratios),
+`results/overhead.csv` and `results/overhead.png` (what the time of a step goes into).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+import torch
+from oprl_gym.callbacks import OPRLCallback
+from oprl_gym.wrappers.shaping import StepScorer
+from stable_baselines3 import A2C, PPO
+
+from benchmarks import provenance
+from benchmarks.envs import make_venv
+from benchmarks.rates import Rates, in_turns, show, write
+from benchmarks.run import shaped
+from benchmarks.settings import ALGOS, ARMS, RUNGS
+from oprl_gym import OPRLLearner
+from oprl_gym.plotting import FAINT, GREEN, INDIGO, ORANGE, new_figure
+from oprl_gym.preferences.recorder import EpisodeRecorder
+
+RESULTS = Path(__file__).resolve().parent / "results"
+FILE, TABLE, FIGURE = "overhead.json", "overhead.csv", "overhead.png"
+PLAIN, OPRL = "plain", "OPRL"
+ENVS = {"OPRLMaze-v0": "OPRLMaze-v0", "CartPole-v1": "CartPole", "DoorKey": "doorkey"}
+STEPS, SMOKE_STEPS = 50_000, 2_048
+ROUNDS = 5
+
+PARTS: dict[str, list[tuple[type, str]]] = {
+    "scoring": [(StepScorer, "score")],
+    "recording": [(EpisodeRecorder, "step"), (EpisodeRecorder, "begin")],
+    "fitting": [(OPRLLearner, "observe"), (OPRLLearner, "update")],
+}
+"""Whose time counts as which part."""
+REST = "handing over, logging"
+COLORS = {PLAIN: FAINT, "scoring": GREEN, "recording": ORANGE, "fitting": INDIGO}
+REST_COLOR = "#C9CCD3"
+
+
+@dataclass
+class Training:
+    """A whole training, anew with each call of :meth:`rate`.
+
+    Attributes:
+        algo: "ppo" or "a2c".
+        rung: Name of a rung.
+        arm: Name of an arm, "plain" or "oprl".
+        steps: Env steps.
+        seconds: CPU seconds of the runs so far, by part.
+    """
+
+    algo: str
+    rung: str
+    arm: str
+    steps: int
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def rate(self, seconds: float) -> float:
+        """Return the env steps a second of one run, however long that takes."""
+        model, callback = self._agent()
+        with ExitStack() as stack:
+            spent = {
+                part: stack.enter_context(stopwatch(methods))
+                for part, methods in PARTS.items()
+            }
+            start = time.process_time()
+            model.learn(self.steps, callback=callback)
+            elapsed = time.process_time() - start
+        self.seconds.setdefault("all", []).append(elapsed)
+        for part, (total,) in spent.items():
+            self.seconds.setdefault(part, []).append(total)
+        return float(self.steps / elapsed)
+
+    def microseconds(self, part: str) -> float:
+        """Return the median CPU time of a part, for each env step, without warm-up."""
+        return 1e6 * statistics.median(self.seconds[part][1:]) / self.steps
+
+    def _agent(self) -> tuple[Any, OPRLCallback | None]:
+        algo, rung = ALGOS[self.algo], RUNGS[self.rung]
+        kind: Any = {"PPO": PPO, "A2C": A2C}[algo.name]
+        venv = shaped(make_venv(rung, algo.n_envs, 0), ARMS[self.arm], rung, 0)
+        model = kind("MlpPolicy", venv, seed=0, device="cpu", **algo.kwargs)
+        return model, OPRLCallback() if self.arm == "oprl" else None
+
+
+@contextmanager
+def stopwatch(methods: Sequence[tuple[type, str]]) -> Iterator[list[float]]:
+    """Add up the CPU seconds spent in some methods; they must not call each other."""
+    total = [0.0]
+
+    def timed(method: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            start = time.process_time()
+            try:
+                return method(*args, **kwargs)
+            finally:
+                total[0] += time.process_time() - start
+
+        return call
+
+    with ExitStack() as stack:
+        for owner, name in methods:
+            replaced = timed(getattr(owner, name))
+            stack.enter_context(mock.patch.object(owner, name, replaced))
+        yield total
+
+
+def measure(
+    algos: Sequence[str], rungs: Mapping[str, str], steps: int, rounds: int
+) -> tuple[Rates, list[dict[str, Any]]]:
+    """Return env steps a second, and a row of microseconds for each combination."""
+    rates: Rates = {}
+    rows = []
+    for name, rung in rungs.items():
+        for algo in algos:
+            group = f"{algo.upper()} {name}"
+            plain, ours = (
+                Training(algo, rung, arm, steps) for arm in ("plain", "oprl")
+            )
+            rates[group] = in_turns({PLAIN: plain, OPRL: ours}, rounds, 0.0)
+            show(group, rates[group])
+            rows.append({"training": group, **split(plain, ours)})
+    return rates, rows
+
+
+def split(plain: Training, ours: Training) -> dict[str, float]:
+    """Return the microseconds of an env step, by what they are spent on."""
+    row = {PLAIN: plain.microseconds("all")}
+    row |= {part: ours.microseconds(part) for part in PARTS}
+    return {**row, REST: max(0.0, ours.microseconds("all") - sum(row.values()))}
+
+
+def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw one bar for each training, the plain agent's share first."""
+    figure, axes = new_figure(size=(7, 0.9 + 0.5 * len(rows)))
+    ax = axes[0, 0]
+    names = [row["training"] for row in rows]
+    left = [0.0] * len(rows)
+    for part in (PLAIN, *PARTS, REST):
+        widths = [row[part] for row in rows]
+        label = "the agent itself" if part == PLAIN else part
+        color = COLORS.get(part, REST_COLOR)
+        ax.barh(names, widths, left=left, height=0.6, color=color, label=label)
+        left = [a + b for a, b in zip(left, widths, strict=True)]
+    for y, (total, row) in enumerate(zip(left, rows, strict=True)):
+        ax.text(total, y, f"  {total / row[PLAIN]:.2f}x", va="center")
+    ax.set_xlim(0, 1.12 * max(left))
+    ax.invert_yaxis()
+    ax.set_xlabel("CPU time of an env step (µs), and the total relative to a plain run")
+    ax.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False)
+    figure.savefig(path, metadata={"Software": None})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--smoke", action="store_true", help="one short run each")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    if options.smoke:
+        rates, rows = measure(("ppo",), {"OPRLMaze-v0": "OPRLMaze-v0"}, SMOKE_STEPS, 1)
+    else:
+        rates, rows = measure(("ppo", "a2c"), ENVS, STEPS, ROUNDS)
+    command = provenance.command(["--smoke"] if options.smoke else [])
+    write(options.results / FILE, "env steps", rates, command)
+    with (options.results / TABLE).open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(
+            {k: v if isinstance(v, str) else f"{v:.1f}" for k, v in row.items()}
+            for row in rows
+        )
+    draw(rows, options.results / FIGURE)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
