@@ -101,12 +101,13 @@ def _headline(groups: Mapping[Key, Group], results: Path) -> Path:
 
 def _ablations(groups: Mapping[Key, Group], algo: str, results: Path) -> list[Path]:
     """Steps to 90 % of every change to the defaults, one panel a rung."""
-    changed = [
-        name for name in SUITES["ablations"].arms if any(k[2] == name for k in groups)
-    ]
+    suite = SUITES["ablations"]
+    changed = [name for name in suite.arms if any(k[2] == name for k in groups)]
     arms = [*HEADLINE, *changed]
     rungs = [
-        rung for rung in RUNGS if any((algo, rung, arm) in groups for arm in changed)
+        rung
+        for rung in suite.rungs
+        if any((algo, rung, arm) in groups for arm in changed)
     ]
     if not rungs:
         return []

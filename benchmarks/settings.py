@@ -200,6 +200,16 @@ SUITES: dict[str, Suite] = {
         20,
     ),
     "ablations": Suite(_ABLATIONS, ("OPRLMaze-v0", "ThreeWalls"), ("ppo", "a2c"), 10),
+    # What a user would try first, and the control for "episode length tells".
+    "step-cost": Suite(
+        ("constant-minus",),
+        (
+            *("TwoWalls", "TwoWallsLong", "Serpentine", "random-2"),
+            *("size12", "16x16", "24x24", "doorkey"),
+        ),
+        ("ppo", "a2c"),
+        10,
+    ),
     "harmless": Suite(("plain", "oprl"), HARMLESS, ("ppo",), 20),
     "smoke": Suite(
         ("plain", "oracle", "oprl", *_RIVALS), ("smoke",), ("ppo", "a2c", "own"), 2
