@@ -58,6 +58,8 @@ NAMES = {
     "tutorial-agent": "tutorial's agent",
     "count": "count bonus",
     "rnd": "RND",
+    "constant-minus": "-0.1 a step, nothing else",
+    "constant-plus": "+0.1 a step, nothing else",
 }
 TITLES = {"ppo": "PPO", "a2c": "A2C", "own": "its own agent"}
 HEADLINE = SUITES["core"].arms
