@@ -147,7 +147,7 @@ class OPRLMazeVectorEnv(
         rewards, terminated, truncated, ended = batch.advance(actions)
         if ended.size and self._same_step:
             infos = self._restart_at_once(ended, terminated)
-        else:
+        else:  # what `_infos` gives; a step of few envs is nothing but calls
             infos = {
                 "is_success": terminated.copy(),
                 "_is_success": everyone.copy(),
