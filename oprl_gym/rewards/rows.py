@@ -43,11 +43,7 @@ class RowTable:
         """Return the (n,) numbers of (n, d) rows, or None once there are too many."""
         if self.overflowed:
             return None
-        places = one_hot_places(rows) if len(rows) >= FEW else None
-        if places is None:
-            numbers = self._each(rows)
-        else:
-            numbers = self._of_one_hot(rows, places)
+        numbers = self._all(rows)
         if len(self) > self.max_rows or self._rows.nbytes > MAX_BYTES:
             self.overflowed = True
             self._numbers.clear()
@@ -72,6 +68,12 @@ class RowTable:
         self._of_place = self._of_place[:0]
         for row in self._rows:
             self._number(row)
+
+    def _all(self, rows: FloatArray) -> IntArray:
+        places = one_hot_places(rows) if len(rows) >= FEW else None
+        if places is None:
+            return self._each(rows)
+        return self._of_one_hot(rows, places)
 
     def _each(self, rows: FloatArray) -> IntArray:
         return np.fromiter(
