@@ -36,7 +36,7 @@ from benchmarks import provenance
 from benchmarks.memory import resident_mib
 from benchmarks.rates import Rates, write
 from oprl_gym import OPRLLearner
-from oprl_gym.plotting import FAINT, GREEN, GRID, INDIGO, ORANGE, new_figure
+from oprl_gym.plotting import GREEN, GRID, INDIGO, INK, ORANGE, new_figure
 from oprl_gym.types import IntArray
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -178,38 +178,38 @@ def write_table(points: Sequence[Point], path: Path) -> None:
 
 
 def draw(points: Sequence[Point], path: Path) -> None:
-    """Draw the three costs over the env steps done."""
+    """Draw the costs and the memory over the env steps done."""
     figure, axes = new_figure(1, 3, size=(10, 3.2))
     steps = [point.env_steps for point in points]
-    panels: tuple[tuple[str, list[tuple[str, str, list[float]]]], ...] = (
-        (
-            "CPU time of an env step (µs)",
-            [
-                ("step, score, record", INDIGO, [p.step_us for p in points]),
-                ("hand episodes over", ORANGE, [p.take_in_us for p in points]),
-            ],
-        ),
-        (
-            "CPU time of a reward-model update (ms)",
-            [("", GREEN, [p.update_ms for p in points])],
-        ),
-        ("memory in use (MiB)", [("", FAINT, [p.mib for p in points])]),
+    of_step, of_update, memory = axes[0]
+    of_step.stackplot(
+        steps,
+        [point.step_us for point in points],
+        [point.take_in_us for point in points],
+        labels=("step, score and record it", "hand finished episodes to the learner"),
+        colors=(INDIGO, ORANGE),
+        alpha=0.85,
     )
-    for ax, (title, lines) in zip(axes[0], panels, strict=True):
-        for label, color, values in lines:
-            ax.plot(steps, values, color=color, label=label, marker="o", markersize=3)
-        _dress(ax, title, max(max(values) for _, _, values in lines))
-    axes[0, 0].legend(frameon=False, loc="upper left", fontsize=9)
-    axes[0, 1].set_xlabel(f"env steps done ({ENVS:,} mazes at once)")
+    of_step.legend(frameon=False, loc="upper left", fontsize=8, reverse=True)
+    line = {"marker": "o", "markersize": 3}
+    of_update.plot(steps, [p.update_ms for p in points], color=GREEN, **line)
+    memory.plot(steps, [p.mib for p in points], color=INK, **line)
+    _dress(of_step, "CPU time of one env step (µs)", steps)
+    _dress(of_update, "CPU time of one reward-model update (ms)", steps)
+    _dress(memory, "memory in use (MiB)", steps)
+    of_update.set_xlabel(f"env steps done, of {ENVS:,} mazes at once")
     figure.savefig(path, metadata={"Software": None})
 
 
-def _dress(ax: Any, title: str, highest: float) -> None:
-    ax.set_title(title, fontsize=10, loc="left")
+def _dress(ax: Any, title: str, steps: Sequence[int]) -> None:
+    """Let a panel say what it shows, on a logarithmic axis and from 0 up."""
+    ax.set_title(title, fontsize=9, loc="left")
     ax.set_xscale("log")
-    ax.set_ylim(0, 1.5 * highest)
+    ax.set_xlim(10**FIRST, 1.1 * steps[-1])
+    ax.set_ylim(0, 1.35 * ax.dataLim.y1)
     ax.grid(axis="y", color=GRID)
     ax.set_axisbelow(True)
+    ax.tick_params(labelsize=8)
     ax.spines[["top", "right"]].set_visible(False)
 
 

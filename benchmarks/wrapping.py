@@ -62,9 +62,8 @@ def mazes(num_envs: int) -> VectorEnv[Any, Any, Any]:
 
 
 def wrapped(num_envs: int) -> Contestant:
-    """Return the mazes scored by a fitted model, with their episodes taken away."""
-    envs = ProcessRewardVectorWrapper(mazes(num_envs))
-    envs.load_reward_state(fitted(envs))
+    """Return scored mazes whose episodes are taken away."""
+    envs = scored_mazes(num_envs)
     steps = vector(envs)
 
     def work() -> None:
@@ -72,6 +71,13 @@ def wrapped(num_envs: int) -> Contestant:
         envs.pop_episodes()
 
     return Contestant(work, steps.units)
+
+
+def scored_mazes(num_envs: int) -> ProcessRewardVectorWrapper:
+    """Return N mazes that are scored by a fitted model."""
+    envs = ProcessRewardVectorWrapper(mazes(num_envs))
+    envs.load_reward_state(fitted(envs))
+    return envs
 
 
 def fitted(envs: VectorEnv[Any, Any, Any]) -> RewardState:
