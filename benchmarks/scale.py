@@ -8,7 +8,8 @@ learner takes in every episode and is updated every 65,536 env steps and at each
 of the figure. CPU time of one thread, kept apart: stepping (with scoring and
 recording), taking episodes in, and updates. Episodes begin at different times, so that
 as many end in every step; the clock starts after that. Points lie evenly on a
-logarithmic axis, the same number in each decade. Writes `results/scale.csv`, with the
+logarithmic axis, the same number in each decade. A single point above its neighbours is
+likely Python's garbage collector, which looks through everything once in a while. Writes `results/scale.csv`, with the
 memory in use, `results/scale.json`, with the rates by decade, and `results/scale.png`.
 """
 
