@@ -8,9 +8,12 @@ learner takes in every episode and is updated every 65,536 env steps and at each
 of the figure. CPU time of one thread, kept apart: stepping (with scoring and
 recording), taking episodes in, and updates. Episodes begin at different times, so that
 as many end in every step; the clock starts after that. Points lie evenly on a
-logarithmic axis, the same number in each decade. A single point above its neighbours is
-likely Python's garbage collector, which looks through everything once in a while. Writes `results/scale.csv`, with the
-memory in use, `results/scale.json`, with the rates by decade, and `results/scale.png`.
+logarithmic axis, the same number in each decade; the cost is the median of three runs,
+the memory that of the first. A single point above its neighbours is likely Python's
+garbage collector, which looks through everything once in a while.
+
+Writes `results/scale.csv`, `results/scale.json`, with the rates by decade, and
+`results/scale.png`.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +49,7 @@ ENVS = 1024
 LIMIT = 60  # steps in an episode
 FIRST, LAST, SMOKE_LAST = 4, 7, 5  # powers of ten, in env steps
 POINTS = 6  # in each decade
+RUNS = 3
 TAKE_IN = 16 * ENVS  # env steps after which episodes are taken in
 UPDATE = 64 * ENVS  # env steps after which the model is updated
 STEPPING, UPDATING = "stepping", "updating"
@@ -133,16 +137,30 @@ class LongRun:
         return self._rng.integers(4, size=ENVS)
 
 
-def measure(last: int) -> list[Point]:
-    """Return the cost along one run of ``10**last`` env steps, printing it."""
-    LongRun(seed=1).go_on(UPDATE)  # what the process does only once is not counted
-    run = LongRun(seed=0)
-    run.go_on(ENVS * (10**FIRST // ENVS))
-    points = []
-    for target in targets(last):
-        points.append(run.go_on(target))
-        print("  ".join(f"{value:>12,.3f}" for value in astuple(points[-1])))
+def measure(last: int, runs: int) -> list[Point]:
+    """Return the cost along runs of ``10**last`` env steps, printing it."""
+    LongRun(seed=runs).go_on(UPDATE)  # what a process does only once is not counted
+    of_runs = [points_of(LongRun(seed), last) for seed in range(runs)]
+    points = [middle(points) for points in zip(*of_runs, strict=True)]
+    for point in points:
+        print("  ".join(f"{value:>12,.3f}" for value in astuple(point)))
     return points
+
+
+def points_of(run: LongRun, last: int) -> list[Point]:
+    """Return the points of one run."""
+    run.go_on(ENVS * (10**FIRST // ENVS))
+    return [run.go_on(target) for target in targets(last)]
+
+
+def middle(points: Sequence[Point]) -> Point:
+    """Return the median costs of several runs; the memory is that of the first."""
+    return replace(
+        points[0],
+        step_us=statistics.median(point.step_us for point in points),
+        take_in_us=statistics.median(point.take_in_us for point in points),
+        update_ms=statistics.median(point.update_ms for point in points),
+    )
 
 
 def targets(last: int) -> list[int]:
@@ -229,7 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    points = measure(SMOKE_LAST if options.smoke else LAST)
+    points = measure(SMOKE_LAST, 1) if options.smoke else measure(LAST, RUNS)
     command = provenance.command(["--smoke"] if options.smoke else [])
     write(options.results / FILE, "env steps, or updates", rates(points), command)
     write_table(points, options.results / TABLE)
