@@ -23,6 +23,10 @@ test-long: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/fit.py $(if $(IMITATION),--imitation "$(IMITATION)")
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/wrapping.py
+	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/speed.py
 
 check: lint types

@@ -71,12 +71,14 @@ class Measurement:
     versions: dict[str, str]
     rates: Rates
 
-    def ratios(self, group: str, ours: str, theirs: str) -> list[float] | None:
-        """Return the ratio of each round; None where a side was not measured."""
-        rounds = self.rates.get(group, {})
-        if ours not in rounds or theirs not in rounds:
+    def rounds(
+        self, group: str, ours: str, theirs: str
+    ) -> list[tuple[float, float]] | None:
+        """Return both rates of each round; None where a side was not measured."""
+        rates = self.rates.get(group, {})
+        if ours not in rates or theirs not in rates:
             return None
-        return [a / b for a, b in zip(rounds[ours], rounds[theirs], strict=True)]
+        return list(zip(rates[ours], rates[theirs], strict=True))
 
 
 def in_turns(

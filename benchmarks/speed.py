@@ -1,4 +1,4 @@
-"""From what `throughput.py` and `fit.py` wrote to `results/speed.md`.
+"""From what the benchmarks of `make bench` wrote to `results/speed.md`.
 
 python benchmarks/speed.py
 """
@@ -8,19 +8,28 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from benchmarks import fit, throughput
+from benchmarks import fit, overhead, scale, startup, throughput, wrapping
 from benchmarks.rates import Measurement, read
 
 RESULTS = Path(__file__).resolve().parent / "results"
 REPORT = "speed.md"
-FILES = (throughput.FILE, fit.FILE)
+FILES = (
+    throughput.FILE,
+    fit.FILE,
+    overhead.FILE,
+    wrapping.FILE,
+    scale.FILE,
+    startup.FILE,
+)
+FIGURES = (overhead.FIGURE, scale.FIGURE, "memory.png")
 Measurements = Mapping[str, Measurement]
 
 MISSED, UNKNOWN, REACHED = "**missed**", "not measured", "reached"
@@ -28,35 +37,93 @@ STATES = (MISSED, UNKNOWN, REACHED)
 """In the order in which they are reported: what speaks against us first."""
 
 
+Direction = Literal["at least", "at most"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is made of the rates of ours and theirs in one round.
+
+    Attributes:
+        of: Makes it.
+        unit: Of what comes out.
+    """
+
+    of: Callable[[float, float], float]
+    unit: str
+
+
+TIMES_AS_FAST = Figure(lambda ours, theirs: ours / theirs, "x")
+TIMES_AS_LONG = Figure(lambda ours, theirs: theirs / ours, "x")
+SECONDS_MORE = Figure(lambda ours, theirs: 1 / ours - 1 / theirs, " s")
+SECONDS = Figure(lambda ours, _: 1 / ours, " s")
+
+
 @dataclass(frozen=True)
 class Goal:
-    """A ratio to reach.
+    """A figure to reach.
 
     Attributes:
         words: What is compared.
-        at_least: The ratio.
+        limit: The figure to reach, or to stay below.
         file: Which measurement tells, like the three that follow.
         group: Group of contestants that took turns.
         ours: Name of ours.
         theirs: Name of the rival.
+        direction: On which side of the limit to be.
+        figure: What is made of both rates.
     """
 
     words: str
-    at_least: float
+    limit: float
     file: str
     group: str
     ours: str
     theirs: str
+    direction: Direction = "at least"
+    figure: Figure = TIMES_AS_FAST
+
+    def reached(self, figure: float) -> bool:
+        """Return whether a figure is on the right side."""
+        if self.direction == "at least":
+            return figure >= self.limit
+        return figure <= self.limit
 
 
-def _vector(num_envs: int, at_least: float) -> Goal:
+def _vector(num_envs: int, limit: float) -> Goal:
     return Goal(
         f"`make_vec` of {num_envs}, NEXT_STEP, against CartPole's `vector_entry_point`",
-        at_least,
+        limit,
         throughput.FILE,
         f"vector {num_envs}",
         f"{throughput.MAZE}, {throughput.NEXT_STEP}",
         throughput.CARTPOLE,
+    )
+
+
+def _flat(words: str, group: str) -> Goal:
+    return Goal(
+        words,
+        1.25,
+        scale.FILE,
+        group,
+        scale.decade_name(scale.LAST - 1),
+        scale.decade_name(scale.FIRST),
+        "at most",
+        TIMES_AS_LONG,
+    )
+
+
+def _overhead(training: str, limit: float) -> Goal:
+    return Goal(
+        f"a whole training, {training}, with OPRL against without",
+        limit,
+        overhead.FILE,
+        training,
+        overhead.OPRL,
+        overhead.PLAIN,
+        "at most",
+        TIMES_AS_LONG,
     )
 
 
@@ -105,49 +172,88 @@ GOALS = (
         fit.DENSE,
         fit.IMITATION,
     ),
+    _overhead("PPO OPRLMaze-v0", 1.05),
+    _overhead("A2C OPRLMaze-v0", 1.10),
+    _overhead("PPO CartPole-v1", 1.10),
+    _overhead("A2C CartPole-v1", 1.20),
+    Goal(
+        "a step of 1024 mazes with the process reward, recorded, against without",
+        1.6,
+        wrapping.FILE,
+        wrapping.group_name(1024),
+        wrapping.WRAPPED,
+        wrapping.BARE,
+        "at most",
+        TIMES_AS_LONG,
+    ),
+    _flat("a step after a million of them against after ten thousand", scale.STEPPING),
+    _flat("an update after a million steps against after 10,000", scale.UPDATING),
+    Goal(
+        "`import oprl_gym` after `import gymnasium`",
+        0.3,
+        startup.FILE,
+        startup.GROUP,
+        startup.LIBRARY,
+        startup.GYMNASIUM,
+        "at most",
+        SECONDS_MORE,
+    ),
+    Goal(
+        "`oprl-gym --help`",
+        0.5,
+        startup.FILE,
+        startup.GROUP,
+        startup.HELP,
+        startup.NOTHING,
+        "at most",
+        SECONDS,
+    ),
 )
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A goal and what was measured: the ratio of each round, if it was.
+    """A goal and what was measured: the figure of each round, if it was.
 
     Attributes:
         goal: The goal.
-        ratios: Ours to theirs.
+        figures: Of the rounds.
     """
 
     goal: Goal
-    ratios: list[float] | None
+    figures: list[float] | None
 
     @property
     def state(self) -> str:
         """Return one of ``STATES``."""
-        if self.ratios is None:
+        if self.figures is None:
             return UNKNOWN
-        return REACHED if self._figure >= self.goal.at_least else MISSED
+        return REACHED if self.goal.reached(self._median) else MISSED
 
     @property
     def words(self) -> str:
-        """Return the median ratio, with the lowest and the highest."""
-        if self.ratios is None:
+        """Return the median, with the lowest and the highest."""
+        if self.figures is None:
             return ""
-        low, high = min(self.ratios), max(self.ratios)
-        return f"{self._figure:.3g}x ({low:.3g} to {high:.3g})"
+        low, high = min(self.figures), max(self.figures)
+        return f"{self._median:.3g}{self.goal.figure.unit} ({low:.3g} to {high:.3g})"
 
     @property
-    def _figure(self) -> float:
-        assert self.ratios is not None
-        return statistics.median(self.ratios)
+    def _median(self) -> float:
+        assert self.figures is not None
+        return statistics.median(self.figures)
 
 
 def verdicts(measurements: Measurements) -> list[Verdict]:
-    """Return every goal with its ratios, those missed first."""
+    """Return every goal with its figures, those missed first."""
     found = []
     for goal in GOALS:
         measured = measurements.get(goal.file)
-        sides = (goal.group, goal.ours, goal.theirs)
-        found.append(Verdict(goal, measured.ratios(*sides) if measured else None))
+        rounds = (
+            measured.rounds(goal.group, goal.ours, goal.theirs) if measured else None
+        )
+        figures = None if rounds is None else [goal.figure.of(*pair) for pair in rounds]
+        found.append(Verdict(goal, figures))
     return sorted(found, key=lambda verdict: STATES.index(verdict.state))
 
 
@@ -159,7 +265,7 @@ def report(measurements: Measurements) -> str:
 def _lines(measurements: Measurements) -> Iterator[str]:
     yield "# Speed"
     yield ""
-    yield "Written by `make bench`. A ratio is the median over rounds (lowest to"
+    yield "Written by `make bench`. A figure is the median over rounds (lowest to"
     yield "highest) in which both sides took turns, one thread, CPU time. Goals missed"
     yield "come first."
     yield ""
@@ -167,6 +273,9 @@ def _lines(measurements: Measurements) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for verdict in verdicts(measurements):
         yield _row(verdict, measurements.get(verdict.goal.file))
+    for figure in FIGURES:
+        yield ""
+        yield f"![{Path(figure).stem}]({figure})"
     for measurement in measurements.values():
         yield ""
         yield from _rates(measurement)
@@ -174,8 +283,9 @@ def _lines(measurements: Measurements) -> Iterator[str]:
 
 def _row(verdict: Verdict, measured: Measurement | None) -> str:
     origin = (f"`{measured.command}`", measured.machine) if measured else ("", "")
-    goal = f"at least {verdict.goal.at_least:g}x"
-    cells = (verdict.state, verdict.goal.words, goal, verdict.words, *origin)
+    goal = verdict.goal
+    wanted = f"{goal.direction} {goal.limit:g}{goal.figure.unit}"
+    cells = (verdict.state, goal.words, wanted, verdict.words, *origin)
     return f"| {' | '.join(cells)} |"
 
 

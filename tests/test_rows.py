@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from oprl_gym.rewards.rows import RowTable
+from oprl_gym.rewards.rows import RowTable, one_hot_places
 
 
 def test_equal_rows_share_a_number():
@@ -40,3 +41,42 @@ def test_long_rows_fill_it_sooner():
             break
     assert table.overflowed
     assert number <= 64  # 4 MiB each
+
+
+def test_one_hot_rows_are_numbered_in_the_order_seen_like_all_others():
+    """The order of rows decides how sums over them round."""
+    rng = np.random.default_rng(0)
+    table, numbers = RowTable(), {}
+    for n in (3, 20, 1, 40, 300):  # few are looked up in another way than many
+        rows = np.eye(50, dtype=np.float32)[rng.integers(50, size=n)]
+        if n == 40:
+            rows[::3] *= 2  # not one-hot any more
+        expected = [numbers.setdefault(row.tobytes(), len(numbers)) for row in rows]
+        assert table.numbers(rows).tolist() == expected
+    again = RowTable()
+    again.numbers(np.eye(50, dtype=np.float32)[::-1])
+    again.load_state(table.state())
+    assert again.numbers(rows).tolist() == expected
+
+
+def test_one_hot_rows_may_be_too_many_as_well():
+    table = RowTable(max_rows=20)
+    rows = np.eye(30, dtype=np.float32)
+    assert table.numbers(rows[:20]).tolist() == list(range(20))
+    assert table.numbers(rows) is None
+    assert table.numbers(rows[:20]) is None
+
+
+@pytest.mark.parametrize(
+    "row", [[0, 0, 0], [1, 1, 0], [0, 2, 0], [0, -1, 0], [1, np.nan, 0], [0.5, 0.5, 0]]
+)
+def test_only_a_single_one_makes_a_row_one_hot(row):
+    rows = np.array([[0, 1, 0], row, [1, 0, 0]], np.float32)
+    assert one_hot_places(rows) is None
+    assert one_hot_places(rows[::2]).tolist() == [1, 0]
+
+
+def test_as_many_ones_as_rows_are_not_enough_for_one_hot_rows():
+    rows = np.array([[1, 1, 0], [0, 0, 0], [0, 0, 1]], np.float32)
+    assert one_hot_places(rows) is None
+    assert one_hot_places(rows[::-1]) is None

@@ -86,9 +86,10 @@ class OPRLMazeVectorEnv(
             self.single_observation_space, self.num_envs
         )
         self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._next_step = self.autoreset_mode is AutoresetMode.NEXT_STEP
         self._same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
         self._everyone = np.ones(self.num_envs, dtype=np.bool_)
-        self._ended = NOBODY
+        self._ended = NOBODY  # who has to be reset before the next step
 
     def reset(
         self,
@@ -137,19 +138,28 @@ class OPRLMazeVectorEnv(
             ResetNeeded: `reset` was never called or, with ``DISABLED``, an env ended.
             ValueError: the actions have another shape, type or range.
         """
-        if self._ended.size and self.autoreset_mode is AutoresetMode.DISABLED:
+        if self._ended.size:
             raise ResetNeeded(
                 f"the episode of env {self._ended[0]} has ended; reset it with "
                 'reset(options={"reset_mask": mask})'
             )
-        outcome = self._batch.advance(actions, self._ended)
-        rewards, terminated, truncated, ended = outcome
+        batch, everyone = self._batch, self._everyone
+        rewards, terminated, truncated, ended = batch.advance(actions)
         if ended.size and self._same_step:
             infos = self._restart_at_once(ended, terminated)
-        else:
-            infos = self._infos(terminated, self._everyone)
-            self._ended = ended
-        return self._batch.observations(), rewards, terminated, truncated, infos
+        else:  # what `_infos` gives; a step of few envs is nothing but calls
+            infos = {
+                "is_success": terminated.copy(),
+                "_is_success": everyone.copy(),
+                "position": batch.positions(),
+                "_position": everyone.copy(),
+            }
+            if ended.size:
+                if self._next_step:
+                    batch.restart_next(ended)
+                else:
+                    self._ended = ended
+        return batch.observations(), rewards, terminated, truncated, infos
 
     def set_heat(self, values: ArrayLike | None) -> None:
         """Choose the (H, W) numbers drawn as colours under every maze; None for none.

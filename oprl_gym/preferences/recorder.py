@@ -85,16 +85,19 @@ class EpisodeRecorder:
         if self._observations is None:
             raise RuntimeError("step recorded before begin")
         if self._actions is None:
-            self._actions = _rows(len(self._observations), actions)
-        if self._row + 2 > len(self._observations) or not len(self._env_rewards):
+            capacity = len(self._observations)
+            self._actions = _rows(capacity, actions)
+            self._env_rewards = np.zeros((capacity, self.num_envs))
+            self._process_rewards = np.zeros((capacity, self.num_envs))
+        if self._row + 2 > len(self._observations):
             self._make_room()
         row = self._row
         self._actions[row] = actions
         self._env_rewards[row] = env_rewards
         self._process_rewards[row] = process_rewards
-        for env in np.flatnonzero(terminated | truncated):
-            self._finish(int(env), next_observations[env], bool(terminated[env]))
         self._observations[row + 1] = next_observations
+        for env in np.flatnonzero(terminated | truncated).tolist():
+            self._finish(env, bool(terminated[env]))
         self._row = row + 1
 
     def pop(self) -> list[Trajectory]:
@@ -140,11 +143,11 @@ class EpisodeRecorder:
         self._start = running["start"].copy()
         self._row = steps
 
-    def _finish(self, env: int, terminal_observation: Array, terminated: bool) -> None:
+    def _finish(self, env: int, terminated: bool) -> None:
         assert self._observations is not None
         assert self._actions is not None
-        steps = slice(self._start[env], self._row + 1)
-        before = self._observations[steps, env]
+        first, last = int(self._start[env]), self._row
+        steps = slice(first, last + 1)
         if len(self._finished) == self._finished.maxlen and not self._warned:
             self._warned = True
             warnings.warn(
@@ -155,7 +158,7 @@ class EpisodeRecorder:
             )
         self._finished.append(
             Trajectory(
-                observations=np.concatenate([before, terminal_observation[None]]),
+                observations=self._observations[first : last + 2, env].copy(),
                 actions=self._actions[steps, env].copy(),
                 env_rewards=self._env_rewards[steps, env].copy(),
                 process_rewards=self._process_rewards[steps, env].copy(),
@@ -168,21 +171,27 @@ class EpisodeRecorder:
         assert self._observations is not None
         assert self._actions is not None
         first = int(self._start.min())
-        used = self._row + 1 - first
-        capacity = len(self._observations)
-        if used > capacity // 2:
-            capacity *= 2
         keep = slice(first, self._row + 1)
-        self._observations = _moved(self._observations, keep, capacity)
-        self._actions = _moved(self._actions, keep, capacity)
-        self._env_rewards = _moved(self._env_rewards, keep, capacity)
-        self._process_rewards = _moved(self._process_rewards, keep, capacity)
+        # At least half of all rows are dropped if the buffers are not to grow.
+        grow = 2 * (self._row + 1 - first) > len(self._observations)
+        self._observations = _shifted(self._observations, keep, grow)
+        self._actions = _shifted(self._actions, keep, grow)
+        self._env_rewards = _shifted(self._env_rewards, keep, grow)
+        self._process_rewards = _shifted(self._process_rewards, keep, grow)
         self._row -= first
         self._start -= first
 
 
 def _rows(capacity: int, like: Array) -> Array:
     return np.zeros((capacity, *like.shape), dtype=like.dtype)
+
+
+def _shifted(buffer: Array, keep: slice, grow: bool) -> Array:
+    """Return a buffer that begins with the rows kept, in its own memory if it can."""
+    if grow:
+        return _moved(buffer, keep, 2 * len(buffer))
+    buffer[: keep.stop - keep.start] = buffer[keep]
+    return buffer
 
 
 def _moved(buffer: Array, keep: slice, capacity: int) -> Array:

@@ -10,6 +10,8 @@ from oprl_gym.types import FloatArray, IntArray
 
 MAX_ROWS = 4096
 MAX_BYTES = 2**26
+FEW = 24
+"""Rows that are looked at one by one sooner than all together."""
 
 
 class RowTable:
@@ -30,6 +32,8 @@ class RowTable:
         self.overflowed = False
         self._numbers: dict[bytes, int] = {}
         self._rows: FloatArray = np.zeros((0, 0), dtype=np.float32)
+        # (d,) the number of the row whose 1 is there, -1 where it was never seen.
+        self._of_place: IntArray = np.zeros(0, dtype=np.intp)
 
     def __len__(self) -> int:
         """Return how many distinct rows are known."""
@@ -39,13 +43,12 @@ class RowTable:
         """Return the (n,) numbers of (n, d) rows, or None once there are too many."""
         if self.overflowed:
             return None
-        numbers = np.fromiter(
-            (self._number(row) for row in rows), dtype=np.int64, count=len(rows)
-        )
+        numbers = self._all(rows)
         if len(self) > self.max_rows or self._rows.nbytes > MAX_BYTES:
             self.overflowed = True
             self._numbers.clear()
             self._rows = self._rows[:0]
+            self._of_place = self._of_place[:0]
             return None
         return numbers
 
@@ -62,8 +65,31 @@ class RowTable:
         self.overflowed = state["overflowed"]
         self._numbers = {}
         self._rows = state["rows"]
+        self._of_place = self._of_place[:0]
         for row in self._rows:
             self._number(row)
+
+    def _all(self, rows: FloatArray) -> IntArray:
+        places = one_hot_places(rows) if len(rows) >= FEW else None
+        if places is None:
+            return self._each(rows)
+        return self._of_one_hot(rows, places)
+
+    def _each(self, rows: FloatArray) -> IntArray:
+        return np.fromiter(
+            (self._number(row) for row in rows), dtype=np.int64, count=len(rows)
+        )
+
+    def _of_one_hot(self, rows: FloatArray, places: IntArray) -> IntArray:
+        """Return the same numbers, of which those known cost a look at the place."""
+        if not self._of_place.size:
+            self._of_place = np.full(rows.shape[1], -1)
+        numbers = self._of_place[places]
+        new = np.flatnonzero(numbers < 0)
+        if new.size:
+            numbers[new] = self._each(rows[new])
+            self._of_place[places[new]] = numbers[new]
+        return numbers
 
     def _number(self, row: FloatArray) -> int:
         new = len(self)
@@ -79,3 +105,30 @@ def _grown(rows: FloatArray, width: int) -> FloatArray:
     grown = np.zeros((max(64, 2 * len(rows)), width), dtype=np.float32)
     grown[: len(rows)] = rows.reshape(len(rows), width)
     return grown
+
+
+def one_hot_places(rows: FloatArray) -> IntArray | None:
+    """Return where each row has its 1.
+
+    Args:
+        rows: (n, d) numbers.
+
+    Returns:
+        (n,) column numbers, or None if any row is not one-hot.
+
+    Example:
+        >>> one_hot_places(np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]))
+        array([2, 0])
+        >>> one_hot_places(np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 1.0]]))
+    """
+    n, width = rows.shape
+    flat = rows.ravel()
+    not_zero = flat != 0
+    if np.count_nonzero(not_zero) != n:
+        return None
+    places = not_zero.nonzero()[0]
+    # As many as rows, each in a row of its own, and each a 1.
+    if (flat[places] != 1).any():
+        return None
+    places -= np.arange(0, n * width, width)
+    return places if ((places >= 0) & (places < width)).all() else None

@@ -1,0 +1,110 @@
+"""What the process reward adds to a step of many mazes: scored, mixed and recorded.
+
+    python benchmarks/wrapping.py               # a minute
+    python benchmarks/wrapping.py --smoke       # seconds; the figures mean nothing
+
+Random actions, drawn beforehand; CPU time of one thread. `bare` steps the batched
+mazes; `wrapped` does so through `ProcessRewardVectorWrapper` with a fitted model, and
+takes the recorded episodes away every 64 steps, as a learner would. Their steps take
+turns. Writes `results/wrapping.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+import gymnasium as gym
+import torch
+from gymnasium.vector import VectorEnv
+from oprl_gym.wrappers import ProcessRewardVectorWrapper
+
+from benchmarks import provenance
+from benchmarks.rates import REPEATS, Contestant, Rates, in_turns, show, write
+from benchmarks.throughput import MAZE, vector
+from oprl_gym import OPRLLearner
+from oprl_gym.rewards import RewardState
+
+RESULTS = Path(__file__).resolve().parent / "results"
+FILE = "wrapping.json"
+SIZES = (8, 64, 1024)
+SMOKE_SIZES = (8, 1024)
+SECONDS = 0.5  # of each contestant in a round
+BARE, WRAPPED = "bare", "wrapped"
+
+
+def measure(sizes: Sequence[int], repeats: int, seconds: float) -> Rates:
+    """Return the rates with and without the wrapper, printing them on the way."""
+    rates: Rates = {}
+    for num_envs in sizes:
+        group = group_name(num_envs)
+        contestants = {BARE: vector(mazes(num_envs)), WRAPPED: wrapped(num_envs)}
+        rates[group] = in_turns(contestants, repeats, seconds)
+        show(group, rates[group])
+    return rates
+
+
+def group_name(num_envs: int) -> str:
+    """Return what the contestants of N envs are kept under."""
+    return f"vector {num_envs}"
+
+
+def mazes(num_envs: int) -> VectorEnv[Any, Any, Any]:
+    """Return N mazes that move as one batch."""
+    return gym.make_vec(MAZE, num_envs)
+
+
+def wrapped(num_envs: int) -> Contestant:
+    """Return scored mazes whose episodes are taken away."""
+    envs = scored_mazes(num_envs)
+    steps = vector(envs)
+
+    def work() -> None:
+        steps.work()
+        envs.pop_episodes()
+
+    return Contestant(work, steps.units)
+
+
+def scored_mazes(num_envs: int) -> ProcessRewardVectorWrapper:
+    """Return N mazes that are scored by a fitted model."""
+    envs = ProcessRewardVectorWrapper(mazes(num_envs))
+    envs.load_reward_state(fitted(envs))
+    return envs
+
+
+def fitted(envs: VectorEnv[Any, Any, Any]) -> RewardState:
+    """Return a model that scores as a fitted one does: what it says does not matter."""
+    learner = OPRLLearner(
+        envs.single_observation_space, envs.single_action_space, seed=0
+    )
+    return replace(learner.reward_state(), fitted=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--smoke", action="store_true", help="hardly any steps")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    if options.smoke:
+        rates = measure(SMOKE_SIZES, repeats=1, seconds=0.0)
+    else:
+        rates = measure(SIZES, REPEATS, SECONDS)
+    command = provenance.command(["--smoke"] if options.smoke else [])
+    write(options.results / FILE, "env steps", rates, command)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
