@@ -1,0 +1,148 @@
+"""RLlib's episode chunks: as steps to be scored, and put together to whole episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from oprl_gym.wrappers.checks import first_not_finite
+from oprl_gym.wrappers.shaping import VectorStep
+from ray.rllib.env.single_agent_episode import SingleAgentEpisode
+
+from oprl_gym.rewards.encoding import array_shape, batch_to_array
+from oprl_gym.types import Array, EnvError, FloatArray, Trajectory
+
+
+@dataclass(frozen=True)
+class StepSpaces:
+    """The spaces that an env's steps lie in.
+
+    Attributes:
+        observation: Space of one env's observation.
+        action: Space of one env's action.
+    """
+
+    observation: spaces.Space[Any]
+    action: spaces.Space[Any]
+
+
+def chunk_arrays(
+    chunk: SingleAgentEpisode, of: StepSpaces
+) -> tuple[Array, Array, FloatArray]:
+    """Return (T+1, ...) observations, (T, ...) actions and (T,) float64 rewards.
+
+    Args:
+        chunk: T >= 1 steps of an episode; what lies before it (its "lookback buffer")
+            is left out.
+        of: The env's spaces.
+
+    Raises:
+        EnvError: Observations have another shape than the env's space says, or one of
+            them or of the rewards is NaN or infinite.
+    """
+    steps = len(chunk)
+    observations = batch_to_array(of.observation, chunk.get_observations(), steps + 1)
+    actions = batch_to_array(of.action, chunk.get_actions(), steps)
+    rewards = np.asarray(chunk.get_rewards(), dtype=np.float64)
+    shape = array_shape(of.observation)
+    if observations.shape[1:] != shape:
+        raise EnvError(
+            f"an episode holds observations of shape {observations.shape[1:]}, but the "
+            f"env's observation_space says {shape}: an env-to-module connector seems "
+            "to rewrite them; let a wrapper of the env do so (gymnasium.wrappers)"
+        )
+    for what, values in (("observation", observations), ("reward", rewards)):
+        row = first_not_finite(values)
+        if row is not None:
+            raise EnvError(
+                f"the env gave a NaN or infinite {what} at step "
+                f"{chunk.t_started + row} of an episode"
+            )
+    return observations, actions, rewards
+
+
+def steps_of(
+    observations: Array,
+    actions: Array,
+    env_rewards: FloatArray,
+    terminated: bool,
+    truncated: bool,
+) -> VectorStep:
+    """Return T successive steps of one env as one step of T envs.
+
+    Args:
+        observations: (T+1, ...) observations.
+        actions: (T, ...) actions.
+        env_rewards: (T,) what the env paid.
+        terminated: Whether the env ended the episode with the last of these steps.
+        truncated: Whether the episode was cut off after it.
+    """
+    steps = len(actions)
+    last = np.arange(steps) == steps - 1
+    return VectorStep(
+        observations=observations[:-1],
+        actions=actions,
+        env_rewards=env_rewards,
+        reached=observations[1:],
+        terminated=last & terminated,
+        truncated=last & truncated,
+        active=np.ones(steps, dtype=np.bool_),
+    )
+
+
+class EpisodeAssembler:
+    """Puts the chunks of one env runner together to whole episodes.
+
+    A runner returns what there is of an episode whenever it has collected enough
+    steps, and goes on with it in its next sample.
+
+    Args:
+        of: The env's spaces.
+    """
+
+    def __init__(self, of: StepSpaces) -> None:
+        self._spaces = of
+        self._begun: dict[str, list[SingleAgentEpisode]] = {}
+
+    def add(self, samples: Sequence[SingleAgentEpisode]) -> list[Trajectory]:
+        """Take in one sample of the runner; returns the episodes it completed.
+
+        An episode of which something is missing is left out: one that was broken off
+        by an env's failure, or that had begun before this assembler was there.
+        """
+        begun, self._begun = self._begun, {}
+        finished = []
+        for chunk in samples:
+            chunks = [*begun.get(chunk.id_, []), *([chunk] if len(chunk) else [])]
+            if not _complete(chunks):
+                continue
+            if chunk.is_done:
+                finished.append(self._trajectory(chunks))
+            else:  # forgotten if the runner's next sample does not go on with it
+                self._begun[chunk.id_] = chunks
+        return finished
+
+    def _trajectory(self, chunks: list[SingleAgentEpisode]) -> Trajectory:
+        parts = [chunk_arrays(chunk, self._spaces) for chunk in chunks]
+        before = [observations[:-1] for observations, _, _ in parts]
+        env_rewards = np.concatenate([rewards for _, _, rewards in parts])
+        return Trajectory(
+            observations=np.concatenate([*before, parts[-1][0][-1:]]),
+            actions=np.concatenate([actions for _, actions, _ in parts]),
+            env_rewards=env_rewards,
+            process_rewards=np.zeros(len(env_rewards)),  # filled in by who can score
+            terminated=bool(chunks[-1].is_terminated),
+        )
+
+
+def _complete(chunks: Sequence[SingleAgentEpisode]) -> bool:
+    """Return whether chunks follow one another from an episode's first step."""
+    steps = 0
+    for chunk in chunks:
+        if chunk.t_started != steps:
+            return False
+        steps += len(chunk)
+    return steps > 0
