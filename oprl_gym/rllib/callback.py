@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,7 +23,7 @@ from oprl_gym.rllib.episodes import EpisodeAssembler, StepSpaces
 from oprl_gym.rllib.trainer import RewardTrainer, Settings
 
 
-class OPRLRLlibCallback(RLlibCallback):  # type: ignore[misc] # Ray may be absent
+class OPRLRLlibCallback(RLlibCallback):
     """Starts the reward trainer, and feeds it from the env runners.
 
     RLlib makes one of these for the algorithm and one for each env runner. That of the
@@ -35,9 +36,9 @@ class OPRLRLlibCallback(RLlibCallback):  # type: ignore[misc] # Ray may be absen
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._settings = settings
-        self._trainer: Any = None  # None: no training is fed from here
-        self._spaces: StepSpaces | None = None
-        self._assembler: EpisodeAssembler | None = None
+        self._trainer: Any = None
+        self._tie: Callable[[EnvRunner], None] | None = None  # of the algorithm's own
+        self._assembler: EpisodeAssembler | None = None  # of an env runner's
 
     def on_algorithm_init(self, *, algorithm: Algorithm, **kwargs: Any) -> None:
         """Start the trainer and tie runners, learners and checkpoints to it."""
@@ -47,8 +48,9 @@ class OPRLRLlibCallback(RLlibCallback):  # type: ignore[misc] # Ray may be absen
         of = StepSpaces(*algorithm.spaces[INPUT_ENV_SINGLE_SPACES])
         # Raised here, an error is the user's to read; in an actor Ray would wrap it.
         StepEncoder(of.observation, of.action, settings.config.reward_input)
-        self.connect(_start(of, settings, config.seed), of)
-        self._connect(algorithm.env_runner_group)
+        self._trainer = _start(of, settings, config.seed)
+        self._tie = partial(_connect, trainer=self._trainer, of=of)
+        algorithm.env_runner_group.foreach_env_runner(self._tie)
         algorithm.learner_group.foreach_learner(
             partial(connector.install, trainer=self._trainer, of=of, shaping=shaping)
         )
@@ -64,17 +66,15 @@ class OPRLRLlibCallback(RLlibCallback):  # type: ignore[misc] # Ray may be absen
     ) -> None:
         """Tie env runners that were lost and made anew to the trainer."""
         if not is_evaluation:
-            self._connect(
-                env_runner_group,
-                local_env_runner=False,
-                remote_worker_ids=env_runner_indices,
+            env_runner_group.foreach_env_runner(
+                self._tie, local_env_runner=False, remote_worker_ids=env_runner_indices
             )
 
     def on_sample_end(
         self, *, env_runner: EnvRunner, samples: list[SingleAgentEpisode], **kwargs: Any
     ) -> None:
-        """Hand the trainer what an env runner has collected, and wait until it has it."""
-        if self._assembler is None:  # evaluation
+        """Hand the trainer what an env runner has collected; returns once it has it."""
+        if self._assembler is None:  # a runner for evaluation
             return
         episodes = pack_trajectories(self._assembler.add(samples))
         steps = sum(len(chunk) for chunk in samples)
@@ -85,21 +85,16 @@ class OPRLRLlibCallback(RLlibCallback):  # type: ignore[misc] # Ray may be absen
         """Log what the trainer did as ``result["oprl"]``."""
         result["oprl"] = ray.get(self._trainer.report.remote())
 
-    def connect(self, trainer: Any, of: StepSpaces) -> None:
-        """Feed this trainer from now on."""
+    def feed(self, trainer: Any, of: StepSpaces) -> None:
+        """From now on hand the trainer what this env runner collects."""
         self._trainer = trainer
-        self._spaces = of
         self._assembler = EpisodeAssembler(of)
 
-    def _connect(self, group: EnvRunnerGroup, **which: Any) -> None:
-        tie = partial(_connect_runner, trainer=self._trainer, of=self._spaces)
-        group.foreach_env_runner(tie, **which)
 
-
-def _connect_runner(env_runner: EnvRunner, trainer: Any, of: StepSpaces) -> None:
+def _connect(env_runner: EnvRunner, trainer: Any, of: StepSpaces) -> None:
     for callback in env_runner._callbacks:
         if isinstance(callback, OPRLRLlibCallback):
-            callback.connect(trainer, of)
+            callback.feed(trainer, of)
 
 
 def _start(of: StepSpaces, settings: Settings, seed: int | None) -> Any:

@@ -18,7 +18,7 @@ NAME = "oprl"
 FILE = "oprl.safetensors"
 
 
-class TrainerCheckpoint(Checkpointable):  # type: ignore[misc] # Ray may be absent
+class TrainerCheckpoint(Checkpointable):
     """Saves a reward trainer beside the other parts of an algorithm.
 
     Args:

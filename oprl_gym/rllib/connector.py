@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import ray
-from oprl_gym.wrappers.mixing import SCORED_AT_ONCE
-from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep, concatenated
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 from ray.rllib.core.learner.learner import Learner
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
@@ -18,9 +16,11 @@ from ray.rllib.env.utils.infinite_lookback_buffer import InfiniteLookbackBuffer
 
 from oprl_gym.rllib.episodes import StepSpaces, chunk_arrays, steps_of
 from oprl_gym.types import FloatArray
+from oprl_gym.wrappers.mixing import SCORED_AT_ONCE
+from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep, concatenated
 
 
-class ProcessRewardConnector(ConnectorV2):  # type: ignore[misc] # Ray may be absent
+class ProcessRewardConnector(ConnectorV2):
     """Adds the process reward to the episodes a learner is about to learn from.
 
     It asks the trainer for its newest weights, which lets that fit them first if it is
@@ -74,7 +74,9 @@ class ProcessRewardConnector(ConnectorV2):  # type: ignore[misc] # Ray may be ab
         total = len(together.env_rewards)
         scores = np.concatenate(
             [
-                self._scorer.score(_part(together, slice(start, start + SCORED_AT_ONCE)))
+                self._scorer.score(
+                    _part(together, slice(start, start + SCORED_AT_ONCE))
+                )
                 for start in range(0, max(total, 1), SCORED_AT_ONCE)
             ]
         )
@@ -83,9 +85,7 @@ class ProcessRewardConnector(ConnectorV2):  # type: ignore[misc] # Ray may be ab
         return np.split(mixed, ends[:-1])
 
 
-def install(
-    learner: Learner, trainer: Any, of: StepSpaces, shaping: Shaping
-) -> None:
+def install(learner: Learner, trainer: Any, of: StepSpaces, shaping: Shaping) -> None:
     """Put the process reward first in a learner's pipeline.
 
     First, as others change the episodes: PPO's own adds a step that never was.

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from oprl_gym.wrappers.checks import first_not_finite
-from oprl_gym.wrappers.shaping import VectorStep
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 from oprl_gym.rewards.encoding import array_shape, batch_to_array
 from oprl_gym.types import Array, EnvError, FloatArray, Trajectory
+from oprl_gym.wrappers.checks import first_not_finite
+from oprl_gym.wrappers.shaping import VectorStep
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from oprl_gym.wrappers.shaping import Shaping, StepScorer
 
 from oprl_gym.config import OPRLConfig
 from oprl_gym.learning.learner import OPRLLearner
@@ -15,6 +14,7 @@ from oprl_gym.preferences.snapshot import pack_trajectories, unpack_trajectories
 from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.rllib.episodes import StepSpaces, steps_of
 from oprl_gym.types import Teacher, Trajectory, UpdateReport
+from oprl_gym.wrappers.shaping import Shaping, StepScorer
 
 
 @dataclass(frozen=True)
