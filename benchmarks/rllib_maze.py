@@ -50,7 +50,11 @@ def ppo(env_id: str, seed: int, num_env_runners: int = 2) -> PPOConfig:
         }
     )
     # Evaluated as it acts in training, by chance: one greedy episode is like another.
-    config.evaluation(evaluation_duration=100, evaluation_config={"explore": True})
+    config.evaluation(
+        evaluation_num_env_runners=1,
+        evaluation_duration=100,
+        evaluation_config={"explore": True},
+    )
     return config.debugging(seed=seed, log_level="ERROR")
 
 

@@ -8,8 +8,10 @@ from functools import partial
 from typing import Any
 
 import ray
+from gymnasium import spaces
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.callbacks.callbacks import RLlibCallback
+from ray.rllib.connectors.env_to_module import FlattenObservations
 from ray.rllib.env import INPUT_ENV_SINGLE_SPACES
 from ray.rllib.env.env_runner import EnvRunner
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
@@ -45,7 +47,7 @@ class OPRLRLlibCallback(RLlibCallback):
         config = algorithm.config
         shaping = replace(self._settings.shaping, gamma=config.gamma)
         settings = replace(self._settings, shaping=shaping)
-        of = StepSpaces(*algorithm.spaces[INPUT_ENV_SINGLE_SPACES])
+        of = _step_spaces(algorithm)
         # Raised here, an error is the user's to read; in an actor Ray would wrap it.
         StepEncoder(of.observation, of.action, settings.config.reward_input)
         self._trainer = _start(of, settings, config.seed)
@@ -95,6 +97,17 @@ def _connect(env_runner: EnvRunner, trainer: Any, of: StepSpaces) -> None:
     for callback in env_runner._callbacks:
         if isinstance(callback, OPRLRLlibCallback):
             callback.feed(trainer, of)
+
+
+def _step_spaces(algorithm: Algorithm) -> StepSpaces:
+    """Return the spaces that the steps of episodes lie in."""
+    observation_space, action_space = algorithm.spaces[INPUT_ENV_SINGLE_SPACES]
+    pipeline = algorithm.config.build_env_to_module_connector(spaces=algorithm.spaces)
+    # RLlib's networks read no Dict, Tuple or Discrete; this is how they get vectors,
+    # and it writes them into the episodes.
+    if pipeline[FlattenObservations]:
+        observation_space = spaces.flatten_space(observation_space)
+    return StepSpaces(observation_space, action_space)
 
 
 def _start(of: StepSpaces, settings: Settings, seed: int | None) -> Any:
