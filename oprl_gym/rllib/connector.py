@@ -14,7 +14,7 @@ from ray.rllib.core.learner.learner import Learner
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from ray.rllib.env.utils.infinite_lookback_buffer import InfiniteLookbackBuffer
 
-from oprl_gym.rllib.episodes import StepSpaces, chunk_arrays, steps_of
+from oprl_gym.rllib.episodes import StepSpaces, as_steps, read_chunk
 from oprl_gym.types import FloatArray
 from oprl_gym.wrappers.mixing import SCORED_AT_ONCE
 from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep, concatenated
@@ -93,10 +93,9 @@ def install(learner: Learner, trainer: Any, of: StepSpaces, shaping: Shaping) ->
     learner._learner_connector.prepend(ProcessRewardConnector(trainer, of, shaping))
 
 
-def _steps(chunk: SingleAgentEpisode, of: StepSpaces) -> VectorStep:
-    return steps_of(
-        *chunk_arrays(chunk, of), bool(chunk.is_terminated), bool(chunk.is_truncated)
-    )
+def _steps(episode: SingleAgentEpisode, of: StepSpaces) -> VectorStep:
+    ends = bool(episode.is_terminated), bool(episode.is_truncated)
+    return as_steps(read_chunk(episode, of), *ends)
 
 
 def _part(steps: VectorStep, rows: slice) -> VectorStep:

@@ -29,14 +29,35 @@ class StepSpaces:
     action: spaces.Space[Any]
 
 
-def chunk_arrays(
-    chunk: SingleAgentEpisode, of: StepSpaces
-) -> tuple[Array, Array, FloatArray]:
-    """Return (T+1, ...) observations, (T, ...) actions and (T,) float64 rewards.
+@dataclass(frozen=True)
+class Chunk:
+    """T >= 0 successive steps of an episode.
+
+    Attributes:
+        first: Number of its first step within the episode.
+        observations: (T+1, ...) observations.
+        actions: (T, ...) actions.
+        env_rewards: (T,) float64, what the env paid.
+    """
+
+    first: int
+    observations: Array  # (T+1, ...)
+    actions: Array  # (T, ...)
+    env_rewards: FloatArray  # (T,)
+
+    def __len__(self) -> int:
+        """Return the number of steps T."""
+        return len(self.actions)
+
+
+def read_chunk(chunk: SingleAgentEpisode, of: StepSpaces) -> Chunk:
+    """Return copies of what RLlib's chunk of an episode holds.
+
+    Copies, as a learner in the same process adds a step to what a runner returned.
 
     Args:
-        chunk: T >= 1 steps of an episode; what lies before it (its "lookback buffer")
-            is left out.
+        chunk: T steps of an episode; what lies before it (its "lookback buffer") is
+            left out.
         of: The env's spaces.
 
     Raises:
@@ -61,32 +82,24 @@ def chunk_arrays(
                 f"the env gave a NaN or infinite {what} at step "
                 f"{chunk.t_started + row} of an episode"
             )
-    return observations, actions, rewards
+    return Chunk(chunk.t_started, observations.copy(), actions.copy(), rewards.copy())
 
 
-def steps_of(
-    observations: Array,
-    actions: Array,
-    env_rewards: FloatArray,
-    terminated: bool,
-    truncated: bool,
-) -> VectorStep:
+def as_steps(chunk: Chunk, terminated: bool, truncated: bool) -> VectorStep:
     """Return T successive steps of one env as one step of T envs.
 
     Args:
-        observations: (T+1, ...) observations.
-        actions: (T, ...) actions.
-        env_rewards: (T,) what the env paid.
-        terminated: Whether the env ended the episode with the last of these steps.
+        chunk: The steps.
+        terminated: Whether the env ended the episode with the last of them.
         truncated: Whether the episode was cut off after it.
     """
-    steps = len(actions)
+    steps = len(chunk)
     last = np.arange(steps) == steps - 1
     return VectorStep(
-        observations=observations[:-1],
-        actions=actions,
-        env_rewards=env_rewards,
-        reached=observations[1:],
+        observations=chunk.observations[:-1],
+        actions=chunk.actions,
+        env_rewards=chunk.env_rewards,
+        reached=chunk.observations[1:],
         terminated=last & terminated,
         truncated=last & truncated,
         active=np.ones(steps, dtype=np.bool_),
@@ -105,7 +118,7 @@ class EpisodeAssembler:
 
     def __init__(self, of: StepSpaces) -> None:
         self._spaces = of
-        self._begun: dict[str, list[SingleAgentEpisode]] = {}
+        self._begun: dict[str, list[Chunk]] = {}
 
     def add(self, samples: Sequence[SingleAgentEpisode]) -> list[Trajectory]:
         """Take in one sample of the runner; returns the episodes it completed.
@@ -115,34 +128,31 @@ class EpisodeAssembler:
         """
         begun, self._begun = self._begun, {}
         finished = []
-        for chunk in samples:
-            chunks = [*begun.get(chunk.id_, []), *([chunk] if len(chunk) else [])]
+        for sample in samples:
+            chunks = [*begun.get(sample.id_, []), read_chunk(sample, self._spaces)]
             if not _complete(chunks):
                 continue
-            if chunk.is_done:
-                finished.append(self._trajectory(chunks))
+            if sample.is_done:
+                finished.append(_trajectory(chunks, bool(sample.is_terminated)))
             else:  # forgotten if the runner's next sample does not go on with it
-                self._begun[chunk.id_] = chunks
+                self._begun[sample.id_] = chunks
         return finished
 
-    def _trajectory(self, chunks: list[SingleAgentEpisode]) -> Trajectory:
-        parts = [chunk_arrays(chunk, self._spaces) for chunk in chunks]
-        before = [observations[:-1] for observations, _, _ in parts]
-        env_rewards = np.concatenate([rewards for _, _, rewards in parts])
-        return Trajectory(
-            observations=np.concatenate([*before, parts[-1][0][-1:]]),
-            actions=np.concatenate([actions for _, actions, _ in parts]),
-            env_rewards=env_rewards,
-            process_rewards=np.zeros(len(env_rewards)),  # filled in by who can score
-            terminated=bool(chunks[-1].is_terminated),
-        )
 
-
-def _complete(chunks: Sequence[SingleAgentEpisode]) -> bool:
+def _complete(chunks: Sequence[Chunk]) -> bool:
     """Return whether chunks follow one another from an episode's first step."""
-    steps = 0
-    for chunk in chunks:
-        if chunk.t_started != steps:
-            return False
-        steps += len(chunk)
-    return steps > 0
+    lengths = [len(chunk) for chunk in chunks]
+    first = np.cumsum([0, *lengths[:-1]])
+    return [chunk.first for chunk in chunks] == first.tolist()
+
+
+def _trajectory(chunks: Sequence[Chunk], terminated: bool) -> Trajectory:
+    before = [chunk.observations[:-1] for chunk in chunks]
+    env_rewards = np.concatenate([chunk.env_rewards for chunk in chunks])
+    return Trajectory(
+        observations=np.concatenate([*before, chunks[-1].observations[-1:]]),
+        actions=np.concatenate([chunk.actions for chunk in chunks]),
+        env_rewards=env_rewards,
+        process_rewards=np.zeros(len(env_rewards)),  # filled in by who can score
+        terminated=terminated,
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.algorithms.ppo import PPOConfig
+from ray.rllib.env.multi_agent_env import MultiAgentEnv
 from ray.rllib.utils import force_list
 
 from oprl_gym.config import DEFAULT_MODE, DEFAULT_SCALE, OPRLConfig
@@ -99,10 +100,14 @@ def _check(config: Any) -> None:
             f"with_oprl needs RLlib's new API stack, but {stack}; set both to True by "
             "config.api_stack(...)"
         )
-    if config.is_multi_agent:
+    env_is_multi_agent = isinstance(config.env, type) and issubclass(
+        config.env, MultiAgentEnv
+    )
+    if config.is_multi_agent or env_is_multi_agent:
         raise ValueError(
             f"with_oprl works with a single agent, but the config has the policies "
-            f"{sorted(config.policies)}; leave out config.multi_agent(...)"
+            f"{sorted(config.policies)} and the env {config.env}; leave out "
+            "config.multi_agent(...) and take an env of one agent"
         )
     if any(_is_ours(callback) for callback in force_list(config.callbacks_class)):
         raise ValueError(

@@ -12,7 +12,7 @@ from oprl_gym.learning.learner import OPRLLearner
 from oprl_gym.learning.schedule import rounds_due
 from oprl_gym.preferences.snapshot import pack_trajectories, unpack_trajectories
 from oprl_gym.rewards.process_reward import RewardState
-from oprl_gym.rllib.episodes import StepSpaces, steps_of
+from oprl_gym.rllib.episodes import Chunk, StepSpaces, as_steps
 from oprl_gym.types import Teacher, Trajectory, UpdateReport
 from oprl_gym.wrappers.shaping import Shaping, StepScorer
 
@@ -50,7 +50,6 @@ class RewardTrainer:
             of.observation, of.action, settings.config, settings.teacher, seed
         )
         self._scorer = StepScorer(of.observation, of.action, settings.shaping)
-        self._scorer.process_reward = self.learner.process_reward
         # Finished episodes since the last update, with the number of their env runner.
         self._waiting: list[tuple[int, Trajectory]] = []
         self._steps = 0  # env steps of all runners
@@ -68,8 +67,7 @@ class RewardTrainer:
             episodes: Episodes finished since then, as ``pack_trajectories`` gives them.
         """
         self._steps += steps
-        for episode in unpack_trajectories(episodes):
-            self._waiting.append((env_runner, self._scored(episode)))
+        self._waiting += [(env_runner, one) for one in unpack_trajectories(episodes)]
 
     def newest(self, version: int | None) -> tuple[int, RewardState] | None:
         """Return the newest weights and their version, or None if the caller has them.
@@ -98,7 +96,12 @@ class RewardTrainer:
         return logged
 
     def state(self) -> dict[str, Any]:
-        """Return all that it takes to go on from here: nested dicts, lists, arrays."""
+        """Return all that it takes to go on from here: nested dicts, lists, arrays.
+
+        It also lets the scorer forget the scores it knows: a score rounds differently
+        among others, and what goes on here is to equal what loads this state.
+        """
+        self._score_by_newest()
         return {
             "learner": self.learner.state(),
             "env_runners": [env_runner for env_runner, _ in self._waiting],
@@ -123,27 +126,27 @@ class RewardTrainer:
         report = state["report"]
         self._report = None if report is None else UpdateReport(**report)
         self._stats = state["stats"]
+        self._score_by_newest()
+
+    def _score_by_newest(self) -> None:
+        self._scorer.load_reward_state(self.learner.reward_state())
         self._version += 1
 
     def _scored(self, episode: Trajectory) -> Trajectory:
-        steps = steps_of(
-            episode.observations,
-            episode.actions,
-            episode.env_rewards,
-            episode.terminated,
-            not episode.terminated,
-        )
+        """Return the episode with the process rewards of the weights of now."""
+        chunk = Chunk(0, episode.observations, episode.actions, episode.env_rewards)
+        steps = as_steps(chunk, episode.terminated, not episode.terminated)
         return replace(episode, process_rewards=self._scorer.score(steps))
 
     def _update(self, rounds: int) -> None:
         # Which runner was first is chance; the same seed is to give the same pairs.
         self._waiting.sort(key=lambda arrived: arrived[0])
-        episodes = [episode for _, episode in self._waiting]
+        episodes = [self._scored(episode) for _, episode in self._waiting]
         self._waiting.clear()
         if episodes:
             self._stats = self._episode_stats(episodes)
         self._report = self.learner.update(episodes, rounds)
-        self._version += 1
+        self._score_by_newest()
 
     def _episode_stats(self, episodes: list[Trajectory]) -> dict[str, float]:
         steps = sum(len(episode) for episode in episodes)

@@ -1,6 +1,7 @@
 """Tests of the extra [rllib]: collected only where Ray is (`make test-rllib`)."""
 
 import importlib.util
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ collect_ignore_glob = ["test_*.py"] if WITHOUT_RAY else []
 RLLIB_WARNINGS = (
     # An env runner registers its env with Gymnasium, each one under the same name.
     "ignore:.*Overriding environment rllib-single-agent-env-v0:UserWarning",
+    # Ray Data copies its own settings, when remote learners start.
+    "ignore:`use_\\w+` is deprecated:DeprecationWarning",
 )
 
 
@@ -24,11 +27,22 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.filterwarnings(warning))
 
 
+def with_these_tests():
+    """Return a Ray runtime env whose processes can import what the tests import."""
+    here = Path(__file__).parent
+    return {"env_vars": {"PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}}
+
+
 @pytest.fixture(scope="module")
 def ray_here():
     """Start Ray on this machine; logical CPUs, so that few cores run many runners."""
     import ray
 
-    ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False)
+    ray.init(
+        num_cpus=8,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env=with_these_tests(),
+    )
     yield
     ray.shutdown()
