@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--max-steps", type=int, default=40_960)
     options = parser.parse_args(arguments)
     # Logical CPUs: each env runner asks for one, and there may be fewer.
-    ray.init(num_cpus=8, include_dashboard=False)
+    ray.init("local", num_cpus=8, include_dashboard=False)
     for seed in options.seeds:
         for oprl in (False, True):
             config = ppo(options.env_id, seed)

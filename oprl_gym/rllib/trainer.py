@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -118,6 +119,7 @@ class RewardTrainer:
         Raises:
             ValueError: It is the state of a learner with other settings or spaces.
         """
+        state = copy.deepcopy(state)  # arrays that come through Ray are read-only
         self.learner.load_state(state["learner"])
         episodes = unpack_trajectories(state["waiting"])
         self._waiting = list(zip(state["env_runners"], episodes, strict=True))

@@ -39,6 +39,7 @@ def ray_here():
     import ray
 
     ray.init(
+        "local",  # whatever else runs here
         num_cpus=8,
         include_dashboard=False,
         log_to_driver=False,

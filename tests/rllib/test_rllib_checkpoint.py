@@ -66,6 +66,8 @@ def test_it_is_one_file_that_executes_nothing(saved):
 def test_settings_must_be_the_same(saved):
     folder, _ = saved
     other = with_oprl(small_ppo(steps=128), OPRLConfig(hidden_size=32))
-    with built(other) as algorithm:
-        with pytest.raises(ValueError, match="the state is of a learner with"):
-            algorithm.restore_from_path(folder)
+    with (
+        built(other) as algorithm,
+        pytest.raises(ValueError, match="the state is of a learner with"),
+    ):
+        algorithm.restore_from_path(folder)
