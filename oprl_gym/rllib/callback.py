@@ -83,14 +83,20 @@ class OPRLRLlibCallback(RLlibCallback):
         number = env_runner.worker_index or 0
         ray.get(self._trainer.take.remote(number, steps, episodes))
 
-    def on_train_result(self, *, result: dict[str, Any], **kwargs: Any) -> None:
+    def on_train_result(
+        self, *, algorithm: Algorithm, result: dict[str, Any], **kwargs: Any
+    ) -> None:
         """Log what the trainer did as ``result["oprl"]``."""
         result["oprl"] = ray.get(self._trainer.report.remote())
+        # Ray restarts an env runner that died while it had nothing to do, and RLlib
+        # does not notice. Nobody waits for this; the runner's next sample comes after.
+        algorithm.env_runner_group.foreach_env_runner(self._tie, timeout_seconds=0.0)
 
     def feed(self, trainer: Any, of: StepSpaces) -> None:
         """From now on hand the trainer what this env runner collects."""
-        self._trainer = trainer
-        self._assembler = EpisodeAssembler(of)
+        if self._assembler is None:
+            self._trainer = trainer
+            self._assembler = EpisodeAssembler(of)
 
 
 def _connect(env_runner: EnvRunner, trainer: Any, of: StepSpaces) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from pickle import PicklingError
 from typing import Any
 
+from ray import cloudpickle
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
@@ -53,7 +55,8 @@ def with_oprl(
     Raises:
         TypeError: It is no config of an algorithm.
         ValueError: It is of an algorithm, an API stack or a kind of env that this does
-            not work with, has a process reward already, or an argument makes no sense.
+            not work with, has a process reward already, an argument makes no sense, or
+            the teacher cannot be pickled.
             When the algorithm is built: the env's spaces cannot be read.
 
     Example:
@@ -71,6 +74,7 @@ def with_oprl(
         charge_ends=charge_ends,
         env_reward_weight=env_reward_weight,
     )
+    _check_teacher(teacher)
     ours = partial(OPRLRLlibCallback, Settings(oprl, teacher, shaping))
     config = config.copy(copy_frozen=False)
     return config.callbacks([*force_list(config.callbacks_class), ours])
@@ -114,6 +118,16 @@ def _check(config: Any) -> None:
             "the config has a process reward already, and every reward would be added "
             "twice; call with_oprl once"
         )
+
+
+def _check_teacher(teacher: Teacher | None) -> None:
+    try:
+        cloudpickle.dumps(teacher)
+    except (TypeError, AttributeError, ValueError, PicklingError) as error:
+        raise ValueError(
+            f"the teacher {teacher!r} cannot be sent to the process of the reward "
+            f"trainer ({error}); give one without open files, databases or windows"
+        ) from error
 
 
 def _is_ours(callback: Any) -> bool:

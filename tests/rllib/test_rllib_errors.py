@@ -1,5 +1,7 @@
 """What does not work is refused, and the remedy named."""
 
+import sqlite3
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from ray.rllib.env.multi_agent_env import MultiAgentEnv
 from small import built, small_ppo
 
 from oprl_gym import OPRLConfig
+from oprl_gym.preferences import ReturnTeacher
 from oprl_gym.rllib import with_oprl
 from oprl_gym.types import EnvError
 
@@ -81,6 +84,14 @@ def test_several_agents_by_the_env():
     config = PPOConfig().environment(TwoAgents)
     with pytest.raises(ValueError, match=r"single agent.*TwoAgents.*leave out"):
         with_oprl(config)
+
+
+def test_a_teacher_that_cannot_travel():
+    teacher = ReturnTeacher()
+    teacher.database = sqlite3.connect(":memory:")
+    with pytest.raises(ValueError, match=r"ReturnTeacher.*cannot be sent.*databases"):
+        with_oprl(PPOConfig(), teacher=teacher)
+    teacher.database.close()
 
 
 def test_two_of_them():
