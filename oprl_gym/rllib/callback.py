@@ -23,6 +23,7 @@ from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rllib import checkpoint, connector
 from oprl_gym.rllib.episodes import EpisodeAssembler, StepSpaces
 from oprl_gym.rllib.trainer import RewardTrainer, Settings
+from oprl_gym.types import EnvError
 
 
 class OPRLRLlibCallback(RLlibCallback):
@@ -78,7 +79,12 @@ class OPRLRLlibCallback(RLlibCallback):
         """Hand the trainer what an env runner has collected; returns once it has it."""
         if self._assembler is None:  # a runner for evaluation
             return
-        episodes = pack_trajectories(self._assembler.add(samples))
+        try:
+            episodes = pack_trajectories(self._assembler.add(samples))
+        except EnvError:
+            # A learner gets the same samples, and its error ends the run. One raised
+            # here would only make RLlib restart the runner, again and again.
+            return
         steps = sum(len(chunk) for chunk in samples)
         number = env_runner.worker_index or 0
         ray.get(self._trainer.take.remote(number, steps, episodes))

@@ -1,6 +1,7 @@
 """What does not work is refused, and the remedy named."""
 
 import sqlite3
+from functools import partial
 
 import gymnasium as gym
 import numpy as np
@@ -147,8 +148,11 @@ class TestWhenBuilt:
             algorithm.train()
 
     @pytest.mark.filterwarnings("ignore:.*The reward is a NaN value")  # Gymnasium's
-    def test_a_reward_that_is_no_number(self):
-        config = with_oprl(small_ppo(lambda: Numbers(reward=float("nan"))))
+    @pytest.mark.parametrize("runners", [0, 1])
+    def test_a_reward_that_is_no_number(self, runners):
+        """Also where RLlib would restart an env runner that fails, time and again."""
+        make_env = partial(Numbers, reward=float("nan"))
+        config = with_oprl(small_ppo(make_env, runners))
         with (
             built(config) as algorithm,
             pytest.raises(EnvError, match="gave a NaN or infinite reward at step 0"),
