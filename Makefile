@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LINKS := build/types
 
-.PHONY: train test test-long bench check lint types format clean
+.PHONY: train test test-long test-rllib bench check lint types format clean
 
 train: $(VENV)/.installed
 	$(BIN)/oprl-gym train $(ARGS)
@@ -17,6 +17,10 @@ test: check
 # What takes minutes: 250 kills, two million steps.
 test-long: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m long $(ARGS)
+
+# RLlib takes a Gymnasium of its own, and so an environment of its own.
+test-rllib: $(VENV)-rllib/.installed
+	$(VENV)-rllib/bin/python -m pytest tests/rllib $(ARGS)
 
 # What `benchmarks/results/speed.md` says. IMITATION: a Python that has imitation 1.0.1,
 # which needs versions of its own; without one those two goals are not measured.
@@ -48,7 +52,7 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-rllib build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("oprl-gym needs Python 3.10 or newer, not " + sys.version.split()[0] if sys.version_info < (3, 10) else 0)'
@@ -62,4 +66,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+$(VENV)-rllib/.installed: pyproject.toml constraints-rllib.txt
+	$(PYTHON) -m venv $(VENV)-rllib
+	$(VENV)-rllib/bin/python -m pip --disable-pip-version-check install --quiet \
+		--constraint constraints-rllib.txt --editable '.[rllib]' pytest
 	touch $@

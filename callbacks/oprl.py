@@ -19,6 +19,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from oprl_gym.config import OPRLConfig
 from oprl_gym.learning.learner import OPRLLearner
+from oprl_gym.learning.schedule import rounds_due
 from oprl_gym.types import Teacher, UpdateReport
 
 _CUT_OUTSIDE = (
@@ -220,12 +221,10 @@ class OPRLCallback(BaseCallback):
         assert self.learner is not None
         assert self._port is not None
         assert self._updated_at is not None
-        config = self.learner.config
-        late = int(config.interval_growth * self.num_timesteps)
-        interval = max(config.update_interval, late)
-        rounds = (self.num_timesteps - self._updated_at) // interval
+        rounds, self._updated_at = rounds_due(
+            self.learner.config, self.num_timesteps, self._updated_at
+        )
         if rounds >= 1:
-            self._updated_at += rounds * interval
             self._take_in()
             self.report = self.learner.update((), rounds)
             self._send_weights()

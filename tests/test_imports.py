@@ -22,6 +22,7 @@ RANK = {
     "wrappers": 2,
     "learning": 2,
     "callbacks": 3,
+    "rllib": 3,
 }
 TOP = 4  # training, cli and whatever else stands at the top of the package
 SB3_FILES = {"wrappers/sb3_vec.py", "envs/sb3.py", "rewards/images.py"}
@@ -100,6 +101,7 @@ def test_imports_go_downwards_only(path):
         ("learning/learner.py", "from stable_baselines3 import PPO"),
         ("learning/learner.py", "from oprl_gym.wrappers.mixing import Shaping"),
         ("callbacks/oprl.py", "from oprl_gym.training import train"),
+        ("rllib/setup.py", "from oprl_gym.callbacks import OPRLCallback"),
         ("plotting.py", "import matplotlib.pyplot as plt"),
         ("envs/window.py", "from pygame import display"),
     ],
@@ -140,6 +142,18 @@ def test_importing_the_package_loads_nothing_heavy():
 
 def test_the_check_above_would_notice():
     assert loaded_after("import torch") >= {"torch"}
+
+
+@pytest.mark.parametrize("library", ["ray", "ray.rllib"])
+def test_without_rllib_it_is_said_how_to_install_it(library):
+    statement = f"import sys; sys.modules[{library!r}] = None; import oprl_gym.rllib"
+    result = subprocess.run(
+        [sys.executable, "-c", statement], capture_output=True, text=True, check=False
+    )
+    assert result.stderr.splitlines()[-1] == (
+        "ImportError: oprl_gym.rllib needs Ray RLlib; "
+        "run: pip install 'oprl-gym[rllib]'"
+    )
 
 
 def test_every_public_name_is_there():
