@@ -87,8 +87,12 @@ class _Attempt:
         # Here, as only this process removes the folder once it is empty.
         task.log.parent.mkdir(parents=True, exist_ok=True)
         task.log.touch()
-        process = context.Process(target=_work, args=(task,))
-        process.start()
+        try:
+            process = context.Process(target=_work, args=(task,))
+            process.start()
+        except BaseException:  # a signal, while everything is imported
+            _forget_log(task)
+            raise
         return cls(task, process, time.perf_counter(), retries)
 
     def was_killed(self) -> bool:
