@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from oprl_gym.estimate_plot import HOLLOW, Dot, log_steps, plot_estimates
+import numpy as np
+
+from oprl_gym.estimate_plot import HOLLOW, Dot, log_steps, plot_estimates, thousands
+from oprl_gym.measures import Estimate
 from oprl_gym.plotting import FAINT, INDIGO, SERIES, new_figure
 from oprl_gym.sweep.results import ArmResult
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 MAX_ARMS = 40
 """More would make a picture that nobody can look at; the best are drawn."""
+
+LOG_FROM = 5
+"""Ratio of steps from which on they are drawn on a log scale."""
 
 INTERVALS = "interquartile mean over seeds, 95 % bootstrap interval"
 
@@ -42,7 +52,7 @@ def draw_sweep(results: Sequence[ArmResult], path: Path) -> None:
         ]
         title = "How fast it learns"
         plot_estimates(axes[0, 0], title, names, steps, "env steps to 90 % success")
-        log_steps(axes[0, 0])
+        _scale(axes[0, 0], [dot.estimate for row in steps for dot in row])
     last = axes[0, -1]
     ends = [
         [Dot(r.success if known and r.success is not None else r.returns, color)]
@@ -58,6 +68,17 @@ def draw_sweep(results: Sequence[ArmResult], path: Path) -> None:
         _words(shown, len(results), known), x=0.01, ha="left", color=FAINT, fontsize=8.5
     )
     figure.savefig(path)
+
+
+def _scale(ax: Axes, estimates: Sequence[Estimate]) -> None:
+    """Let an axis begin at 0, unless the arms are far apart."""
+    values = [value for e in estimates for value in (e.value, e.low, e.high)]
+    largest, smallest = np.nanmax(values), np.nanmin(values)
+    if largest > LOG_FROM * smallest > 0:
+        log_steps(ax)
+        return
+    ax.set_xlim(0, 1.25 * largest)  # room for the words beside the dots
+    ax.xaxis.set_major_formatter(lambda x, _: thousands(x))
 
 
 def _color(number: int, count: int) -> str:

@@ -37,8 +37,11 @@ def run_sweep(sweep: Sweep, out: Path, engine: Engine) -> None:
     states = [run.state() for run in runs]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(out / "sweep.lock", timeout=0):
-            _do(runs, states, out, engine)
+        with filelock.FileLock(out / "sweep.lock", timeout=0) as lock:
+            try:
+                _do(runs, states, out, engine)
+            finally:
+                Path(lock.lock_file).unlink(missing_ok=True)
     except filelock.Timeout as error:
         raise RunError(f"another sweep is at work in {out}; let it end") from error
     except OSError as error:
