@@ -15,6 +15,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 
 from oprl_gym.engines import Outcome, Task
 from oprl_gym.run_folder import CHECKPOINT, RunFolder
+from oprl_gym.sweep.display import steps_taken
 
 PATIENCE_S = 240.0
 
@@ -102,17 +103,25 @@ arms:
 
 def start_sweep(
     folder: Path, *options: str, text: str = SWEEP
-) -> subprocess.Popen[str]:
+) -> subprocess.Popen[bytes]:
     """Start ``oprl-gym sweep`` in a process of its own."""
     (folder / "sweep.yaml").write_text(text)
     command = [sys.executable, "-m", "oprl_gym", "sweep", "sweep.yaml"]
-    return subprocess.Popen(
-        [*command, "--out", "out", *options],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    with (folder / "printed").open("w") as file:
+        return subprocess.Popen(
+            [*command, "--out", "out", *options],
+            cwd=folder,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def end_sweep(process: subprocess.Popen[bytes], folder: Path) -> str:
+    """Wait until all went well; returns what was printed."""
+    status = process.wait(timeout=PATIENCE_S)
+    printed = (folder / "printed").read_text()
+    assert status == 0, printed
+    return printed
 
 
 def run_folders(folder: Path) -> list[RunFolder]:
@@ -122,11 +131,12 @@ def run_folders(folder: Path) -> list[RunFolder]:
 
 
 def half_run(folder: Path) -> list[RunFolder]:
-    """Return the runs with a checkpoint that are not finished."""
+    """Return the runs with a checkpoint that have steps left to take."""
     return [
         run
         for run in run_folders(folder)
-        if run.file(CHECKPOINT).exists() and not run.is_finished()
+        if run.file(CHECKPOINT).exists()
+        and steps_taken(run.file("progress.csv")) < 13_000
     ]
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from sweeping import (
     SWEEP,
     assert_went_on,
+    end_sweep,
     finished,
     half_run,
     is_alive,
@@ -98,7 +99,7 @@ def test_a_run_that_fails_is_named_and_done_again_once_it_can_be(tmp_path, capsy
     assert str(log) in captured.err
     assert "Nowhere" in log.read_text()
     assert [row["arm"] for row in rows(tmp_path / "out" / "runs.csv")] == ["good"]
-    maze.write_text(text + bad.replace("Nowhere", "random"))
+    maze.write_text(text + bad.replace("layout: Nowhere", "size: 3"))
     assert main(command) == 0
     assert not log.exists()
 
@@ -129,8 +130,7 @@ def test_a_killed_driver_takes_its_runs_with_it_and_the_next_goes_on(tmp_path):
     driver.wait()
     before, broken_off = finished(tmp_path), half_run(tmp_path)
     again = start_sweep(tmp_path, "--jobs", "2")
-    printed, _ = again.communicate(timeout=300)
-    assert again.returncode == 0, printed
+    printed = end_sweep(again, tmp_path)
     assert f"4 runs: {len(before)} finished, " in printed
     after = finished(tmp_path)
     assert {path: after[path] for path in before} == before
@@ -147,8 +147,7 @@ def test_a_run_whose_process_is_killed_goes_on_from_its_checkpoint(tmp_path):
     pid = int(file.name.split(".")[-2])  # TensorBoard puts it there
     assert is_alive(pid)
     os.kill(pid, signal.SIGKILL)
-    printed, _ = driver.communicate(timeout=300)
-    assert driver.returncode == 0, printed
+    printed = end_sweep(driver, tmp_path)
     assert "its process was lost; it goes on in another" in printed
     assert_went_on([run])
     assert len(finished(tmp_path)) == 2
