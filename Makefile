@@ -5,8 +5,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LINKS := build/types
+# Ray has a venv of its own, so that `make test` stays small. What else needs Ray adds
+# its extra and its folder here, and other versions in a file of constraints.
+RAY_VENV ?= .venv-ray
+RAY_EXTRAS := ray,test
+RAY_CONSTRAINTS := constraints.txt
+RAY_TESTS := $(wildcard tests/ray tests/rllib)
 
-.PHONY: train test test-long bench check lint types format clean
+.PHONY: train test test-long test-ray bench check lint types format clean
 
 train: $(VENV)/.installed
 	$(BIN)/oprl-gym train $(ARGS)
@@ -17,6 +23,10 @@ test: check
 # What takes minutes: 250 kills, two million steps.
 test-long: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m long $(ARGS)
+
+# What needs Ray: clusters of several nodes, started on this machine.
+test-ray: $(RAY_VENV)/.installed
+	$(RAY_VENV)/bin/python -m pytest $(RAY_TESTS) $(ARGS)
 
 # What `benchmarks/results/speed.md` says. IMITATION: a Python that has imitation 1.0.1,
 # which needs versions of its own; without one those two goals are not measured.
@@ -44,7 +54,7 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(RAY_VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("oprl-gym needs Python 3.10 or newer, not " + sys.version.split()[0] if sys.version_info < (3, 10) else 0)'
@@ -58,4 +68,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+$(RAY_VENV)/.installed: pyproject.toml $(RAY_CONSTRAINTS)
+	$(PYTHON) -m venv $(RAY_VENV)
+	@echo "Installing oprl-gym and Ray into $(RAY_VENV) (some minutes the first time)"
+	$(RAY_VENV)/bin/python -m pip --disable-pip-version-check install --quiet \
+		--constraint $(RAY_CONSTRAINTS) --editable '.[$(RAY_EXTRAS)]'
 	touch $@

@@ -136,7 +136,7 @@ class _Reporter(tune.Callback):  # type: ignore[misc, unused-ignore]
         self._started_at: dict[int, float] = {}
 
     def __reduce__(self) -> Any:
-        """Tune writes its callbacks down, to resume with; we resume from run folders."""
+        """Tune writes callbacks down, to resume with; we resume from run folders."""
         return tune.Callback, ()
 
     def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
