@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -92,10 +93,13 @@ def do_run(config: TrainConfig, path: Path) -> None:
     """
     import filelock
     import torch
+    from tqdm import tqdm  # type: ignore[import-untyped]
 
     from oprl_gym.training import resume, train
 
     torch.set_num_threads(1)
+    # Its own lock is one between processes, which a run that is ended leaves behind.
+    tqdm.set_lock(threading.RLock())
     folder = RunFolder(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), LOCK_TIMEOUT_S)
