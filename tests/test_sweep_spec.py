@@ -148,6 +148,12 @@ def test_wrong_arguments(arguments, words, tmp_path, monkeypatch, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["my.yaml"]
 
 
+def test_no_gpu_is_asked_of_ray_that_it_would_not_give(tmp_path, capsys):
+    (tmp_path / "my.yaml").write_text("seeds: 1\ngrid: {device: [cpu, cuda]}")
+    assert main(["sweep", str(tmp_path / "my.yaml"), "--engine", "ray"]) == 2
+    assert "set device: cpu" in capsys.readouterr().err
+
+
 def test_without_ray_the_remedy_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     (tmp_path / "my.yaml").write_text("seeds: 1")

@@ -67,6 +67,12 @@ class Sweep:
         from oprl_gym.sweep.sweeping import run_sweep
 
         sweep = read_sweep(self.file)
+        devices = {arm.config.device for arm in sweep.arms} - {"cpu"}
+        if self.engine == "ray" and devices:
+            raise RunError(
+                f"device: {', '.join(sorted(devices))} with --engine ray, where a run "
+                "gets a processor and no GPU; set device: cpu, or use --engine local"
+            )
         out = Path(self.out or Path("runs") / Path(self.file).stem)
         engine = make_engine(
             self.engine, self.jobs, self.address, RETRIES, "oprl_gym.training"

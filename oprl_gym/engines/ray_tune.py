@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import socket
 import tempfile
 import time
 import traceback
@@ -17,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import grpc
 import ray
 from ray import tune
 
@@ -229,7 +229,10 @@ def _check(address: str) -> None:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise RunError(f"--address must be auto or HOST:PORT, got {address!r}")
-    try:
-        socket.create_connection((host, int(port)), CONNECT_TIMEOUT_S).close()
-    except (OSError, OverflowError) as error:
-        raise RunError(f"no Ray cluster answers at {address}: {error}") from error
+    if os.environ.get("RAY_USE_TLS") == "1":  # then it answers to certificates alone
+        return
+    with grpc.insecure_channel(address) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(CONNECT_TIMEOUT_S)
+        except grpc.FutureTimeoutError as error:
+            raise RunError(f"no Ray cluster answers at {address}") from error

@@ -128,6 +128,22 @@ def test_an_address_where_nothing_is(address, words, tmp_path, capfd):
     assert not finished(tmp_path)
 
 
+def test_something_else_at_the_address_is_no_cluster(tmp_path, capfd, monkeypatch):
+    """Ray itself would wait for minutes."""
+    import socket
+
+    from oprl_gym.cli import main
+    from oprl_gym.engines import ray_tune
+
+    monkeypatch.setattr(ray_tune, "CONNECT_TIMEOUT_S", 1.0)
+    (tmp_path / "sweep.yaml").write_text("seeds: 1")
+    command = ["sweep", str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out")]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        assert main([*command, "--engine", "ray", "--address", address]) == 2
+    assert f"no Ray cluster answers at {address}" in capfd.readouterr().err
+
+
 def test_the_ladder_runs_on_ray(tmp_path):
     import subprocess
 
