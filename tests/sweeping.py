@@ -17,7 +17,7 @@ from oprl_gym.engines import Outcome, Task
 from oprl_gym.run_folder import CHECKPOINT, RunFolder
 from oprl_gym.sweep.display import steps_taken
 
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 
 
 class Log:
