@@ -5,8 +5,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LINKS := build/types
+# Ray has venvs of its own, so that `make test` stays small.
+RAY_VENV ?= .venv-ray
+RLLIB_VENV ?= .venv-rllib
 
-.PHONY: train test test-long test-rllib bench check lint types format clean
+.PHONY: train test test-long test-ray bench check lint types format clean
 
 train: $(VENV)/.installed
 	$(BIN)/oprl-gym train $(ARGS)
@@ -18,9 +21,11 @@ test: check
 test-long: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m long $(ARGS)
 
-# RLlib takes a Gymnasium of its own, and so an environment of its own.
-test-rllib: $(VENV)-rllib/.installed
-	$(VENV)-rllib/bin/python -m pytest tests/rllib $(ARGS)
+# What needs Ray: clusters of several nodes, started on this machine. RLlib takes a
+# Gymnasium of its own, and so an environment of its own.
+test-ray: $(RAY_VENV)/.installed $(RLLIB_VENV)/.installed
+	$(RAY_VENV)/bin/python -m pytest tests/ray $(ARGS)
+	$(RLLIB_VENV)/bin/python -m pytest tests/rllib $(ARGS)
 
 # What `benchmarks/results/speed.md` says. IMITATION: a Python that has imitation 1.0.1,
 # which needs versions of its own; without one those two goals are not measured.
@@ -52,7 +57,8 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(VENV)-rllib build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(RAY_VENV) $(RLLIB_VENV) build dist *.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("oprl-gym needs Python 3.10 or newer, not " + sys.version.split()[0] if sys.version_info < (3, 10) else 0)'
@@ -68,8 +74,16 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) --constraint constraints.txt --editable '.[test]'
 	touch $@
 
-$(VENV)-rllib/.installed: pyproject.toml constraints-rllib.txt
-	$(PYTHON) -m venv $(VENV)-rllib
-	$(VENV)-rllib/bin/python -m pip --disable-pip-version-check install --quiet \
+$(RAY_VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(RAY_VENV)
+	@echo "Installing oprl-gym and Ray into $(RAY_VENV) (some minutes the first time)"
+	$(RAY_VENV)/bin/python -m pip --disable-pip-version-check install --quiet \
+		--constraint constraints.txt --editable '.[ray,test]'
+	touch $@
+
+$(RLLIB_VENV)/.installed: pyproject.toml constraints-rllib.txt
+	$(PYTHON) -m venv $(RLLIB_VENV)
+	@echo "Installing oprl-gym and RLlib into $(RLLIB_VENV) (some minutes the first time)"
+	$(RLLIB_VENV)/bin/python -m pip --disable-pip-version-check install --quiet \
 		--constraint constraints-rllib.txt --editable '.[rllib]' pytest
 	touch $@

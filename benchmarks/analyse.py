@@ -23,10 +23,10 @@ from benchmarks import provenance
 from benchmarks.commands import commands
 from benchmarks.goals import goals_table
 from benchmarks.headline import write_headline
-from benchmarks.measures import Estimate
 from benchmarks.results import read_all
 from benchmarks.settings import RUNGS
 from benchmarks.summary import Group, Key, Run, grouped, summarise
+from oprl_gym.measures import Estimate
 
 RESULTS = Path(__file__).resolve().parent / "results"
 CHANGED = "Runs of these groups were made with different settings; do not compare:"

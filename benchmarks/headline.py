@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.measures import interquartile_mean
 from benchmarks.settings import HARMLESS, RUNGS
 from benchmarks.summary import Key, Run, budget_of, failures, grouped, steps_to_target
+from oprl_gym.measures import interquartile_mean
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN = "<!-- ladder: made by benchmarks/analyse.py -->\n"

@@ -2,6 +2,7 @@
 
     python benchmarks/ladder.py --suite core --jobs 2
     python benchmarks/ladder.py --arms plain,oprl --rungs TwoWalls --seeds 100:106
+    python benchmarks/ladder.py --suite core --engine ray --address auto  # on a cluster
 
 A run that is finished is not done again, so a broken-off ladder goes on where it was.
 """
@@ -28,7 +29,9 @@ from benchmarks.settings import (
     SUITES,
     fits,
 )
-from benchmarks.worker import Outcome, execute_all
+from benchmarks.worker import PRELOAD, ROOT, execute_all
+from oprl_gym.engines import Engine, Outcome, Task, make_engine
+from oprl_gym.run_folder import RunError
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -36,14 +39,18 @@ RESULTS = Path(__file__).resolve().parent / "results"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what is missing, then write tables and figures; returns the exit status."""
     options = _parser().parse_args(arguments)
-    if options.smoke:
-        with tempfile.TemporaryDirectory() as folder:
-            results = options.results or Path(folder)
-            return _ladder(chosen_runs("smoke"), options.jobs, results, arguments)
-    runs = chosen_runs(
-        options.suite, options.arms, options.rungs, options.algos, options.seeds
-    )
-    return _ladder(runs, options.jobs, options.results or RESULTS, arguments)
+    try:
+        if options.smoke:
+            with tempfile.TemporaryDirectory() as folder:
+                results = options.results or Path(folder)
+                return _ladder(chosen_runs("smoke"), options, results, arguments)
+        runs = chosen_runs(
+            options.suite, options.arms, options.rungs, options.algos, options.seeds
+        )
+        return _ladder(runs, options, options.results or RESULTS, arguments)
+    except RunError as error:
+        print(f"ladder.py: {error}", file=sys.stderr)
+        return 2
 
 
 def chosen_runs(
@@ -70,8 +77,12 @@ def chosen_runs(
 
 
 def _ladder(
-    runs: Sequence[RunId], jobs: int, results: Path, arguments: Sequence[str] | None
+    runs: Sequence[RunId],
+    options: argparse.Namespace,
+    results: Path,
+    arguments: Sequence[str] | None,
 ) -> int:
+    engine = _engine(options)
     states = {run: state_of(run, results) for run in runs}
     todo = [run for run in runs if states[run] != "finished"]
     stale = sum(state == "stale" for state in states.values())
@@ -80,12 +91,9 @@ def _ladder(
     commit = provenance.commit()
     if todo:
         note_command(results, provenance.command(arguments), commit)
-    failed = []
-    for number, outcome in enumerate(execute_all(todo, jobs, results, commit), 1):
-        print(f"[{number}/{len(todo)}] {_line(outcome, results)}", flush=True)
-        if outcome.error is not None:
-            failed.append(outcome.run)
-            print(outcome.error, file=sys.stderr, flush=True)
+    reporter = _Reporter(todo, results)
+    execute_all(todo, engine, results, commit, reporter)
+    failed = reporter.failed
     if len(failed) < len(runs):
         _report(results)
     if failed:
@@ -105,15 +113,58 @@ def _report(results: Path) -> None:
     print(f"tables and figures: {results / 'README.md'}")
 
 
-def _line(outcome: Outcome, results: Path) -> str:
+class _Reporter:
+    """Prints a line as a run ends, and the words of one that failed."""
+
+    def __init__(self, runs: Sequence[RunId], results: Path) -> None:
+        self.failed: list[RunId] = []
+        self._runs = {str(run): run for run in runs}
+        self._results = results
+        self._ended = 0
+
+    def started(self, task: Task) -> None:
+        pass
+
+    def lost(self, task: Task) -> None:
+        print(f"{task.name}: its process was lost; once more", flush=True)
+
+    def waiting(self) -> None:
+        pass
+
+    def ended(self, outcome: Outcome) -> None:
+        self._ended += 1
+        run = self._runs[outcome.task.name]
+        line = _line(run, outcome, self._results)
+        print(f"[{self._ended}/{len(self._runs)}] {line}", flush=True)
+        if outcome.error is not None:
+            self.failed.append(run)
+            print(outcome.error, file=sys.stderr, flush=True)
+
+
+def _engine(options: argparse.Namespace) -> Engine:
+    """Return what does the runs.
+
+    A run that is killed fails, as it says something about the machine; on a cluster,
+    which loses nodes, it is done again.
+    """
+    on_ray = options.engine == "ray"
+    # On a cluster, unless a number is given, as many at a time as it has processors.
+    jobs = options.jobs or (None if on_ray else 1)
+    retries = 3 if on_ray else 0
+    return make_engine(
+        options.engine, jobs, options.address, retries, PRELOAD, (str(ROOT),)
+    )
+
+
+def _line(run: RunId, outcome: Outcome, results: Path) -> str:
     if outcome.error is not None:
-        return f"{outcome.run}: FAILED"
-    values = read_run(outcome.run.path(results))
+        return f"{run}: FAILED"
+    values = read_run(run.path(results))
     assert values is not None
     reached = values["steps_to_90"]
-    target = f"{RUNGS[outcome.run.rung].target:.0%}"
+    target = f"{RUNGS[run.rung].target:.0%}"
     when = f"{target} never" if reached is None else f"{target} at {reached:,}"
-    return f"{outcome.run}: {when} ({outcome.seconds:.1f} s)"
+    return f"{run}: {when} ({outcome.seconds:.1f} s)"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -134,7 +185,23 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N or A:B",
         help="seeds 0 to N-1, or A to B-1, instead of the suite's",
     )
-    parser.add_argument("--jobs", type=_positive, default=1, help="runs at a time (1)")
+    parser.add_argument(
+        "--jobs",
+        type=_positive,
+        help="runs at a time (1; with --engine ray one a processor)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="processes of this machine, or Ray Tune (local)",
+    )
+    parser.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="Ray cluster, of which this machine is a node, or: auto (Ray on this "
+        "machine)",
+    )
     parser.add_argument("--results", type=Path, help="folder (benchmarks/results)")
     parser.add_argument(
         "--smoke",

@@ -19,14 +19,21 @@ if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder
 
 import numpy as np
 
-from benchmarks.measures import band
 from benchmarks.results import read_all
 from benchmarks.settings import HARMLESS, RUNGS, SUITES
 from benchmarks.summary import Group, Key, Run, grouped, summarise
+from oprl_gym.estimate_plot import (
+    HOLLOW,
+    Dot,
+    log_steps,
+    plot_estimates,
+    style,
+    thousands,
+)
+from oprl_gym.measures import band
 from oprl_gym.plotting import (
     FAINT,
     GREEN,
-    GRID,
     INDIGO,
     INK,
     ORANGE,
@@ -63,7 +70,6 @@ NAMES = {
 }
 TITLES = {"ppo": "PPO", "a2c": "A2C", "own": "its own agent"}
 HEADLINE = SUITES["core"].arms
-HOLLOW = "hollow: seeds that failed count as the budget"
 WIDTH = 3
 """Panels in a row."""
 
@@ -132,58 +138,12 @@ def _dots(
     ax: Axes, title: str, names: Sequence[str], rows: Sequence[Sequence[Group]]
 ) -> None:
     """Draw one line a row, on it a dot with interval for each group."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    _style(ax, title)
-    for y, row in enumerate(rows):
-        offsets = (np.arange(len(row)) - (len(row) - 1) / 2) * 0.24
-        for group, offset in zip(row, offsets, strict=True):
-            _dot(ax, group, y + float(offset))
-        if y % 2 == 0 and len(rows) > 1:
-            ax.axhspan(y - 0.5, y + 0.5, color=GRID, alpha=0.35, lw=0, zorder=0)
-    ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _thousands(x)))
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlabel("env steps to 90 % success (log)", color=INK, fontsize=9)
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.grid(visible=False, axis="y")
-    _widen(ax)
-
-
-def _dot(ax: Axes, group: Group, y: float) -> None:
-    color = COLORS.get(group.arm, OTHER)
-    steps = group.steps
-    if not math.isnan(steps.low):
-        ax.plot([steps.low, steps.high], [y, y], color=color, lw=2, alpha=0.55)
-    whole = group.failures == 0
-    ax.plot(
-        [steps.value],
-        [y],
-        "o",
-        ms=6.5,
-        color=color if whole else "white",
-        mec=color,
-        mew=1.4,
-        zorder=3,
-    )
-    if not whole:
-        ax.annotate(
-            f"{group.failures}/{group.seeds} failed",
-            (0.99, y),
-            xycoords=("axes fraction", "data"),
-            ha="right",
-            va="center",
-            color=color,
-            fontsize=7,
-        )
-
-
-def _widen(ax: Axes) -> None:
-    """Leave room on the right for the words beside the dots."""
-    left, right = ax.get_xlim()
-    ax.set_xlim(left, right * (right / left) ** 0.22)
+    dots = [
+        [Dot(g.steps, COLORS.get(g.arm, OTHER), g.failures, g.seeds) for g in row]
+        for row in rows
+    ]
+    plot_estimates(ax, title, names, dots, "env steps to 90 % success (log)")
+    log_steps(ax)
 
 
 def _curves(runs: Sequence[Run], algo: str, results: Path) -> list[Path]:
@@ -199,7 +159,7 @@ def _curves(runs: Sequence[Run], algo: str, results: Path) -> list[Path]:
     figure, axes = new_figure(lines, columns, size)
     panels = list(axes.flat)
     for ax, rung in zip(panels, rungs, strict=False):
-        _style(ax, rung)
+        style(ax, rung)
         found = {a: groups[algo, rung, a] for a in arms if (algo, rung, a) in groups}
         ends = [_curve(ax, arm, found[arm]) for arm in reversed(found)]
         _share_axis(ax, max(ends), found)
@@ -235,17 +195,7 @@ def _share_axis(ax: Axes, end: float, found: Mapping[str, Sequence[Run]]) -> Non
     ax.set_yticks(sorted({0, 0.5, rung["target"]}))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, 0))
     ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _thousands(x)))
-
-
-def _style(ax: Axes, title: str) -> None:
-    ax.set_title(title, loc="left", color=INK, fontsize=10, fontweight="bold")
-    ax.grid(color=GRID, lw=0.8)
-    ax.set_axisbelow(True)
-    ax.tick_params(which="both", colors=INK, labelsize=8.5, length=0)
-    for side, spine in ax.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color("#C9C7C1")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: thousands(x)))
 
 
 def _legend(figure: Any, arms: Iterable[str], marker: str, note: str = "") -> None:
@@ -274,10 +224,6 @@ def _legend(figure: Any, arms: Iterable[str], marker: str, note: str = "") -> No
         handletextpad=0.5,
         columnspacing=1.6,
     )
-
-
-def _thousands(steps: float) -> str:
-    return f"{steps / 1000:g}k" if steps else "0"
 
 
 def _save(figure: Any, path: Path) -> Path:

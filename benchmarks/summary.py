@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measures import Estimate, censored, estimate, improvement
-from benchmarks.measures import interquartile_mean as iqm
 from benchmarks.settings import ARMS, RUNGS
+from oprl_gym.measures import Estimate, censored, estimate, improvement
+from oprl_gym.measures import interquartile_mean as iqm
 from oprl_gym.types import FloatArray
 
 Key = tuple[str, str, str]  # algorithm, rung, arm

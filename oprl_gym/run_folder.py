@@ -177,8 +177,8 @@ class RunFolder:
             return
         if not self.path.is_dir():
             raise RunError(f"{self.path} is a file; choose another --run-dir")
-        if not any(self.path.iterdir()):
-            return
+        if all(path.name == "config.json.partial" for path in self.path.iterdir()):
+            return  # empty, or left by a run that was killed as it began
         if not self._is_ours():
             raise RunError(
                 f"{self.path} is not empty and no run folder, so it is left alone; "
@@ -253,9 +253,10 @@ class RunFolder:
 
     def _begin(self, config: TrainConfig) -> None:
         try:
-            self.figures.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             text = _json({"format": FORMAT, **asdict(config)})
             replace_file(self.file("config.json"), text.encode())
+            self.figures.mkdir(exist_ok=True)
         except OSError as error:
             raise _unusable(self.path, error) from error
 

@@ -246,7 +246,7 @@ class _Run:
         Raises:
             RunError: It cannot be read, or there is nothing left to do.
         """
-        path = folder.file(CHECKPOINT)
+        path, finished = folder.file(CHECKPOINT), folder.is_finished()
         if not path.exists():  # broken off before the first one
             return
         if self.oprl is not None:
@@ -256,23 +256,26 @@ class _Run:
         except ValueError as error:
             raise RunError(str(error)) from error
         done = self.model.num_timesteps
-        if done >= self.config.total_timesteps:
+        if finished and done >= self.config.total_timesteps:
             raise RunError(
                 f"the run in {folder.path} has taken all of its {done:,} steps; to "
                 "train on, give a larger --total-timesteps"
             )
-        self._rows = rows_up_to(folder.file("progress.csv"), done)
+        # The row of an unfilled interval is written after the last checkpoint, and is
+        # still to come if the run was broken off as it drew its figures.
+        unfilled = (done // self._rollout) % self._log_interval
+        self._rows = rows_up_to(folder.file("progress.csv"), done - bool(unfilled))
 
     def _learn(self, folder: RunFolder) -> None:
         model, done = self.model, self.model.num_timesteps
-        log_interval = max(1, LOG_EVERY // self._rollout)
+        log_interval = self._log_interval
         self._log_to(folder)
         self.stopwatch.start()
         bar = ProgressBar(self._total, self.log, self.oprl)
         try:
             model.learn(
                 self.config.total_timesteps - done,
-                callback=self._callbacks(folder, bar, log_interval),
+                callback=self._callbacks(folder, bar),
                 log_interval=log_interval,
                 reset_num_timesteps=done == 0,
             )
@@ -309,6 +312,11 @@ class _Run:
         return (self.config.n_steps or 1) * self.config.n_envs
 
     @property
+    def _log_interval(self) -> int:
+        """Rollouts from one row of progress.csv to the next."""
+        return max(1, LOG_EVERY // self._rollout)
+
+    @property
     def _total(self) -> int:
         """Env steps that will really be taken: whole rollouts."""
         return self._rollout * math.ceil(self.config.total_timesteps / self._rollout)
@@ -319,12 +327,10 @@ class _Run:
         write_again(self.model.logger, self._rows)
         PendingLog(self.model).load_state(pending)
 
-    def _callbacks(
-        self, folder: RunFolder, bar: ProgressBar, log_interval: int
-    ) -> list[BaseCallback]:
+    def _callbacks(self, folder: RunFolder, bar: ProgressBar) -> list[BaseCallback]:
         # Checkpoints stand where rows of progress.csv do, so that a resumed run goes
         # on writing the same ones.
-        interval = log_interval * self._rollout
+        interval = self._log_interval * self._rollout
         every = interval * math.ceil(SAVE_EVERY / interval)
         saver = CheckpointSaver(folder.file(CHECKPOINT), self._parts, every)
         own = [saver, self.log, bar]

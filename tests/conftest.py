@@ -1,6 +1,7 @@
 """Settings and fixtures that all tests share."""
 
 import os
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import pytest
@@ -10,6 +11,11 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+try:
+    version("ray")
+except PackageNotFoundError:  # `make test-ray` has it, in a venv of its own
+    collect_ignore = ["ray", "rllib"]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -22,9 +22,8 @@ from benchmarks import goals, ladder, settings
 from benchmarks.analyse import RESULTS
 from benchmarks.envs import make_venv
 from benchmarks.headline import README, headline_table, write_headline
-from benchmarks.measures import censored, estimate, improvement, interquartile_mean
 from benchmarks.recording import Track, success_curve
-from benchmarks.results import RunId, read_all, read_run, state_of, write_json
+from benchmarks.results import RunId, read_all, read_run, state_of
 from benchmarks.rnd import RandomNetworkDistillation
 from benchmarks.settings import ALGOS, ARMS, RUNGS, SUITES, Rung, settings_of
 from benchmarks.shaping import ConstantReward, CountBonus, OraclePotential
@@ -33,6 +32,7 @@ from benchmarks.tutorial_agent import discounted_returns
 from oprl_gym.envs.layouts import parse_layout
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
 from oprl_gym.episode_log import Episode, EpisodeLog
+from oprl_gym.measures import censored, estimate, improvement, interquartile_mean
 
 LADDER = Path(ladder.__file__)
 CORRIDOR = parse_layout("S..G")
@@ -261,13 +261,13 @@ def tiny(monkeypatch) -> None:
     monkeypatch.setattr(ladder, "execute_all", in_process)
 
 
-def in_process(runs, jobs, results, commit):
-    from benchmarks.run import execute
-    from benchmarks.worker import Outcome
+def in_process(runs, engine, results, commit, watcher):
+    from benchmarks.worker import tasks
+    from oprl_gym.engines import Outcome
 
-    for run in runs:
-        write_json(run.path(results), execute(run, commit))
-        yield Outcome(run, 0.0, None)
+    for task in tasks(runs, results, commit):
+        task.call()
+        watcher.ended(Outcome(task, 0.0, None))
 
 
 def ladder_of(results: Path, *arguments: str) -> int:
@@ -339,8 +339,8 @@ def test_a_run_that_fails_is_reported_and_the_others_go_on(tmp_path, capfd):
     quick = replace(RUNGS["FrozenLake8x8"], budget={"a2c": 40})
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(settings.RUNGS, "FrozenLake8x8", quick)
-        patch.setattr("benchmarks.worker._context", spawn_free)
-        patch.setattr("benchmarks.worker.NICE", 0)
+        patch.setattr("oprl_gym.engines.local._context", spawn_free)
+        patch.setattr("oprl_gym.engines.local.NICE", 0)
         status = ladder.main([*arguments, "--seeds", "1", "--results", str(tmp_path)])
     captured = capfd.readouterr()
     assert status == 1
@@ -352,7 +352,7 @@ def test_a_run_that_fails_is_reported_and_the_others_go_on(tmp_path, capfd):
     assert read_run(failed.path(tmp_path)) is None
 
 
-def spawn_free():
+def spawn_free(*_):
     import multiprocessing
 
     return multiprocessing.get_context("fork")

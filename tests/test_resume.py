@@ -98,6 +98,29 @@ def test_a_run_broken_off_before_its_first_checkpoint_starts_anew(
     assert_alike(resume(tmp_path / "parts"), whole)
 
 
+@pytest.mark.parametrize("steps", [1_400, 1_440], ids=["unfilled", "filled"])
+def test_a_run_killed_as_it_draws_its_figures_is_finished(steps, tmp_path, monkeypatch):
+    """All steps are taken by then; the last rows of progress.csv come only once."""
+    config = replace(SMALL, total_timesteps=steps)
+    whole = train(config, tmp_path / "whole")
+
+    def kill(folder: RunFolder) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "draw_run", kill)
+        with pytest.raises(SystemExit):
+            train(config, tmp_path / "parts")
+    assert not (tmp_path / "parts" / "summary.json").exists()
+    assert_alike(resume(tmp_path / "parts"), whole)
+
+
+def test_a_run_killed_before_it_wrote_its_config_leaves_a_free_folder(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json.partial").write_text("{")
+    RunFolder(tmp_path / "run").check_free()
+
+
 def test_a_finished_run_is_trained_further_only_on_demand(tmp_path):
     folder = train(replace(SMALL, total_timesteps=600), tmp_path / "run")
     before = folder.file("summary.json").read_bytes()

@@ -19,6 +19,7 @@ from oprl_gym.cli.evaluate import Evaluate
 from oprl_gym.cli.label import Label
 from oprl_gym.cli.play import Play
 from oprl_gym.cli.plot import Plot
+from oprl_gym.cli.sweep import Sweep
 from oprl_gym.cli.train import Train
 from oprl_gym.cli.watch import Watch
 from oprl_gym.run_folder import RunError
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Any] = {
     "watch": Watch,
     "play": Play,
     "label": Label,
+    "sweep": Sweep,
 }
 USER_ERROR = 2
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended

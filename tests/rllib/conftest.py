@@ -1,4 +1,4 @@
-"""Tests of the extra [rllib]: collected only where Ray is (`make test-rllib`)."""
+"""Tests of the extra [rllib]: collected only where Ray is (`make test-ray`)."""
 
 import importlib.util
 import os

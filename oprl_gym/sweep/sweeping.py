@@ -1,0 +1,99 @@
+"""Do a sweep: what is missing, then the tables and the figure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import filelock
+
+from oprl_gym.engines import Engine, Task
+from oprl_gym.run_folder import RunError
+from oprl_gym.sweep.display import Display, steps_taken
+from oprl_gym.sweep.figure import draw_sweep
+from oprl_gym.sweep.results import table, write_tables
+from oprl_gym.sweep.runs import State, SweepRun, sweep_runs
+from oprl_gym.sweep.spec import Sweep
+
+
+def run_sweep(sweep: Sweep, out: Path, engine: Engine) -> None:
+    """Do the runs of a sweep that are missing, and go on with those broken off.
+
+    Writes ``runs/ARM/seed-N/`` (a run folder each), ``runs.csv``, ``summary.csv`` and
+    ``summary.png``, and prints the table.
+
+    Args:
+        sweep: The sweep.
+        out: Its folder; with an engine on several machines, one that all of them see.
+        engine: Who does the runs.
+
+    Raises:
+        RunError: The folder cannot be used, or holds runs with other settings, and
+            nothing was changed; or runs failed, and the others are done.
+    """
+    out = out.resolve()
+    runs = sweep_runs(sweep, out)
+    states = [run.state() for run in runs]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(out / "sweep.lock", timeout=0) as lock:
+            try:
+                _do(runs, states, out, engine)
+            finally:
+                Path(lock.lock_file).unlink(missing_ok=True)
+    except filelock.Timeout as error:
+        raise RunError(f"another sweep is at work in {out}; let it end") from error
+    except OSError as error:
+        raise RunError(f"{out} cannot be written: {error}") from error
+
+
+def _do(
+    runs: Sequence[SweepRun], states: Sequence[State], out: Path, engine: Engine
+) -> None:
+    pairs = zip(runs, states, strict=True)
+    todo = [run for run, state in pairs if state != "finished"]
+    counts = Counter(states)
+    print(
+        f"{len(runs)} runs: {counts['finished']} finished, {counts['half-run']} "
+        f"half-run, {counts['missing']} to begin; in {out}",
+        flush=True,
+    )
+    by_name = {str(run): run for run in todo}
+
+    def steps_of(task: Task) -> tuple[int, int]:
+        run = by_name[task.name]
+        done = steps_taken(run.folder.file("progress.csv"))
+        return done, run.config.total_timesteps
+
+    def line_of(task: Task) -> str:
+        return _line(by_name[task.name])
+
+    with Display(len(todo), steps_of, line_of) as display:
+        engine.run([run.task() for run in todo], display)
+    _report(runs, out)
+    if display.failed:
+        logs = ", ".join(str(outcome.task.log) for outcome in display.failed[:5])
+        more = ", ..." if len(display.failed) > 5 else ""
+        raise RunError(
+            f"{len(display.failed)} of {len(todo)} runs failed; what they said: {logs}"
+            f"{more}. Once that is put right, the same command does them again"
+        )
+
+
+def _report(runs: Sequence[SweepRun], out: Path) -> None:
+    results = write_tables(runs, out)
+    if not results:
+        return
+    draw_sweep(results, out / "summary.png")
+    print(
+        f"\n{table(results)}\n\nresults     {out}: summary.csv, summary.png, runs.csv"
+    )
+
+
+def _line(run: SweepRun) -> str:
+    summary = run.folder.summary()
+    if summary.success_means is None:
+        return f"return {summary.eval_return_mean:g}"
+    reached = summary.steps_to_90
+    return "90 % never" if reached is None else f"90 % at {reached:,}"

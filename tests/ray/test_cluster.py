@@ -1,0 +1,168 @@
+"""Sweeps on Ray, for real as far as one machine allows: three nodes on loopback."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ray.cluster_utils import Cluster
+from sweeping import (
+    SWEEP,
+    assert_went_on,
+    end_sweep,
+    finished,
+    half_run,
+    is_alive,
+    start_sweep,
+    wait_for,
+)
+
+from oprl_gym.run_folder import RunFolder
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A head that takes no runs, and two nodes that take one each."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    try:
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+def process_of(run: RunFolder) -> int:
+    """Return the id of the process that has a run."""
+    files = sorted(run.path.glob("events.out.tfevents.*"), key=os.path.getmtime)
+    return int(files[-1].name.split(".")[-2])  # TensorBoard puts it there
+
+
+def ray(cluster: Cluster) -> list[str]:
+    return ["--engine", "ray", "--address", cluster.address]
+
+
+def steps(folder: Path) -> dict[str, str]:
+    with (folder / "out" / "runs.csv").open(newline="") as file:
+        return {row["run_dir"]: row["steps_to_90"] for row in csv.DictReader(file)}
+
+
+def test_a_node_is_killed_and_its_runs_go_on_elsewhere(cluster, tmp_path):
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    driver = start_sweep(tmp_path, *ray(cluster))
+    wait_for(lambda: len(half_run(tmp_path)) >= 2)
+    broken_off = half_run(tmp_path)
+    before = {run.path: process_of(run) for run in broken_off}
+    cluster.remove_node(nodes[0], allow_graceful=False)
+    printed = end_sweep(driver, tmp_path)
+    assert "its process was lost; it goes on in another" in printed
+    assert len(finished(tmp_path)) == 4
+    moved = [run for run in broken_off if process_of(run) != before[run.path]]
+    assert moved
+    assert_went_on(moved)
+    # The other node's runs were not disturbed.
+    assert len(moved) == 1
+
+
+def test_the_driver_is_killed_and_the_next_one_goes_on(cluster, tmp_path):
+    cluster.add_node(num_cpus=2)
+    driver = start_sweep(tmp_path, *ray(cluster))
+    wait_for(lambda: half_run(tmp_path) and finished(tmp_path))
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    before, broken_off = finished(tmp_path), half_run(tmp_path)
+    again = start_sweep(tmp_path, *ray(cluster))
+    printed = end_sweep(again, tmp_path)
+    assert f"4 runs: {len(before)} finished, " in printed
+    after = finished(tmp_path)
+    assert {path: after[path] for path in before} == before
+    assert len(after) == 4
+    assert_went_on(broken_off)
+
+
+def test_a_worker_is_killed_and_results_are_those_of_the_local_engine(tmp_path):
+    """Without an address, Ray is started for the sweep alone."""
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "local").mkdir()
+    text = SWEEP.replace("seeds: 2", "seeds: 1")
+    driver = start_sweep(tmp_path / "ray", "--engine", "ray", "--jobs", "1", text=text)
+    wait_for(lambda: half_run(tmp_path / "ray"))
+    (run,) = half_run(tmp_path / "ray")
+    pid = process_of(run)
+    assert is_alive(pid)
+    os.kill(pid, signal.SIGKILL)
+    assert "its process was lost" in end_sweep(driver, tmp_path / "ray")
+    assert_went_on([run])
+    local = start_sweep(tmp_path / "local", text=text)
+    end_sweep(local, tmp_path / "local")
+    assert steps(tmp_path / "ray") == steps(tmp_path / "local")
+    names = ["episodes.csv", "config.json"]
+    for name in names:
+        texts = {
+            (folder / "out" / "runs" / "high" / "seed-0" / name).read_text()
+            for folder in (tmp_path / "ray", tmp_path / "local")
+        }
+        assert len(texts) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("127.0.0.1:1", "no Ray cluster answers at 127.0.0.1:1"),
+        ("nowhere", "--address must be auto or HOST:PORT, got 'nowhere'"),
+        ("ray://127.0.0.1:1", "start the sweep on a node of the cluster"),
+    ],
+)
+def test_an_address_where_nothing_is(address, words, tmp_path, capfd):
+    from oprl_gym.cli import main
+
+    (tmp_path / "sweep.yaml").write_text("seeds: 1")
+    command = ["sweep", str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out")]
+    assert main([*command, "--engine", "ray", "--address", address]) == 2
+    line = capfd.readouterr().err.splitlines()[-1]
+    assert line.startswith("oprl-gym: ")
+    assert words in line
+    assert not finished(tmp_path)
+
+
+def test_something_else_at_the_address_is_no_cluster(tmp_path, capfd, monkeypatch):
+    """Ray itself would wait for minutes."""
+    import socket
+
+    from oprl_gym.cli import main
+    from oprl_gym.engines import ray_tune
+
+    monkeypatch.setattr(ray_tune, "CONNECT_TIMEOUT_S", 1.0)
+    (tmp_path / "sweep.yaml").write_text("seeds: 1")
+    command = ["sweep", str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out")]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        assert main([*command, "--engine", "ray", "--address", address]) == 2
+    assert f"no Ray cluster answers at {address}" in capfd.readouterr().err
+
+
+def test_the_ladder_runs_on_ray(tmp_path):
+    import subprocess
+
+    root = Path(__file__).resolve().parents[2]
+    command = [
+        sys.executable,
+        str(root / "benchmarks" / "ladder.py"),
+        "--arms",
+        "plain",
+    ]
+    options = ["--rungs", "smoke", "--algos", "a2c", "--seeds", "2", "--engine", "ray"]
+    result = subprocess.run(
+        [*command, *options, "--results", "results"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "[2/2] a2c smoke plain seed" in result.stdout
+    assert len(list((tmp_path / "results" / "runs").rglob("*.json"))) == 2
+    assert not (tmp_path / "results" / "failures").exists()

@@ -1,0 +1,166 @@
+"""What tests of engines and sweeps share: tasks, and sweeps that get killed."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+from oprl_gym.engines import Outcome, Task
+from oprl_gym.run_folder import CHECKPOINT, RunFolder
+from oprl_gym.sweep.display import steps_taken
+
+PATIENCE_S = 600.0
+
+
+class Log:
+    """A watcher that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.outcomes: list[Outcome] = []
+
+    def started(self, task: Task) -> None:
+        self.events.append(f"started {task.name}")
+
+    def lost(self, task: Task) -> None:
+        self.events.append(f"lost {task.name}")
+
+    def waiting(self) -> None:
+        pass
+
+    def ended(self, outcome: Outcome) -> None:
+        self.events.append(f"ended {outcome.task.name}")
+        self.outcomes.append(outcome)
+
+    @property
+    def errors(self) -> dict[str, str | None]:
+        return {outcome.task.name: outcome.error for outcome in self.outcomes}
+
+
+def task(folder: Path, name: str, what: Callable[[Path], None]) -> Task:
+    call = functools.partial(what, folder / name)
+    return Task(name, call, folder / "failures" / f"{name}.txt")
+
+
+def write(path: Path) -> None:
+    path.write_text(str(os.getpid()))
+
+
+def fail(path: Path) -> None:
+    raise ValueError(f"{path.name} cannot be done")
+
+
+def die(path: Path) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_once(path: Path) -> None:
+    """Be killed the first time, succeed the second."""
+    sign = path.with_suffix(".killed")
+    if sign.exists():
+        return write(path)
+    sign.touch()
+    return die(path)
+
+
+def sleep(path: Path) -> None:
+    write(path)
+    time.sleep(600)
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+SWEEP = """
+seeds: 2
+base: {algo: a2c, oprl: false, total_timesteps: 16000}
+arms:
+  low: {gamma: 0.9}
+  high: {}
+"""
+"""Four runs of seconds, long enough for three checkpoints each."""
+
+
+def start_sweep(
+    folder: Path, *options: str, text: str = SWEEP
+) -> subprocess.Popen[bytes]:
+    """Start ``oprl-gym sweep`` in a process of its own."""
+    (folder / "sweep.yaml").write_text(text)
+    command = [sys.executable, "-m", "oprl_gym", "sweep", "sweep.yaml"]
+    with (folder / "printed").open("w") as file:
+        return subprocess.Popen(
+            [*command, "--out", "out", *options],
+            cwd=folder,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def end_sweep(process: subprocess.Popen[bytes], folder: Path) -> str:
+    """Wait until all went well; returns what was printed."""
+    status = process.wait(timeout=PATIENCE_S)
+    printed = (folder / "printed").read_text()
+    assert status == 0, printed
+    return printed
+
+
+def run_folders(folder: Path) -> list[RunFolder]:
+    return [
+        RunFolder(p.parent) for p in sorted(folder.glob("out/runs/*/*/config.json"))
+    ]
+
+
+def half_run(folder: Path) -> list[RunFolder]:
+    """Return the runs with a checkpoint that have steps left to take."""
+    return [
+        run
+        for run in run_folders(folder)
+        if run.file(CHECKPOINT).exists()
+        and steps_taken(run.file("progress.csv")) < 13_000
+    ]
+
+
+def finished(folder: Path) -> dict[Path, int]:
+    """Return the summaries there are, with the time each was written."""
+    found = folder.glob("out/runs/*/*/summary.json")
+    return {path: path.stat().st_mtime_ns for path in found}
+
+
+def began_at(run: RunFolder) -> list[int]:
+    """Return for each process that had a run the first env step it wrote of."""
+    files = sorted(run.path.glob("events.out.tfevents.*"), key=os.path.getmtime)
+    steps = [
+        [event.step for event in EventFileLoader(str(file)).Load() if event.step]
+        for file in files
+    ]
+    return [min(found) for found in steps if found]
+
+
+def assert_went_on(runs: Sequence[RunFolder]) -> None:
+    """Half-runs were continued from their checkpoint, at step 5,000 or later."""
+    for run in runs:
+        assert run.is_finished()
+        first, *others = began_at(run)
+        assert first <= 1_024
+        assert others
+        assert min(others) > 5_000
