@@ -203,12 +203,9 @@ SUITES: dict[str, Suite] = {
     # What a user would try first, and the control for "episode length tells".
     "step-cost": Suite(
         ("constant-minus",),
-        (
-            *("TwoWalls", "TwoWallsLong", "Serpentine", "random-2"),
-            *("size12", "16x16", "24x24", "doorkey"),
-        ),
+        ("TwoWallsLong", "Serpentine", "size12", "16x16"),
         ("ppo", "a2c"),
-        10,
+        6,
     ),
     "harmless": Suite(("plain", "oprl"), HARMLESS, ("ppo",), 20),
     "smoke": Suite(
