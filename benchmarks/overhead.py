@@ -1,12 +1,14 @@
 """What OPRL costs a whole training, and what it is spent on.
 
-    python benchmarks/overhead.py             # a quarter of an hour
+    python benchmarks/overhead.py             # half an hour
+    python benchmarks/overhead.py --envs DoorKey
     python benchmarks/overhead.py --smoke     # seconds; the figures mean nothing
 
 PPO and A2C of Stable-Baselines3 with and without OPRL, 8 envs, 50,000 env steps, one
 torch thread, CPU time; both take turns. Settings and envs are those of the ladder
 (settings.py). Writes `results/overhead.json` (env steps a second, for the ratios),
-`results/overhead.csv` and `results/overhead.png` (what the time of a step goes into).
+`results/overhead.csv` and `results/overhead.png` (what the time of a step goes into),
+after each training and beside what is there of others.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from stable_baselines3 import A2C, PPO
 
 from benchmarks import provenance
 from benchmarks.envs import make_venv
-from benchmarks.rates import Rates, in_turns, show, write
+from benchmarks.rates import in_turns, read, show, write
 from benchmarks.run import shaped
 from benchmarks.settings import ALGOS, ARMS, RUNGS
 from oprl_gym import OPRLLearner
@@ -127,21 +129,13 @@ def stopwatch(methods: Sequence[tuple[type, str]]) -> Iterator[list[float]]:
 
 
 def measure(
-    algos: Sequence[str], rungs: Mapping[str, str], steps: int, rounds: int
-) -> tuple[Rates, list[dict[str, Any]]]:
-    """Return env steps a second, and a row of microseconds for each combination."""
-    rates: Rates = {}
-    rows = []
-    for name, rung in rungs.items():
-        for algo in algos:
-            group = f"{algo.upper()} {name}"
-            plain, ours = (
-                Training(algo, rung, arm, steps) for arm in ("plain", "oprl")
-            )
-            rates[group] = in_turns({PLAIN: plain, OPRL: ours}, rounds, 0.0)
-            show(group, rates[group])
-            rows.append({"training": group, **split(plain, ours)})
-    return rates, rows
+    algo: str, name: str, steps: int, rounds: int
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Return env steps a second of both, and microseconds of a step by part."""
+    plain = Training(algo, ENVS[name], "plain", steps)
+    ours = Training(algo, ENVS[name], "oprl", steps)
+    rates = in_turns({PLAIN: plain, OPRL: ours}, rounds, 0.0)
+    return rates, split(plain, ours)
 
 
 def split(plain: Training, ours: Training) -> dict[str, float]:
@@ -149,6 +143,38 @@ def split(plain: Training, ours: Training) -> dict[str, float]:
     row = {PLAIN: plain.microseconds("all")}
     row |= {part: ours.microseconds(part) for part in PARTS}
     return {**row, REST: max(0.0, ours.microseconds("all") - sum(row.values()))}
+
+
+def add(
+    results: Path,
+    training: str,
+    rates: dict[str, list[float]],
+    parts: Mapping[str, float],
+    command: str,
+) -> None:
+    """Write one training's figures beside those of the others that are there."""
+    known = read(results / FILE)
+    groups = {**(known.rates if known else {}), training: rates}
+    write(results / FILE, "env steps", groups, command)
+    rows = {row["training"]: row for row in read_table(results / TABLE)}
+    rows[training] = {"training": training, **parts}
+    with (results / TABLE).open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[training]), lineterminator="\n")
+        table.writeheader()
+        for row in rows.values():
+            words = {k: v if isinstance(v, str) else f"{v:.1f}" for k, v in row.items()}
+            table.writerow(words)
+    draw(read_table(results / TABLE), results / FIGURE)
+
+
+def read_table(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of the table so far."""
+    if not path.exists():
+        return []
+    rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+    return [
+        {k: v if k == "training" else float(v) for k, v in row.items()} for row in rows
+    ]
 
 
 def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -179,23 +205,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--smoke", action="store_true", help="one short run each")
+    parser.add_argument("--envs", metavar="A,B", help=f"of {', '.join(ENVS)}; all")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
+    names = options.envs.split(",") if options.envs else list(ENVS)
+    algos, steps, rounds = ["ppo", "a2c"], STEPS, ROUNDS
     if options.smoke:
-        rates, rows = measure(("ppo",), {"OPRLMaze-v0": "OPRLMaze-v0"}, SMOKE_STEPS, 1)
-    else:
-        rates, rows = measure(("ppo", "a2c"), ENVS, STEPS, ROUNDS)
-    command = provenance.command(["--smoke"] if options.smoke else [])
-    write(options.results / FILE, "env steps", rates, command)
-    with (options.results / TABLE).open("w", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(
-            {k: v if isinstance(v, str) else f"{v:.1f}" for k, v in row.items()}
-            for row in rows
-        )
-    draw(rows, options.results / FIGURE)
+        names, algos, steps, rounds = names[:1], ["ppo"], SMOKE_STEPS, 1
+    unknown = set(names) - set(ENVS)
+    if unknown:
+        parser.error(f"--envs: {', '.join(unknown)} is not one of {', '.join(ENVS)}")
+    for name in names:
+        for algo in algos:
+            rates, parts = measure(algo, name, steps, rounds)
+            training = f"{algo.upper()} {name}"
+            show(training, rates)
+            add(options.results, training, rates, parts, provenance.command())
     return 0
 
 

@@ -137,6 +137,12 @@ def test_the_time_of_a_step_is_split_into_parts(tmp_path):
     left = max(0.0, 1e6 / rate - sum(microseconds.values()))
     assert rest == pytest.approx(left, abs=1.0)
     assert (tmp_path / overhead.FIGURE).exists()
+    others = {"A2C CartPole-v1": measured.rates[group]}
+    parts = {**microseconds, overhead.REST: rest}
+    overhead.add(tmp_path, *others.popitem(), parts, "some command")
+    assert list(read(tmp_path / overhead.FILE).rates) == [group, "A2C CartPole-v1"]
+    rows = overhead.read_table(tmp_path / overhead.TABLE)
+    assert [row["training"] for row in rows] == [group, "A2C CartPole-v1"]
 
 
 def test_rates_are_compared_within_a_round():
