@@ -20,7 +20,6 @@ dense real ones, of which none comes twice. One torch thread, CPU time. Writes
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -36,13 +35,13 @@ from gymnasium import spaces
 
 from benchmarks import provenance
 from benchmarks.imitation_rival import ImitationRival
+from benchmarks.options import make_parser
 from benchmarks.rates import REPEATS, Contestant, Rated, Rates, in_turns, show, write
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.learning.batches import PairBatcher
 from oprl_gym.rewards.losses import bradley_terry_loss, pair_logits
 from oprl_gym.types import Array, Preference, Trajectory
 
-RESULTS = Path(__file__).resolve().parent / "results"
 FILE = "fit.json"
 GROUP = "update"
 MAZE, DENSE = "maze", "dense"
@@ -177,12 +176,8 @@ def _episode(observations: Array, actions: Array, rewards: Array) -> Trajectory:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--smoke", action="store_true", help="hardly any updates")
+    parser = make_parser(__doc__, "hardly any updates")
     parser.add_argument("--imitation", metavar="PYTHON", help="interpreter that has it")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     repeats, seconds = (1, 0.0) if options.smoke else (REPEATS, SECONDS)

@@ -8,7 +8,6 @@ Writes `results/memory.csv` (env steps, MiB in use) and `results/memory.png`.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import sys
 import tempfile
@@ -25,10 +24,10 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecMonitor
 
+from benchmarks.options import make_parser
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
 from oprl_gym.plotting import INDIGO, new_figure
 
-RESULTS = Path(__file__).resolve().parent / "results"
 STEPS, SMOKE_STEPS = 2_000_000, 30_000
 ENVS = 64
 POINTS = 100
@@ -98,12 +97,7 @@ def draw(rows: Sequence[tuple[int, float]], path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write, and say what came out."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--smoke", action="store_true", help="a short run")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder")
-    options = parser.parse_args(arguments)
+    options = make_parser(__doc__, "a short run").parse_args(arguments)
     rows = measure(SMOKE_STEPS if options.smoke else STEPS)
     write(rows, options.results)
     early = rows[len(rows) // 5][1]

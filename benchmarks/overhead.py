@@ -13,7 +13,6 @@ after each training and beside what is there of others.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import statistics
 import sys
@@ -35,6 +34,7 @@ from stable_baselines3 import A2C, PPO
 
 from benchmarks import provenance
 from benchmarks.envs import make_venv
+from benchmarks.options import make_parser
 from benchmarks.rates import in_turns, read, show, write
 from benchmarks.run import shaped
 from benchmarks.settings import ALGOS, ARMS, RUNGS
@@ -42,7 +42,6 @@ from oprl_gym import OPRLLearner
 from oprl_gym.plotting import FAINT, GREEN, INDIGO, ORANGE, new_figure
 from oprl_gym.preferences.recorder import EpisodeRecorder
 
-RESULTS = Path(__file__).resolve().parent / "results"
 FILE, TABLE, FIGURE = "overhead.json", "overhead.csv", "overhead.png"
 PLAIN, OPRL = "plain", "OPRL"
 ENVS = {"OPRLMaze-v0": "OPRLMaze-v0", "CartPole-v1": "CartPole", "DoorKey": "doorkey"}
@@ -201,12 +200,8 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--smoke", action="store_true", help="one short run each")
+    parser = make_parser(__doc__, "one short run each")
     parser.add_argument("--envs", metavar="A,B", help=f"of {', '.join(ENVS)}; all")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     names = options.envs.split(",") if options.envs else list(ENVS)

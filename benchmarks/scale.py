@@ -18,7 +18,6 @@ Writes `results/scale.csv`, `results/scale.json`, with the rates by decade, and
 
 from __future__ import annotations
 
-import argparse
 import csv
 import statistics
 import sys
@@ -38,12 +37,12 @@ from oprl_gym.wrappers import ProcessRewardVectorWrapper
 
 from benchmarks import provenance
 from benchmarks.memory import resident_mib
+from benchmarks.options import make_parser
 from benchmarks.rates import Rates, write
 from oprl_gym import OPRLLearner
 from oprl_gym.plotting import GREEN, GRID, INDIGO, INK, ORANGE, new_figure
 from oprl_gym.types import IntArray
 
-RESULTS = Path(__file__).resolve().parent / "results"
 FILE, TABLE, FIGURE = "scale.json", "scale.csv", "scale.png"
 ENVS = 1024
 LIMIT = 60  # steps in an episode
@@ -240,12 +239,7 @@ def _cpu_seconds(work: Callable[[], object]) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write, draw."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--smoke", action="store_true", help="a short run")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder")
-    options = parser.parse_args(arguments)
+    options = make_parser(__doc__, "a short run").parse_args(arguments)
     torch.set_num_threads(1)
     points = measure(SMOKE_LAST, 1) if options.smoke else measure(LAST, RUNS)
     command = provenance.command(["--smoke"] if options.smoke else [])

@@ -10,7 +10,6 @@ what else the machine does does not count (not on Windows). Writes
 
 from __future__ import annotations
 
-import argparse
 import resource
 import statistics
 import subprocess
@@ -22,9 +21,9 @@ if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from benchmarks import provenance
+from benchmarks.options import make_parser
 from benchmarks.rates import Rates, in_turns, write
 
-RESULTS = Path(__file__).resolve().parent / "results"
 FILE = "startup.json"
 GROUP = "start"
 NOTHING = "python"
@@ -90,12 +89,7 @@ def _children_seconds() -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--smoke", action="store_true", help="a single round")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder")
-    options = parser.parse_args(arguments)
+    options = make_parser(__doc__, "a single round").parse_args(arguments)
     rates = measure(repeats=1 if options.smoke else REPEATS)
     command = provenance.command(["--smoke"] if options.smoke else [])
     write(options.results / FILE, "starts", rates, command)

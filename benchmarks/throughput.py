@@ -11,7 +11,6 @@ one-hot observations can be faster. Writes `results/throughput.json`.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -31,11 +30,11 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
 import oprl_gym  # noqa: F401  registers the mazes
 from benchmarks import provenance
+from benchmarks.options import make_parser
 from benchmarks.rates import REPEATS, Contestant, Rates, in_turns, show, write
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
 from oprl_gym.types import FloatArray, IntArray
 
-RESULTS = Path(__file__).resolve().parent / "results"
 FILE = "throughput.json"
 MAZE = "OPRLMaze-v0"
 RIVALS = ("FrozenLake8x8-v1", "CliffWalking-v1", "CartPole-v1")
@@ -155,12 +154,7 @@ def _monitored_maze() -> gym.Env[Any, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--smoke", action="store_true", help="hardly any steps")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder")
-    options = parser.parse_args(arguments)
+    options = make_parser(__doc__, "hardly any steps").parse_args(arguments)
     if options.smoke:
         rates = measure(SMOKE_SIZES, repeats=1, seconds=0.0)
     else:

@@ -11,7 +11,6 @@ turns. Writes `results/wrapping.json`.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,12 +26,12 @@ from gymnasium.vector import VectorEnv
 from oprl_gym.wrappers import ProcessRewardVectorWrapper
 
 from benchmarks import provenance
+from benchmarks.options import make_parser
 from benchmarks.rates import REPEATS, Contestant, Rates, in_turns, show, write
 from benchmarks.throughput import MAZE, vector
 from oprl_gym import OPRLLearner
 from oprl_gym.rewards import RewardState
 
-RESULTS = Path(__file__).resolve().parent / "results"
 FILE = "wrapping.json"
 SIZES = (8, 64, 1024)
 SMOKE_SIZES = (8, 1024)
@@ -90,12 +89,7 @@ def fitted(envs: VectorEnv[Any, Any, Any]) -> RewardState:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--smoke", action="store_true", help="hardly any steps")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder")
-    options = parser.parse_args(arguments)
+    options = make_parser(__doc__, "hardly any steps").parse_args(arguments)
     torch.set_num_threads(1)
     if options.smoke:
         rates = measure(SMOKE_SIZES, repeats=1, seconds=0.0)
