@@ -86,7 +86,6 @@ class FreshRewards(ReplayBuffer):
             reached=self._values(scorer, self._stored(rows, after=True)),
             terminated=((self.dones[rows] > 0) & ~timeouts).reshape(-1),
             truncated=timeouts.reshape(-1),
-            active=np.ones(env_rewards.size, dtype=np.bool_),
         )
         scores = scorer.score(step).reshape(env_rewards.shape)
         mixed: FloatArray = scorer.shaping.mixed(env_rewards, scores)

@@ -70,8 +70,9 @@ class OPRLConfig:
     max_grad_norm: float = 1.0
     """Gradients are clipped to this norm (tutorial)."""
 
-    batch_size: int = 64
-    """Pairs B in one gradient step (measured; tutorial: 32)."""
+    batch_size: int | None = None
+    """Pairs B in one gradient step (tutorial: 32). None (measured): all that are kept,
+    where few observations recur so that this costs no more, and 64 elsewhere."""
 
     trajectory_capacity: int = 200
     """Latest episodes kept to form pairs from (tutorial)."""
@@ -136,10 +137,11 @@ class OPRLConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        counts = ["batch_size"] if self.batch_size is not None else []
         for name in (
+            *counts,
             "hidden_size",
             "ensemble_size",
-            "batch_size",
             "preference_capacity",
             "min_preferences",
             "update_interval",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 
 from oprl_gym.types import Array, EnvError, FloatArray
+
+BROKEN_PIPE = (EOFError, ConnectionError)
+"""What is raised where a process of a ``SubprocVecEnv`` is no longer there."""
 
 
 def check_observations(observations: Array, shape: tuple[int, ...]) -> None:
@@ -43,20 +44,12 @@ def check_rewards(rewards: FloatArray) -> None:
         raise EnvError(f"env {env} gave the reward {rewards[env]}, which is no number")
 
 
-@contextmanager
-def living_workers() -> Iterator[None]:
-    """Name what a broken pipe to a process of a ``SubprocVecEnv`` means.
-
-    Raises:
-        EnvError: The process has died.
-    """
-    try:
-        yield
-    except (EOFError, ConnectionError) as error:
-        raise EnvError(
-            "a process that runs an env has died; what it said last, if anything, is "
-            "further up"
-        ) from error
+def worker_died(error: Exception) -> EnvError:
+    """Return the words for a broken pipe to a process of a ``SubprocVecEnv``."""
+    return EnvError(
+        f"a process that runs an env has died ({type(error).__name__}); what it said "
+        "last, if anything, is further up"
+    )
 
 
 def first_not_finite(values: Array) -> int | None:

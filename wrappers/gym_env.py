@@ -98,7 +98,7 @@ class ProcessRewardWrapper(
         observation, reward, terminated, truncated, info = self.env.step(action)
         env_reward = float(reward)
         rewards = np.array([env_reward])
-        process_rewards = self._mixer.step(
+        process_rewards, mixed = self._mixer.step(
             to_array(self._mixer.scorer.action_space, action)[None],
             rewards,
             to_array(self._mixer.scorer.observation_space, observation)[None],
@@ -113,5 +113,4 @@ class ProcessRewardWrapper(
         if terminated or truncated:
             info["oprl_episode"] = self._mixer.episode_info(0, info)
             info["oprl_terminal_observation"] = observation
-        mixed = float(self._mixer.mixed(rewards, process_rewards)[0])
-        return observation, mixed, terminated, truncated, info
+        return observation, float(mixed[0]), terminated, truncated, info

@@ -95,7 +95,7 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
         active = ~self._ended
         ended = terminated | truncated
         env_rewards = np.asarray(rewards, dtype=np.float64)
-        process_rewards = self._mixer.step(
+        process_rewards, mixed = self._mixer.step(
             batch_to_array(self._mixer.scorer.action_space, actions, self.num_envs),
             env_rewards,
             self._reached(after, ended, infos),
@@ -105,7 +105,6 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
         )
         infos = self._infos(infos, env_rewards, process_rewards, active)
         self._note_ends(infos, after, ended)
-        mixed = self._mixer.mixed(env_rewards, process_rewards)
         return observations, mixed, terminated, truncated, infos
 
     def _reached(self, after: Array, ended: BoolArray, infos: dict) -> Array:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from oprl_gym.wrappers.checks import check_observations, check_rewards
-from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep, concatenated
+from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep
 
 from oprl_gym.preferences.recorder import EpisodeRecorder
 from oprl_gym.rewards.encoding import array_shape
 from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.types import Array, BoolArray, FloatArray, Trajectory
-
-SCORED_AT_ONCE = 1024
-"""Steps, over all envs, in one pass through the reward model: pictures take room."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +89,10 @@ class RewardMixer:
         """
         if not self._kept:
             raise RuntimeError("no rollout was kept: call keep_rollout() before it")
-        at_once = max(1, SCORED_AT_ONCE // self.num_envs)
-        newest = []
-        for start in range(0, len(self._kept), at_once):
-            steps = [step for step, _ in self._kept[start : start + at_once]]
-            together = concatenated(steps)
-            newest.append(self.mixed(together.env_rewards, self.scorer.score(together)))
+        newest = self.scorer.score_mixed(step for step, _ in self._kept)
         return Rescored(
             given=np.stack([given for _, given in self._kept]),
-            newest=np.concatenate(newest).reshape(-1, self.num_envs),
+            newest=newest.reshape(-1, self.num_envs),
             truncated=np.stack([step.truncated for step, _ in self._kept]),
         )
 
@@ -124,7 +116,7 @@ class RewardMixer:
         terminated: BoolArray,
         truncated: BoolArray,
         active: BoolArray | None = None,
-    ) -> FloatArray:
+    ) -> tuple[FloatArray, FloatArray]:
         """Score and record one step of all N envs.
 
         Args:
@@ -136,7 +128,8 @@ class RewardMixer:
             truncated: (N,) the episode was cut off.
             active: (N,) False where this is no step of an episode but only a reset.
 
-        Returns (N,) process rewards, unscaled; 0 where not active.
+        Returns (N,) process rewards, unscaled, 0 where not active; and the (N,) mixed
+        rewards that the agent gets.
 
         Raises:
             EnvError: An observation has the wrong shape, or it or a reward is not
@@ -151,13 +144,12 @@ class RewardMixer:
             reached=next_observations,
             terminated=terminated,
             truncated=truncated,
-            active=np.ones(self.num_envs, np.bool_) if active is None else active,
+            active=active,
         )
         process_rewards = self.scorer.score(step)
+        mixed = self.mixed(env_rewards, process_rewards)
         if self._kept is not None:
-            mixed = self.mixed(env_rewards, process_rewards)
-            copies = replace(
-                step,
+            copies = step._replace(
                 observations=step.observations.copy(),
                 actions=actions.copy(),
                 reached=next_observations.copy(),
@@ -173,7 +165,7 @@ class RewardMixer:
             terminated,
             truncated,
         )
-        return process_rewards
+        return process_rewards, mixed
 
     def mixed(self, env_rewards: FloatArray, process_rewards: FloatArray) -> FloatArray:
         """Return what the agent gets."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from oprl_gym.wrappers.checks import living_workers
+from oprl_gym.wrappers.checks import BROKEN_PIPE, worker_died
 from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer
 from oprl_gym.wrappers.shaping import Shaping
 from stable_baselines3.common.vec_env import (
@@ -96,8 +96,10 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
     def step_async(self, actions: np.ndarray) -> None:
         """Send the actions on."""
         self._taken = actions
-        with living_workers():
+        try:
             self.venv.step_async(actions)
+        except BROKEN_PIPE as error:
+            raise worker_died(error) from error
 
     def step_wait(self) -> VecEnvStepReturn:
         """Wait for the step; the rewards returned are the mixed ones.
@@ -105,39 +107,42 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
         Raises:
             EnvError: An env gave what nothing can be learned from, or its process died.
         """
-        with living_workers():
+        try:
             observations, rewards, dones, infos = self.venv.step_wait()
+        except BROKEN_PIPE as error:
+            raise worker_died(error) from error
         first = self._array(observations)
-        truncated = np.array([_truncated(info) for info in infos]) & dones
+        ended = dones.nonzero()[0].tolist()
+        truncated = np.zeros_like(dones)
+        for env in ended:
+            truncated[env] = bool(infos[env].get("TimeLimit.truncated", False))
         env_rewards = rewards.astype(np.float64)
-        process_rewards = self._mixer.step(
+        process_rewards, mixed = self._mixer.step(
             batch_to_array(self._mixer.scorer.action_space, self._taken, self.num_envs),
             env_rewards,
-            self._reached(first, dones, infos),
+            self._reached(first, ended, infos),
             dones & ~truncated,
             truncated,
         )
+        paid = zip(env_rewards.tolist(), process_rewards.tolist(), strict=True)
         infos = [
-            {**info, "env_reward": float(env), "process_reward": float(process)}
-            for info, env, process in zip(
-                infos, env_rewards, process_rewards, strict=True
-            )
+            {**info, "env_reward": env, "process_reward": process}
+            for info, (env, process) in zip(infos, paid, strict=True)
         ]
-        if dones.any():
-            for env in np.flatnonzero(dones):
-                info = infos[env]
-                info["oprl_episode"] = self._mixer.episode_info(int(env), info)
-                info["oprl_terminal_observation"] = info["terminal_observation"]
+        for env in ended:
+            info = infos[env]
+            info["oprl_episode"] = self._mixer.episode_info(env, info)
+            info["oprl_terminal_observation"] = info["terminal_observation"]
+        if ended:
             self._mixer.begin(first, dones)
-        mixed = self._mixer.mixed(env_rewards, process_rewards)
         return observations, mixed.astype(np.float32), dones, infos
 
-    def _reached(self, first: Array, dones: Array, infos: list[dict]) -> Array:
+    def _reached(self, first: Array, ended: list[int], infos: list[dict]) -> Array:
         """Return the observations the steps led to, not those of the resets."""
-        if not dones.any():
+        if not ended:
             return first
         reached = first.copy()
-        for env in np.flatnonzero(dones):
+        for env in ended:
             terminal = infos[env]["terminal_observation"]
             reached[env] = to_array(self._mixer.scorer.observation_space, terminal)
         return reached
@@ -146,7 +151,3 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
         return batch_to_array(
             self._mixer.scorer.observation_space, observations, self.num_envs
         )
-
-
-def _truncated(info: dict[str, Any]) -> bool:
-    return bool(info.get("TimeLimit.truncated", False))

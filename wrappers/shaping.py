@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, get_args
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from gymnasium import spaces
@@ -74,8 +74,11 @@ class Shaping:
             )
 
 
-@dataclass(frozen=True)
-class VectorStep:
+SCORED_AT_ONCE = 1024
+"""Steps, over all envs, in one pass through the reward model: pictures take room."""
+
+
+class VectorStep(NamedTuple):
     """One step of N envs; ``active`` is False where it only reset an env."""
 
     observations: Array  # (N, ...)
@@ -84,15 +87,35 @@ class VectorStep:
     reached: Array  # (N, ...)
     terminated: BoolArray  # (N,)
     truncated: BoolArray  # (N,)
-    active: BoolArray  # (N,)
+    active: BoolArray | None = None  # (N,); None: everywhere
+
+    def rows(self, rows: slice) -> VectorStep:
+        """Return the step of some of the envs."""
+        parts: Any = [None if one is None else one[rows] for one in self]
+        return VectorStep(*parts)
 
 
 def concatenated(steps: Sequence[VectorStep]) -> VectorStep:
     """Return T steps of N envs as one step of T * N envs."""
-    names = [field.name for field in fields(VectorStep)]
-    return VectorStep(
-        **{name: np.concatenate([getattr(s, name) for s in steps]) for name in names}
-    )
+    columns = zip(*steps, strict=True)
+    parts: Any = [None if one[0] is None else np.concatenate(one) for one in columns]
+    return VectorStep(*parts)
+
+
+def in_passes(steps: Iterable[VectorStep]) -> Iterator[VectorStep]:
+    """Yield the same steps, as many at a time as are scored at once."""
+    waiting: list[VectorStep] = []
+    size = 0
+    for step in steps:
+        for start in range(0, len(step.env_rewards), SCORED_AT_ONCE):
+            part = step.rows(slice(start, start + SCORED_AT_ONCE))
+            size += len(part.env_rewards)
+            if size > SCORED_AT_ONCE and waiting:
+                yield concatenated(waiting)
+                waiting, size = [], len(part.env_rewards)
+            waiting.append(part)
+    if waiting:
+        yield concatenated(waiting)
 
 
 class StepScorer:
@@ -143,12 +166,20 @@ class StepScorer:
             scores = self._additive(self.process_reward, step)
         else:
             scores = self._potential_difference(self.process_reward, step)
-        return np.where(step.active, scores, 0.0)
+        return scores if step.active is None else np.where(step.active, scores, 0.0)
+
+    def score_mixed(self, steps: Iterable[VectorStep]) -> FloatArray:
+        """Return the mixed rewards of several steps, one after another."""
+        mixed = [
+            self.shaping.mixed(step.env_rewards, self.score(step))
+            for step in in_passes(steps)
+        ]
+        return np.concatenate([np.zeros(0), *mixed])
 
     def _additive(self, reward: ProcessReward, step: VectorStep) -> FloatArray:
         scores = reward.score_steps(step.observations, step.actions, step.reached)
         scores = scores.astype(np.float64)
-        if not self.shaping.charge_ends:
+        if not (self.shaping.charge_ends and step.terminated.any()):
             return scores
         paid = self.shaping.env_reward_weight * step.env_rewards > 0.0
         bad_end = step.terminated & ~paid & (scores < 0.0)

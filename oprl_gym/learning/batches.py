@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from oprl_gym.learning.sampling import sample_steps
 from oprl_gym.rewards.encoding import StepEncoder
+from oprl_gym.rewards.losses import pair_logits
 from oprl_gym.rewards.rows import RowTable
 from oprl_gym.types import (
     Aggregation,
@@ -35,6 +36,12 @@ class PairBatch:
     pair: Tensor  # (M,) int64 in [0, B)
     weight: Tensor  # (M,) float32
     labels: Tensor  # (B,) float32
+    shares: Tensor  # (B,) float32, how much each counts; they add up to 1
+
+    def logits(self, scores: Tensor) -> Tensor:
+        """Return the (B,) logits of the pairs from the (U,) scores of the rows."""
+        n_pairs = len(self.labels)
+        return pair_logits(scores, self.row, self.pair, self.weight, n_pairs)
 
     def to(self, device: torch.device) -> PairBatch:
         """Return the batch on another device."""
@@ -47,19 +54,6 @@ class Visits:
 
     numbers: IntArray  # (L,) of rows in a RowTable
     weights: FloatArray  # (L,) float32
-
-
-class StepWeights(NamedTuple):
-    """How much the steps of one side of a pair add to first minus second."""
-
-    each: float  # every step but the last
-    last: float
-
-    def spread(self, steps: int) -> FloatArray:
-        """Return the (T,) float32 weights of so many steps."""
-        weights = np.full(steps, self.each, dtype=np.float32)
-        weights[-1] = self.last
-        return weights
 
 
 class PairBatcher:
@@ -84,6 +78,11 @@ class PairBatcher:
         self._numbers: WeakKeyDictionary[Trajectory, IntArray] = WeakKeyDictionary()
         self._visits: WeakKeyDictionary[Preference, Visits] = WeakKeyDictionary()
 
+    @property
+    def rows_recur(self) -> bool:
+        """Whether the rows are few so far, so that more pairs cost hardly more."""
+        return not self._table.overflowed
+
     def batch(
         self,
         preferences: Sequence[Preference],
@@ -99,13 +98,12 @@ class PairBatcher:
                 cost; see :func:`sample_steps`.
             most: Steps in that sample.
         """
-        visits = [self._visits_of(preference) for preference in preferences]
+        self._count_visits(preferences)
         if self._table.overflowed:
             self._numbers.clear()
             self._visits.clear()
             return self._of_steps(preferences, rng, most).to(self._device)
-        known = [one for one in visits if one is not None]
-        return self._of_rows(preferences, known).to(self._device)
+        return self._of_rows(preferences).to(self._device)
 
     def encoded(self, trajectory: Trajectory) -> FloatArray:
         """Return the (T, d) rows of a trajectory's steps."""
@@ -121,10 +119,9 @@ class PairBatcher:
         self._numbers.clear()
         self._visits.clear()
 
-    def _of_rows(
-        self, preferences: Sequence[Preference], visits: list[Visits]
-    ) -> PairBatch:
+    def _of_rows(self, preferences: Sequence[Preference]) -> PairBatch:
         """Return a batch in which each distinct row stands once."""
+        visits = [self._visits[preference] for preference in preferences]
         numbers = np.concatenate([one.numbers for one in visits])
         used = np.flatnonzero(np.bincount(numbers))
         place = np.zeros(used[-1] + 1, dtype=np.int64)
@@ -148,29 +145,30 @@ class PairBatcher:
         place = {id(trajectory): number for number, trajectory in enumerate(distinct)}
         of_side = np.array([place[id(side)] for side in sides])
         side, row = sample.rows_of(of_side)
-        each, last = np.array([w for one in preferences for w in self._weights(one)]).T
+        each, last = self._weights(preferences)
         is_last = sample.step[row] == lengths[of_side[side]] - 1
         weight = np.where(is_last, last[side], each[side]) * sample.stands_for[row]
         rows = self._rows_at(distinct, np.split(sample.step, sample.start[1:]))
         return _batch(rows, row, side // 2, weight.astype(np.float32), preferences)
 
-    def _visits_of(self, preference: Preference) -> Visits | None:
-        """Return the visits of a pair; None once there are too many distinct rows."""
-        known = self._visits.get(preference)
-        if known is not None or self._table.overflowed:
-            return known
-        first = self._numbers_of(preference.first)
-        second = self._numbers_of(preference.second)
-        if first is None or second is None:
-            return None
-        numbers = np.concatenate([first, second])
-        of_first, of_second = self._weights(preference)
-        weights = [of_first.spread(len(first)), of_second.spread(len(second))]
-        sums = np.bincount(numbers, np.concatenate(weights))
-        visited = np.unique(numbers)
-        visits = Visits(visited, sums[visited].astype(np.float32))
-        self._visits[preference] = visits
-        return visits
+    def _count_visits(self, preferences: Sequence[Preference]) -> None:
+        """Count the visits of pairs that are new, unless there are too many rows."""
+        new = [one for one in preferences if one not in self._visits]
+        if not new or self._table.overflowed:
+            return
+        each, last = self._weights(new)
+        for n, preference in enumerate(new):
+            first = self._numbers_of(preference.first)
+            second = self._numbers_of(preference.second)
+            if first is None or second is None:
+                return
+            numbers = np.concatenate([first, second])
+            lengths = [len(first), len(second)]
+            weights = np.repeat(each[2 * n : 2 * n + 2], lengths)
+            weights[np.cumsum(lengths) - 1] = last[2 * n : 2 * n + 2]
+            sums = np.bincount(numbers, weights)
+            visited = np.flatnonzero(np.bincount(numbers))
+            self._visits[preference] = Visits(visited, sums[visited].astype(np.float32))
 
     def _numbers_of(self, trajectory: Trajectory) -> IntArray | None:
         numbers = self._numbers.get(trajectory)
@@ -184,27 +182,32 @@ class PairBatcher:
         self, trajectories: Sequence[Trajectory], steps: Sequence[IntArray]
     ) -> FloatArray:
         """Return the rows of some steps of each trajectory, one after another."""
+        led_to = self.encoder.reward_input == "next_obs"
         each = list(zip(trajectories, steps, strict=True))
-        return self.encoder.steps(
-            np.concatenate([one.observations[at] for one, at in each]),
-            np.concatenate([one.actions[at] for one, at in each]),
-            np.concatenate([one.observations[at + 1] for one, at in each]),
-        )
+        read = np.concatenate([one.observations[at + led_to] for one, at in each])
+        if self.encoder.reward_input != "obs_action":
+            return self.encoder.states(read)
+        actions = np.concatenate([one.actions[at] for one, at in each])
+        return self.encoder.steps(read, actions, read)
 
-    def _weights(self, preference: Preference) -> tuple[StepWeights, StepWeights]:
-        """Return what the steps of the first and of the second count for."""
-        longer = max(len(preference.first), len(preference.second))
-        each, last = self._side_weights(preference.second, longer)
-        first = self._side_weights(preference.first, longer)
-        return first, StepWeights(-each, -last)
+    def _weights(
+        self, preferences: Sequence[Preference]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return what a step of the first or second adds to first minus second.
 
-    def _side_weights(self, trajectory: Trajectory, longer: int) -> StepWeights:
-        steps = len(trajectory)
+        Returns (2B,) of every step but the last, and (2B,) of the last; the first and
+        the second of a pair stand next to each other.
+        """
+        sides = [side for one in preferences for side in (one.first, one.second)]
+        steps = np.array([len(side) for side in sides])
+        each = np.tile([1.0, -1.0], len(preferences))
         if self.aggregation == "mean":
-            return StepWeights(1.0 / steps, 1.0 / steps)
-        if self.aggregation == "absorbing" and trajectory.terminated:
-            return StepWeights(1.0, 1.0 + longer - steps)
-        return StepWeights(1.0, 1.0)
+            return each / steps, each / steps
+        if self.aggregation == "sum":
+            return each, each
+        terminated = np.array([side.terminated for side in sides])
+        longer = steps.reshape(-1, 2).max(axis=1).repeat(2)
+        return each, each * np.where(terminated, 1 + longer - steps, 1)
 
 
 def _batch(
@@ -215,10 +218,12 @@ def _batch(
     preferences: Sequence[Preference],
 ) -> PairBatch:
     labels = [preference.label for preference in preferences]
+    counts = torch.tensor([preference.weight for preference in preferences])
     return PairBatch(
         rows=torch.from_numpy(rows),
         row=torch.from_numpy(row),
         pair=torch.from_numpy(pair),
         weight=torch.from_numpy(weight),
         labels=torch.tensor(labels, dtype=torch.float32),
+        shares=(counts / counts.sum()).float(),
     )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
-from torch import Tensor
 
 from oprl_gym.config import OPRLConfig
 from oprl_gym.learning.batches import PairBatch, PairBatcher
+from oprl_gym.learning.fitting import RewardFitter
 from oprl_gym.preferences.default_teacher import make_teacher
 from oprl_gym.preferences.pairs import decisive_pairs, elite_pairs, uniform_pairs
 from oprl_gym.preferences.queries import Pair, Queries
@@ -24,15 +25,10 @@ from oprl_gym.preferences.snapshot import (
     unpack_trajectories,
 )
 from oprl_gym.rewards.encoding import StepEncoder
-from oprl_gym.rewards.losses import (
-    bradley_terry_loss,
-    ordered_share,
-    pair_logits,
-    preference_probability,
-)
+from oprl_gym.rewards.losses import ordered_share, preference_probability
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState
-from oprl_gym.rewards.tensors import available_device, to_arrays, to_tensors
+from oprl_gym.rewards.tensors import available_device
 from oprl_gym.types import (
     FloatArray,
     IntArray,
@@ -47,8 +43,8 @@ from oprl_gym.types import (
 ACCURACY_STEPS = 64
 """Steps of a long episode that its score is estimated from, to tell the accuracy."""
 
-LOSS_SCALE = 2.0**64
-"""See :func:`_backward`."""
+MINIBATCH = 64
+"""Pairs in a gradient step where all of them would cost too much (measured)."""
 
 
 class OPRLLearner:
@@ -123,7 +119,9 @@ class OPRLLearner:
         self._batcher = PairBatcher(
             encoder, self.config.aggregation, self.process_reward.device
         )
-        self._optimizer = self._new_optimizer()
+        self._fitter = RewardFitter(
+            self.model, self.config.learning_rate, self.config.max_grad_norm
+        )
         self._taken_in = 0  # episodes since the last update
 
     @property
@@ -188,7 +186,7 @@ class OPRLLearner:
         return {
             "config": asdict(self.config),
             "reward": asdict(self.reward_state()),
-            "optimizer": to_arrays(self._optimizer.state_dict()),
+            "optimizer": self._fitter.state(),
             "trajectories": pack_trajectories(kept),
             "kept": len(self.trajectories),
             "preferences": pack_preferences(self.preferences, place),
@@ -208,7 +206,7 @@ class OPRLLearner:
         """
         self._check_config(state["config"])
         self.process_reward.load_state(RewardState(**state["reward"]))
-        self._optimizer.load_state_dict(to_tensors(state["optimizer"]))
+        self._fitter.load_state(state["optimizer"])
         trajectories = unpack_trajectories(state["trajectories"])
         self.trajectories.clear()
         self.trajectories.extend(trajectories[: state["kept"]])
@@ -247,12 +245,6 @@ class OPRLLearner:
                 f"the state is of a learner with {', '.join(other)}; give the learner "
                 "the same OPRLConfig, or start anew"
             )
-
-    def _new_optimizer(self) -> torch.optim.Adam:
-        # Fused: several times faster than the default with layers as small as these.
-        return torch.optim.Adam(
-            self.model.parameters(), lr=self.config.learning_rate, fused=True
-        )
 
     def _normalise(self, episodes: Sequence[Trajectory]) -> None:
         """Let the model know of the magnitudes in new episodes."""
@@ -303,7 +295,7 @@ class OPRLLearner:
         batch = self._batcher.batch(undecided)
         with torch.inference_mode():
             scores = self.model.member_scores(batch.rows)
-            logits = torch.stack([_logits(of_member, batch) for of_member in scores])
+            logits = torch.stack([batch.logits(of_member) for of_member in scores])
             probabilities = preference_probability(logits)
         return probabilities.double().cpu().numpy()
 
@@ -318,48 +310,40 @@ class OPRLLearner:
 
     def _fit(self, steps: int) -> tuple[float | None, bool]:
         """Take gradient steps; returns the mean loss, and whether they were undone."""
-        weights = {name: w.clone() for name, w in self.model.state_dict().items()}
-        preferences = list(self.preferences)
-        weight = np.array([preference.weight for preference in preferences])
-        losses = [self._gradient_step(preferences, weight) for _ in range(steps)]
-        finite = all(
-            bool(torch.isfinite(value).all()) for value in self.model.parameters()
-        )
-        if not (np.isfinite(losses).all() and finite):
-            self.model.load_state_dict(weights)
-            self._optimizer = self._new_optimizer()  # its averages are spoilt too
+        before = self._fitter.weights()
+        losses = []
+        for batches in islice(self._batches(), steps):
+            losses.append(self._fitter.step(batches))
+        loss = torch.stack(losses).mean()
+        if not (bool(torch.isfinite(loss)) and self._fitter.finite()):
+            self._fitter.go_back(before)
             return None, True
         self.process_reward.fitted = True
         self.model_version += 1
-        self.process_reward.best = self._best_score(preferences)
+        self.process_reward.best = self._best_score(batches[0])
         self.process_reward.weights_changed()
-        return float(np.mean(losses)), False
+        return float(loss), False
 
-    def _gradient_step(
-        self, preferences: list[Preference], weight: FloatArray
-    ) -> float:
-        """Take one step for every model, each on a minibatch of its own."""
-        losses = []
-        for member in self.model.members:
-            chosen = _chosen(weight, self.config.batch_size, self.rng)
-            batch = self._batcher.batch([preferences[i] for i in chosen], self.rng)
-            scores = member(self.model.normalised(batch.rows)).squeeze(-1)
-            losses.append(bradley_terry_loss(_logits(scores, batch), batch.labels))
-        loss = torch.stack(losses).sum()
-        self._optimizer.zero_grad()
-        _backward(loss, self.model)
-        for member in self.model.members:
-            torch.nn.utils.clip_grad_norm_(
-                member.parameters(), self.config.max_grad_norm
-            )
-        self._optimizer.step()
-        return float(loss.detach()) / len(losses)
+    def _batches(self) -> Iterator[list[PairBatch]]:
+        """Yield a batch for each model, for one gradient step after the other."""
+        preferences = list(self.preferences)
+        size, models = self.config.batch_size, self.config.ensemble_size
+        if size is None:
+            batch = self._batcher.batch(preferences, self.rng)
+            while self._batcher.rows_recur:
+                yield [batch] * models
+            size = MINIBATCH
+        while True:
+            chosen = self.rng.integers(len(preferences), size=(models, size))
+            yield [
+                self._batcher.batch([preferences[i] for i in row], self.rng)
+                for row in chosen
+            ]
 
-    def _best_score(self, preferences: list[Preference]) -> float:
-        """Return the highest score of a step fitted to, or what is to stand for it."""
+    def _best_score(self, batch: PairBatch) -> float:
+        """Return the highest score of a step fitted to last."""
         if self.config.baseline == "zero":
             return 0.0
-        batch = self._batcher.batch(preferences, self.rng)
         with torch.inference_mode():
             return float(self.model(batch.rows).max())
 
@@ -368,34 +352,7 @@ class OPRLLearner:
             return None
         batch = self._batcher.batch(list(self.held_out), self.rng, ACCURACY_STEPS)
         with torch.inference_mode():
-            return ordered_share(_logits(self.model(batch.rows), batch), batch.labels)
-
-
-def _backward(loss: Tensor, model: ProcessRewardModel) -> None:
-    """Compute the gradients of a loss.
-
-    Pairs that are told apart beyond doubt have gradients below the smallest normal
-    float, on which a processor is many times slower. Scaled by a power of two on the
-    way, as in mixed precision (Micikevicius et al. 2018, arXiv:1710.03740), all others
-    stay what they are to the last bit.
-    """
-    (loss * LOSS_SCALE).backward()
-    for weight in model.parameters():
-        if weight.grad is not None:
-            weight.grad /= LOSS_SCALE
-
-
-def _logits(step_scores: Tensor, batch: PairBatch) -> Tensor:
-    return pair_logits(
-        step_scores, batch.row, batch.pair, batch.weight, len(batch.labels)
-    )
-
-
-def _chosen(weight: FloatArray, n: int, rng: np.random.Generator) -> IntArray:
-    """Draw n of the preferences, each as often as its weight says."""
-    if (weight == weight[0]).all():
-        return rng.integers(len(weight), size=n)
-    return rng.choice(len(weight), size=n, p=weight / weight.sum())
+            return ordered_share(batch.logits(self.model(batch.rows)), batch.labels)
 
 
 def _remove(kept: deque[Preference], withdrawn: Sequence[Preference]) -> None:

@@ -62,8 +62,22 @@ class NoveltyTeacher(ScoreTeacher):
 
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return (M, 1) rarities or coverages, by the counts so far."""
-        values = [self._score(trajectory) for trajectory in trajectories]
-        return np.array(values, dtype=np.float64).reshape(-1, 1)
+        if not trajectories:
+            return np.zeros((0, 1))
+        unknown = [one for one in trajectories if one not in self._distinct]
+        if unknown:
+            self.observe(list(dict.fromkeys(unknown)))
+        distinct = [self._distinct[trajectory] for trajectory in trajectories]
+        sizes = np.array([len(cells) for cells in distinct])
+        if self.measure == "coverage":
+            values = sizes.astype(np.float64)
+        else:
+            rarities = 1.0 / np.sqrt(self._counter.visits(np.concatenate(distinct)))
+            values = np.add.reduceat(rarities, np.cumsum(sizes) - sizes)
+        if self.failures_only:
+            returns = np.array([trajectory.env_return for trajectory in trajectories])
+            values[returns > self._lowest_return] = 0.0
+        return values.reshape(-1, 1)
 
     def state(self) -> dict[str, Any]:
         """Return the counts so far."""
@@ -78,19 +92,6 @@ class NoveltyTeacher(ScoreTeacher):
         self._distinct.clear()
         for trajectory in trajectories:
             self._distinct[trajectory] = self._counter.find(trajectory.observations)
-
-    def _seen(self, trajectory: Trajectory) -> IntArray:
-        if trajectory not in self._distinct:
-            self.observe([trajectory])
-        return self._distinct[trajectory]
-
-    def _score(self, trajectory: Trajectory) -> float:
-        distinct = self._seen(trajectory)
-        if self.failures_only and trajectory.env_return > self._lowest_return:
-            return 0.0
-        if self.measure == "coverage":
-            return float(len(distinct))
-        return float((1.0 / np.sqrt(self._counter.visits(distinct))).sum())
 
     def _count_in_cells(self) -> None:
         """From now on count cells of a grid, and those of the episodes still there."""

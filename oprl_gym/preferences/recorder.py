@@ -96,7 +96,7 @@ class EpisodeRecorder:
         self._env_rewards[row] = env_rewards
         self._process_rewards[row] = process_rewards
         self._observations[row + 1] = next_observations
-        for env in np.flatnonzero(terminated | truncated).tolist():
+        for env in (terminated | truncated).nonzero()[0].tolist():
             self._finish(env, bool(terminated[env]))
         self._row = row + 1
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, get_args
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -84,6 +85,8 @@ class ReturnTeacher(ScoreTeacher):
         if not 0.0 < discount <= 1.0:
             raise ValueError(f"discount must be in (0, 1], got {discount!r}")
         self.discount = discount
+        # The same trajectory is judged again and again.
+        self._returns: WeakKeyDictionary[Trajectory, float] = WeakKeyDictionary()
 
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return (M, 1) discounted returns."""
@@ -91,10 +94,12 @@ class ReturnTeacher(ScoreTeacher):
         return np.array(returns, dtype=np.float64).reshape(-1, 1)
 
     def _return(self, trajectory: Trajectory) -> float:
-        if self.discount == 1.0:
-            return trajectory.env_return
-        weights = self.discount ** np.arange(len(trajectory))
-        return float(weights @ trajectory.env_rewards)
+        known = self._returns.get(trajectory)
+        if known is None:
+            weights = self.discount ** np.arange(len(trajectory))
+            known = float(weights @ trajectory.env_rewards)
+            self._returns[trajectory] = known
+        return known
 
 
 class LexicographicTeacher(ScoreTeacher):

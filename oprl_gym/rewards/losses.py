@@ -38,24 +38,27 @@ def preference_probability(logits: Tensor) -> Tensor:
     return torch.sigmoid(logits)
 
 
-def bradley_terry_loss(logits: Tensor, labels: Tensor) -> Tensor:
+def bradley_terry_loss(
+    logits: Tensor, labels: Tensor, shares: Tensor | None = None
+) -> Tensor:
     """Return the mean cross-entropy in nats between labels and Bradley-Terry.
 
     Args:
         logits: (B,) score of the first trajectory minus that of the second.
         labels: (B,) P(first preferred) in [0, 1]; 0.5 is "equal".
+        shares: (B,) weights that add up to 1, of a weighted mean; None: all alike.
 
-    Written with log-sigmoid, so that sums of hundreds of step scores neither
-    overflow nor lose their gradient.
+    Computed from logits, so that sums of hundreds of step scores neither overflow nor
+    lose their gradient.
     """
     if logits.shape != labels.shape or logits.ndim != 1:
         raise ValueError(
             f"logits and labels must both be (B,), got {tuple(logits.shape)} and "
             f"{tuple(labels.shape)}"
         )
-    log_first = F.logsigmoid(logits)
-    log_second = F.logsigmoid(-logits)
-    return -(labels * log_first + (1.0 - labels) * log_second).mean()
+    if shares is None:
+        return F.binary_cross_entropy_with_logits(logits, labels)
+    return F.binary_cross_entropy_with_logits(logits, labels, shares, reduction="sum")
 
 
 def ordered_share(logits: Tensor, labels: Tensor) -> float | None:

@@ -76,9 +76,10 @@ class RowTable:
         return self._of_one_hot(rows, places)
 
     def _each(self, rows: FloatArray) -> IntArray:
-        return np.fromiter(
-            (self._number(row) for row in rows), dtype=np.int64, count=len(rows)
-        )
+        numbers = [self._numbers.get(row.tobytes()) for row in rows]
+        if None in numbers:
+            numbers = [self._number(row) for row in rows]
+        return np.array(numbers, dtype=np.int64)
 
     def _of_one_hot(self, rows: FloatArray, places: IntArray) -> IntArray:
         """Return the same numbers, of which those known cost a look at the place."""

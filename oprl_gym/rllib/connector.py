@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,7 @@ from ray.rllib.env.utils.infinite_lookback_buffer import InfiniteLookbackBuffer
 
 from oprl_gym.rllib.episodes import StepSpaces, as_steps, read_chunk
 from oprl_gym.types import FloatArray
-from oprl_gym.wrappers.mixing import SCORED_AT_ONCE
-from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep, concatenated
+from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep
 
 
 class ProcessRewardConnector(ConnectorV2):
@@ -70,19 +68,8 @@ class ProcessRewardConnector(ConnectorV2):
         """Return the (T,) mixed rewards of each of the chunks."""
         if not chunks:
             return []
-        together = concatenated(chunks)
-        total = len(together.env_rewards)
-        scores = np.concatenate(
-            [
-                self._scorer.score(
-                    _part(together, slice(start, start + SCORED_AT_ONCE))
-                )
-                for start in range(0, max(total, 1), SCORED_AT_ONCE)
-            ]
-        )
-        mixed = self._scorer.shaping.mixed(together.env_rewards, scores)
         ends = np.cumsum([len(chunk.env_rewards) for chunk in chunks])
-        return np.split(mixed, ends[:-1])
+        return np.split(self._scorer.score_mixed(chunks), ends[:-1])
 
 
 def install(learner: Learner, trainer: Any, of: StepSpaces, shaping: Shaping) -> None:
@@ -96,11 +83,6 @@ def install(learner: Learner, trainer: Any, of: StepSpaces, shaping: Shaping) ->
 def _steps(episode: SingleAgentEpisode, of: StepSpaces) -> VectorStep:
     ends = bool(episode.is_terminated), bool(episode.is_truncated)
     return as_steps(read_chunk(episode, of), *ends)
-
-
-def _part(steps: VectorStep, rows: slice) -> VectorStep:
-    names = [field.name for field in fields(VectorStep)]
-    return VectorStep(**{name: getattr(steps, name)[rows] for name in names})
 
 
 def _with_rewards(

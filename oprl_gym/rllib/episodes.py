@@ -102,7 +102,6 @@ def as_steps(chunk: Chunk, terminated: bool, truncated: bool) -> VectorStep:
         reached=chunk.observations[1:],
         terminated=last & terminated,
         truncated=last & truncated,
-        active=np.ones(steps, dtype=np.bool_),
     )
 
 
