@@ -39,7 +39,7 @@ from benchmarks.options import make_parser
 from benchmarks.rates import REPEATS, Contestant, Rated, Rates, in_turns, show, write
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.learning.batches import PairBatcher
-from oprl_gym.rewards.losses import bradley_terry_loss, pair_logits
+from oprl_gym.rewards.losses import bradley_terry_loss
 from oprl_gym.types import Array, Preference, Trajectory
 
 FILE = "fit.json"
@@ -102,9 +102,7 @@ def every_step(space: spaces.Box, episodes: Sequence[Trajectory]) -> Contestant:
         batch = batcher.batch(
             [Preference(episodes[a], episodes[b], label=1.0) for a, b in pairs]
         )
-        logits = pair_logits(
-            learner.model(batch.rows), batch.row, batch.pair, batch.weight, PAIRS
-        )
+        logits = batch.logits(learner.model(batch.rows))
         _descend(learner.model, optimizer, bradley_terry_loss(logits, batch.labels))
 
     return Contestant(step, 1)

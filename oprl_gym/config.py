@@ -64,7 +64,7 @@ class OPRLConfig:
     baseline: Baseline = "best"
     """Score that counts as 0: the best step's (measured), or 0 itself (tutorial)."""
 
-    learning_rate: float = 6e-4
+    learning_rate: float = 1.5e-3
     """Step size of Adam (measured; tutorial: 3e-4)."""
 
     max_grad_norm: float = 1.0
@@ -89,7 +89,7 @@ class OPRLConfig:
     update_interval: int = 256
     """Env steps from one update of the reward model to the next (measured)."""
 
-    interval_growth: float = 0.01
+    interval_growth: float = 0.03
     """The same at least, as a share of all env steps so far; 0: it never grows."""
 
     pairs_per_update: int = 64
@@ -101,7 +101,7 @@ class OPRLConfig:
     elite_share: float = 0.1
     """Share of the kept episodes that counts as the best (measured)."""
 
-    gradient_steps: int = 20
+    gradient_steps: int = 10
     """Gradient steps in each update (measured)."""
 
     ties: TieRule = "novelty"

@@ -13,12 +13,9 @@ from oprl_gym.rewards.losses import bradley_terry_loss
 
 def batch(rng, pairs=6, rows=5):
     counts = torch.from_numpy(rng.uniform(0.5, 2.0, pairs)).float()
-    terms = 4 * pairs
     return PairBatch(
         rows=torch.eye(rows),
-        row=torch.from_numpy(rng.integers(rows, size=terms)),
-        pair=torch.arange(terms) % pairs,
-        weight=torch.from_numpy(rng.choice([-1.0, 1.0], terms)).float(),
+        visits=torch.from_numpy(rng.integers(-2, 3, (pairs, rows))).float(),
         labels=torch.from_numpy(rng.integers(2, size=pairs)).float(),
         shares=counts / counts.sum(),
     )

@@ -91,14 +91,14 @@ def test_a_minibatch_sees_some_steps_of_a_long_episode_weighted_up(rng):
     batch = batcher.batch([Preference(long, short, 1.0)], rng)
     assert len(batch.rows) == 8 + 8
     expected = [639 / 7] * 7 + [1.0] + [-9 / 7] * 7 + [-1.0]
-    np.testing.assert_allclose(batch.weight, expected, rtol=1e-5)
+    np.testing.assert_allclose(batch.visits[0], expected, rtol=1e-5)
 
     first_value = torch.tensor(long.observations[1:, 0]).float()
     estimates = []
     for _ in range(400):
         batch = batcher.batch([Preference(long, short, 1.0)], rng)
-        of_long = batch.weight > 0
-        estimates.append(float((batch.rows[:, 0] * batch.weight)[of_long].sum()))
+        of_long = batch.visits[0].clamp(min=0.0)
+        estimates.append(float(of_long @ batch.rows[:, 0]))
     error = np.std(estimates) / np.sqrt(len(estimates))
     assert abs(np.mean(estimates) - float(first_value.sum())) < 4 * error
     assert len(batcher.batch([Preference(long, short, 1.0)]).rows) == 650
@@ -111,10 +111,8 @@ def test_a_minibatch_scores_an_episode_of_several_pairs_once(rng):
     pairs = [Preference(a, b, 1.0), Preference(c, a, 1.0)]
     batch = batcher.batch(pairs, rng)
     assert len(batch.rows) == 3 * 8
-    rows = batch.rows[batch.row, 0]
-    first = (batch.pair == 0) & (batch.weight > 0)
-    second = (batch.pair == 1) & (batch.weight < 0)
-    assert rows[first].tolist() == rows[second].tolist()
+    assert torch.equal(batch.visits[0] > 0, batch.visits[1] < 0)
+    assert (batch.visits[0] > 0).sum() == 8
 
 
 def test_rows_seen_twice_are_scored_once(rng):

@@ -18,13 +18,8 @@ from oprl_gym.rewards.losses import (
 def test_pair_logits_are_first_minus_second():
     # Pair 0: states 0, 1 against state 2 twice; pair 1: state 2 against state 0.
     scores = torch.tensor([1.0, 2.0, 5.0])
-    logits = pair_logits(
-        scores,
-        row=torch.tensor([0, 1, 2, 2, 0]),
-        pair=torch.tensor([0, 0, 0, 1, 1]),
-        weight=torch.tensor([1.0, 1.0, -2.0, 1.0, -1.0]),
-        n_pairs=2,
-    )
+    visits = torch.tensor([[1.0, 1.0, -2.0], [-1.0, 0.0, 1.0]])
+    logits = pair_logits(scores, visits)
     assert logits.tolist() == [-7.0, 4.0]
 
 
@@ -56,13 +51,7 @@ def test_the_loss_is_the_mean_over_pairs():
 def test_gradients_by_hand():
     """dL/da = p - y for the first trajectory, the opposite for the second."""
     scores = torch.tensor([math.log(3), 0.0], requires_grad=True)
-    logits = pair_logits(
-        scores,
-        row=torch.tensor([0, 1]),
-        pair=torch.tensor([0, 0]),
-        weight=torch.tensor([1.0, -1.0]),
-        n_pairs=1,
-    )
+    logits = pair_logits(scores, torch.tensor([[1.0, -1.0]]))
     bradley_terry_loss(logits, torch.tensor([1.0])).backward()
     assert scores.grad is not None
     assert scores.grad.tolist() == pytest.approx([-0.25, 0.25])

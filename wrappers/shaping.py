@@ -154,9 +154,12 @@ class StepScorer:
                 f"uses {state.reward_input!r}; give both the same, or leave it out of "
                 "the wrapper"
             )
-        self.process_reward = ProcessReward.from_state(
-            self.observation_space, self.action_space, state, self.device
-        )
+        if self.process_reward is not None and self.process_reward.is_like(state):
+            self.process_reward.load_state(state)
+        else:
+            self.process_reward = ProcessReward.from_state(
+                self.observation_space, self.action_space, state, self.device
+            )
 
     def score(self, step: VectorStep) -> FloatArray:
         """Return the (N,) process rewards of a step."""

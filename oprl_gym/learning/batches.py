@@ -32,16 +32,13 @@ class PairBatch:
     """B pairs, each a signed sum over input rows (see ``losses.pair_logits``)."""
 
     rows: Tensor  # (U, d) float32
-    row: Tensor  # (M,) int64 in [0, U)
-    pair: Tensor  # (M,) int64 in [0, B)
-    weight: Tensor  # (M,) float32
+    visits: Tensor  # (B, U) float32
     labels: Tensor  # (B,) float32
     shares: Tensor  # (B,) float32, how much each counts; they add up to 1
 
     def logits(self, scores: Tensor) -> Tensor:
         """Return the (B,) logits of the pairs from the (U,) scores of the rows."""
-        n_pairs = len(self.labels)
-        return pair_logits(scores, self.row, self.pair, self.weight, n_pairs)
+        return pair_logits(scores, self.visits)
 
     def to(self, device: torch.device) -> PairBatch:
         """Return the batch on another device."""
@@ -219,11 +216,12 @@ def _batch(
 ) -> PairBatch:
     labels = [preference.label for preference in preferences]
     counts = torch.tensor([preference.weight for preference in preferences])
+    places = pair * len(rows) + row
+    size = len(preferences) * len(rows)
+    visits = np.bincount(places, weight, size).astype(np.float32)
     return PairBatch(
         rows=torch.from_numpy(rows),
-        row=torch.from_numpy(row),
-        pair=torch.from_numpy(pair),
-        weight=torch.from_numpy(weight),
+        visits=torch.from_numpy(visits.reshape(len(preferences), len(rows))),
         labels=torch.tensor(labels, dtype=torch.float32),
         shares=(counts / counts.sum()).float(),
     )

@@ -36,9 +36,7 @@ class RewardFitter:
         >>> fitter = RewardFitter(model, learning_rate=1e-2, max_grad_norm=1.0)
         >>> batch = PairBatch(
         ...     rows=torch.eye(2),
-        ...     row=torch.tensor([0, 1]),
-        ...     pair=torch.tensor([0, 0]),
-        ...     weight=torch.tensor([1.0, -1.0]),
+        ...     visits=torch.tensor([[1.0, -1.0]]),
         ...     labels=torch.ones(1),
         ...     shares=torch.ones(1),
         ... )

@@ -292,12 +292,14 @@ class OPRLLearner:
     def _predict(self, pairs: Sequence[Pair]) -> FloatArray:
         """Return (K, B) probabilities that the first of a pair is preferred."""
         undecided = [Preference(first, second, 0.5) for first, second in pairs]
-        batch = self._batcher.batch(undecided)
-        with torch.inference_mode():
-            scores = self.model.member_scores(batch.rows)
-            logits = torch.stack([batch.logits(of_member) for of_member in scores])
-            probabilities = preference_probability(logits)
-        return probabilities.double().cpu().numpy()
+        parts = []
+        for start in range(0, len(undecided), MINIBATCH):
+            batch = self._batcher.batch(undecided[start : start + MINIBATCH])
+            with torch.inference_mode():
+                scores = self.model.member_scores(batch.rows)
+                logits = torch.stack([batch.logits(of_member) for of_member in scores])
+                parts.append(preference_probability(logits))
+        return torch.hstack(parts).double().cpu().numpy()
 
     def _draw_pairs(self, trajectories: list[Trajectory], n_pairs: int) -> IntArray:
         scores = self.teacher.decided_by(trajectories) if trajectories else None

@@ -11,26 +11,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def pair_logits(
-    step_scores: Tensor, row: Tensor, pair: Tensor, weight: Tensor, n_pairs: int
-) -> Tensor:
+def pair_logits(step_scores: Tensor, visits: Tensor) -> Tensor:
     """Return (B,) differences of trajectory scores, first minus second.
 
     A pair's difference is a weighted sum of step scores: +1 for every step of the
     first trajectory, -1 for every step of the second (each divided by the number of
-    steps when means are compared). The M terms of all pairs stand one after another,
-    so pairs of any length fit in one batch without padding, and steps that share an
-    input row share its score.
+    steps when means are compared). Pairs of any length so fit in one batch, and steps
+    that share an input row share its score.
 
     Args:
         step_scores: (U,) scores of distinct input rows.
-        row: (M,) int64, which of the U scores a term uses.
-        pair: (M,) int64, which of the B pairs it belongs to.
-        weight: (M,) float, its weight.
-        n_pairs: B.
+        visits: (B, U), how much each row adds to each pair's difference.
     """
-    terms = step_scores.index_select(0, row) * weight
-    return step_scores.new_zeros(n_pairs).index_add(0, pair, terms)
+    return visits @ step_scores
 
 
 def preference_probability(logits: Tensor) -> Tensor:

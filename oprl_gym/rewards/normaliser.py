@@ -51,8 +51,13 @@ class Normaliser(nn.Module):
         """Normalise (n, d) float32 rows."""
         if self.count == 0:
             return rows
+        mean, deviation = self.moments()
+        scaled = (rows - mean) / deviation
+        return torch.where(self.varied, scaled.clamp(-LIMIT, LIMIT), rows)
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Return the (d,) means and deviations so far, float32."""
         deviation = (self.squares / self.count).sqrt()
         # A column that never changed says nothing; it becomes 0.
         deviation = torch.where(deviation > 1e-8, deviation, torch.inf)
-        scaled = (rows - self.mean.float()) / deviation.float()
-        return torch.where(self.varied, scaled.clamp(-LIMIT, LIMIT), rows)
+        return self.mean.float(), deviation.float()

@@ -11,6 +11,7 @@ from gymnasium import spaces
 
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.model import ProcessRewardModel
+from oprl_gym.rewards.quick_model import FEW, QuickModel
 from oprl_gym.rewards.rows import RowTable
 from oprl_gym.rewards.tensors import to_arrays
 from oprl_gym.types import Array, FloatArray, RewardInput
@@ -63,6 +64,7 @@ class ProcessReward:
         self.best = 0.0
         self._table = RowTable()
         self._known_scores = np.zeros(0, dtype=np.float32)
+        self._quick: QuickModel | None = None  # until the weights change
 
     @classmethod
     def create(
@@ -119,8 +121,20 @@ class ProcessReward:
             weights=to_arrays(dict(weights)),
         )
 
+    def is_like(self, state: RewardState) -> bool:
+        """Return whether a state is one of the same kind of model."""
+        return (
+            self.encoder.reward_input == state.reward_input
+            and self.model.input_dim == state.input_dim
+            and self.model.hidden_size == state.hidden_size
+            and self.model.ensemble_size == state.ensemble_size
+        )
+
     def load_state(self, state: RewardState) -> None:
-        """Take over new weights for the same kind of model.
+        """Take over new weights for the same kind of model, and forget all rows seen.
+
+        A score rounds differently among others, and whoever loads a state is to score
+        as anybody else does who loads it.
 
         Raises:
             ValueError: They are of another kind of model.
@@ -132,11 +146,13 @@ class ProcessReward:
             raise ValueError(f"not the weights of such a model: {error}") from error
         self.fitted = state.fitted
         self.best = state.best
+        self._table = RowTable()
         self.weights_changed()
 
     def weights_changed(self) -> None:
         """Forget scores given so far; to be called whenever the weights change."""
         self._known_scores = np.zeros(0, dtype=np.float32)
+        self._quick = None
 
     def score_steps(
         self, observations: Array, actions: Array, next_observations: Array
@@ -172,10 +188,16 @@ class ProcessReward:
         return self._known_scores[numbers]
 
     def _predict(self, rows: FloatArray) -> FloatArray:
+        return self._raw_scores(rows) - np.float32(self.best)
+
+    def _raw_scores(self, rows: FloatArray) -> FloatArray:
+        if len(rows) <= FEW and self.encoder.image is None:
+            self._quick = self._quick or QuickModel(self.model)
+            return self._quick(rows)
         with torch.inference_mode():
             scores = self.model(torch.as_tensor(rows, device=self.device))
             raw: FloatArray = scores.cpu().numpy()
-        return raw - np.float32(self.best)
+        return raw
 
 
 def _other_rows(input_dim: int, encoder: StepEncoder) -> str:
