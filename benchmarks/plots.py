@@ -125,9 +125,9 @@ def _ablations(groups: Mapping[Key, Group], algo: str, results: Path) -> list[Pa
         found = [groups.get((algo, rung, arm)) for arm in arms]
         rows = [[] if group is None else [group] for group in found]
         _dots(ax, f"{TITLES[algo]}, {rung}", [NAMES.get(a, a) for a in arms], rows)
-        ours = groups.get((algo, rung, "oprl"))
-        if ours is not None:
-            ax.axvline(ours.steps.value, color=INDIGO, lw=0.9, alpha=0.5, zorder=1)
+        before = groups.get((algo, rung, "earlier-defaults"))
+        if before is not None:  # what the arms below are changes of
+            ax.axvline(before.steps.value, color=FAINT, lw=0.9, alpha=0.5, zorder=1)
     for ax in axes[0][1:]:
         ax.tick_params(labelleft=False)
     figure.suptitle(HOLLOW, x=0.01, ha="left", color=FAINT, fontsize=8.5)

@@ -135,39 +135,43 @@ ALGOS: dict[str, Algo] = {
     "own": Algo("TutorialAgent", 1),
 }
 
-_OPRL = OPRLConfig()
+_EARLIER = OPRLConfig(
+    learning_rate=6e-4, batch_size=64, interval_growth=0.01, gradient_steps=20
+)
+"""Earlier defaults, which the ablations are changes of: as good, and slower."""
 
 
-def _oprl(
+def _changed(
     scale: float = DEFAULT_SCALE, mode: Mode = DEFAULT_MODE, **changes: Any
 ) -> Arm:
-    return Arm("oprl", scale, mode, replace(_OPRL, **changes))
+    return Arm("oprl", scale, mode, replace(_EARLIER, **changes))
 
 
 ARMS: dict[str, Arm] = {
     "plain": Arm("plain", scale=0.0),
     "oracle": Arm("oracle", scale=2.0),
-    "oprl": _oprl(),
+    "oprl": Arm("oprl", config=OPRLConfig()),
+    "earlier-defaults": _changed(),
     "tutorial": Arm("oprl", config=OPRLConfig.tutorial(), charge_ends=False),
     "tutorial-agent": Arm("own-agent", config=OPRLConfig.tutorial()),
     "count": Arm("count"),
     "rnd": Arm("rnd"),
     "constant-minus": Arm("constant", scale=-0.1),
     "constant-plus": Arm("constant", scale=0.1),
-    "ties-skip": _oprl(ties="skip"),
-    "ties-half": _oprl(ties="half"),
-    "ties-coverage": _oprl(ties="coverage"),
-    "input-obs": _oprl(reward_input="obs"),
-    "input-obs-action": _oprl(reward_input="obs_action"),
-    "aggregation-sum": _oprl(aggregation="sum"),
-    "aggregation-mean": _oprl(aggregation="mean"),
-    "baseline-zero": _oprl(baseline="zero"),
-    "potential": _oprl(mode="potential"),
-    "ensemble-3": _oprl(ensemble_size=3),
-    "scale-0": _oprl(scale=0.0),
-    "scale-1": _oprl(scale=1.0),
-    "interval-512": _oprl(update_interval=512),
-    "interval-1024": _oprl(update_interval=1024),
+    "ties-skip": _changed(ties="skip"),
+    "ties-half": _changed(ties="half"),
+    "ties-coverage": _changed(ties="coverage"),
+    "input-obs": _changed(reward_input="obs"),
+    "input-obs-action": _changed(reward_input="obs_action"),
+    "aggregation-sum": _changed(aggregation="sum"),
+    "aggregation-mean": _changed(aggregation="mean"),
+    "baseline-zero": _changed(baseline="zero"),
+    "potential": _changed(mode="potential"),
+    "ensemble-3": _changed(ensemble_size=3),
+    "scale-0": _changed(scale=0.0),
+    "scale-1": _changed(scale=1.0),
+    "interval-512": _changed(update_interval=512),
+    "interval-1024": _changed(update_interval=1024),
 }
 
 RND_SCALES = (0.03, 0.1, 0.3)
