@@ -16,9 +16,13 @@ HUMAN_LEARNER: dict[str, Any] = {
     "update_interval": 1024,
     "pairs_per_update": 2,
     "gradient_steps": 100,
+    "learning_rate": 6e-4,
+    "batch_size": 64,
+    "interval_growth": 0.01,
     "min_preferences": 4,
 }
-"""What the learner uses with a person, who gives dozens of answers, not thousands."""
+"""What the learner uses with a person, who gives dozens of answers, not thousands (as
+docs/human-feedback.md measured it)."""
 
 
 @dataclass(frozen=True)
