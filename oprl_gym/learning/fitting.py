@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -20,27 +19,6 @@ LOSS_SCALE = 2.0**64
 float, on which a processor is many times slower. Scaled by a power of two on the way,
 as in mixed precision (Micikevicius et al. 2018, arXiv:1710.03740), all others stay what
 they are to the last bit."""
-
-PATIENCE = 3
-"""Steps on the same batch that have to lower its loss, one of them at least, ..."""
-
-PROGRESS = 1e-2
-"""... by this share, or there is nothing left to be learned from it for now."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What became of the gradient steps of an update.
-
-    Attributes:
-        steps: How many were taken.
-        loss: Their mean loss; None if there were none, or they were undone.
-        reverted: Whether they were undone, as they led to numbers that are none.
-    """
-
-    steps: int
-    loss: float | None
-    reverted: bool
 
 
 class RewardFitter:
@@ -140,19 +118,6 @@ class RewardFitter:
 
     def _new_optimizer(self) -> torch.optim.Adam:
         return torch.optim.Adam(self._weights, lr=self._learning_rate, fused=True)
-
-
-def stalled(losses: Sequence[float]) -> bool:
-    """Return whether steps on one and the same batch have stopped lowering its loss.
-
-    Example:
-        >>> stalled([0.7, 0.5, 0.4, 0.5, 0.39])
-        False
-        >>> stalled([0.7, 0.4, 0.4, 0.5, 0.41])
-        True
-    """
-    earlier, latest = losses[:-PATIENCE], losses[-PATIENCE:]
-    return bool(earlier) and min(latest) > (1.0 - PROGRESS) * min(earlier)
 
 
 def in_one_tensor(network: nn.Module) -> nn.Parameter:

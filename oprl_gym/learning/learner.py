@@ -14,7 +14,7 @@ from gymnasium import spaces
 
 from oprl_gym.config import OPRLConfig
 from oprl_gym.learning.batches import PairBatch, PairBatcher
-from oprl_gym.learning.fitting import Fit, RewardFitter, stalled
+from oprl_gym.learning.fitting import RewardFitter
 from oprl_gym.preferences.default_teacher import make_teacher
 from oprl_gym.preferences.pairs import decisive_pairs, elite_pairs, uniform_pairs
 from oprl_gym.preferences.queries import Pair, Queries
@@ -159,18 +159,19 @@ class OPRLLearner:
         new = late + self._ask(rounds * self.config.pairs_per_update)
         # Answers that come all at once are due as much fitting as one by one.
         rounds = max(rounds, -(-late // self.config.pairs_per_update))
-        fit = Fit(0, None, reverted=False)
+        loss, reverted, steps = None, False, 0
         # Without a new answer there is nothing new to fit to, only more to overfit.
         if new and len(self.preferences) >= self.config.min_preferences:
-            fit = self._fit(rounds * self.config.gradient_steps)
+            steps = rounds * self.config.gradient_steps
+            loss, reverted = self._fit(steps)
         return UpdateReport(
             new_trajectories=taken_in,
             new_preferences=new,
             preferences=len(self.preferences) + len(self.held_out),
-            gradient_steps=fit.steps,
-            reward_loss=fit.loss,
+            gradient_steps=steps,
+            reward_loss=loss,
             accuracy=self._accuracy(),
-            reverted=fit.reverted,
+            reverted=reverted,
         )
 
     def state(self) -> dict[str, Any]:
@@ -309,36 +310,31 @@ class OPRLLearner:
         others = decisive_pairs(scores, n_pairs - len(elite), self.rng)
         return np.concatenate([elite, others])
 
-    def _fit(self, most: int) -> Fit:
-        """Take so many gradient steps, or fewer if they lead nowhere."""
+    def _fit(self, steps: int) -> tuple[float | None, bool]:
+        """Take gradient steps; returns the mean loss, and whether they were undone."""
         before = self._fitter.weights()
-        losses: list[float] = []
-        for batches in islice(self._batches(), most):
-            losses.append(float(self._fitter.step(batches)))
-            if self._sees_all and stalled(losses):
-                break
-        if not (np.isfinite(losses).all() and self._fitter.finite()):
+        losses = []
+        for batches in islice(self._batches(), steps):
+            losses.append(self._fitter.step(batches))
+        loss = torch.stack(losses).mean()
+        if not (bool(torch.isfinite(loss)) and self._fitter.finite()):
             self._fitter.go_back(before)
-            return Fit(len(losses), None, reverted=True)
+            return None, True
         self.process_reward.fitted = True
         self.model_version += 1
         self.process_reward.best = self._best_score(batches[0])
         self.process_reward.weights_changed()
-        return Fit(len(losses), float(np.mean(losses)), reverted=False)
-
-    @property
-    def _sees_all(self) -> bool:
-        """Whether a gradient step sees all preferences."""
-        return self.config.batch_size is None and self._batcher.rows_recur
+        return float(loss), False
 
     def _batches(self) -> Iterator[list[PairBatch]]:
         """Yield a batch for each model, for one gradient step after the other."""
         preferences = list(self.preferences)
-        models, size = self.config.ensemble_size, self.config.batch_size or MINIBATCH
-        if self._sees_all:
+        size, models = self.config.batch_size, self.config.ensemble_size
+        if size is None:
             batch = self._batcher.batch(preferences, self.rng)
-            while self._sees_all:  # not any more, if these were too many rows
+            while self._batcher.rows_recur:
                 yield [batch] * models
+            size = MINIBATCH
         while True:
             chosen = self.rng.integers(len(preferences), size=(models, size))
             yield [
