@@ -51,7 +51,7 @@ IMITATION = "imitation"
 SECONDS = 2.0  # of each contestant in a round
 
 PAIRS, STEPS, EPISODES = 32, 60, 200
-CONFIG = OPRLConfig(batch_size=PAIRS, hidden_size=128)
+CONFIG = OPRLConfig(batch_size=PAIRS, gradient_steps=20, hidden_size=128)
 ACTIONS = spaces.Discrete(4)
 STATES = spaces.Box(0.0, 1.0, (64,), np.float32)
 REALS = spaces.Box(-np.inf, np.inf, (64,), np.float32)

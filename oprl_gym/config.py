@@ -70,8 +70,8 @@ class OPRLConfig:
     max_grad_norm: float = 1.0
     """Gradients are clipped to this norm (tutorial)."""
 
-    batch_size: int | None = None
-    """Pairs B in one gradient step (tutorial: 32). None (measured): all that are kept,
+    batch_size: int | Literal["all"] = "all"
+    """Pairs B in one gradient step (tutorial: 32). "all" (measured): all that are kept,
     where few observations recur so that this costs no more, and 64 elsewhere."""
 
     trajectory_capacity: int = 200
@@ -137,9 +137,10 @@ class OPRLConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        counts = ["batch_size"] if self.batch_size is not None else []
+        if self.batch_size != "all":
+            what = 'an integer of at least 1, or "all"'
+            _require(self, "batch_size", what, lambda v: v >= 1, int)
         for name in (
-            *counts,
             "hidden_size",
             "ensemble_size",
             "preference_capacity",

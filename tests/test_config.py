@@ -9,6 +9,7 @@ from oprl_gym import OPRLConfig
         ("batch_size", 0),
         ("batch_size", 1.5),
         ("batch_size", True),
+        ("batch_size", "some"),
         ("ensemble_size", -1),
         ("trajectory_capacity", 1),
         ("learning_rate", 0.0),

@@ -8,6 +8,8 @@ from gymnasium import spaces
 
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.learning.batches import PairBatcher
+from oprl_gym.learning.fitting import RewardFitter
+from oprl_gym.learning.learner import MINIBATCH
 from oprl_gym.preferences import Preference, Queries, ReturnTeacher
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.types import LateAnswers, Trajectory
@@ -119,6 +121,33 @@ def test_rows_seen_twice_are_scored_once(rng):
     batcher = PairBatcher(StepEncoder(STATES, ACTIONS, "next_obs"), "sum")
     a, b = walks(rng, 2, 50)
     assert len(batcher.batch([Preference(a, b, 1.0)]).rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "max_rows", "pairs"),
+    [("all", 4096, 90), ("all", 0, MINIBATCH), (16, 4096, 16), (16, 0, 16)],
+)
+def test_a_gradient_step_sees_all_preferences_where_rows_recur(
+    rng, monkeypatch, batch_size, max_rows, pairs
+):
+    """Elsewhere, and if a size is given, it sees a minibatch, another one each time."""
+    seen = []
+
+    def step(self, batches):
+        seen.append(batches)
+        return torch.zeros(())
+
+    monkeypatch.setattr(RewardFitter, "step", step)
+    config = replace(
+        SMALL, batch_size=batch_size, pairs_per_update=90, holdout_fraction=0.0
+    )
+    subject = learner(replace(config, ensemble_size=2), space=FLOATS)
+    subject._batcher._table.max_rows = max_rows
+    subject.update([float_episode(rng, 5) for _ in range(20)])
+    assert len(seen) == SMALL.gradient_steps
+    assert {len(one.labels) for of_step in seen for one in of_step} == {pairs}
+    different = {id(one) for of_step in seen for one in of_step}
+    assert len(different) == (1 if pairs == 90 else 2 * len(seen))
 
 
 def test_nothing_is_fitted_before_there_are_enough_preferences(rng):

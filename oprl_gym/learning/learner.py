@@ -330,7 +330,7 @@ class OPRLLearner:
         """Yield a batch for each model, for one gradient step after the other."""
         preferences = list(self.preferences)
         size, models = self.config.batch_size, self.config.ensemble_size
-        if size is None:
+        if size == "all":
             batch = self._batcher.batch(preferences, self.rng)
             while self._batcher.rows_recur:
                 yield [batch] * models
