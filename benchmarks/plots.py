@@ -60,6 +60,7 @@ COLORS = {
 OTHER = SERIES[6]
 NAMES = {
     "oprl": "OPRL",
+    "earlier-defaults": "OPRL, earlier defaults",
     "oracle": "oracle (shortest paths known)",
     "tutorial": "tutorial's settings",
     "tutorial-agent": "tutorial's agent",
