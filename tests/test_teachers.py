@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 from fakes import trajectory
@@ -38,6 +40,15 @@ def test_a_discounted_return_prefers_the_faster_success():
     assert ReturnTeacher().judge(WIN, SLOW_WIN) is None
     teacher = ReturnTeacher(discount=0.5)
     assert teacher.scores([WIN, SLOW_WIN]).tolist() == [[5.0], [2.5]]
+    assert teacher.scores([SLOW_WIN]).tolist() == [[2.5]]
+
+
+def test_a_teacher_of_returns_can_be_sent_to_another_process():
+    """As RLlib does with it, also after it has judged."""
+    teacher = ReturnTeacher(discount=0.5)
+    teacher.judge(WIN, LOSS)
+    sent = pickle.loads(pickle.dumps(teacher))
+    assert sent.scores([SLOW_WIN]).tolist() == [[2.5]]
     assert teacher.judge(WIN, SLOW_WIN) == 1.0
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, get_args
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -85,8 +84,7 @@ class ReturnTeacher(ScoreTeacher):
         if not 0.0 < discount <= 1.0:
             raise ValueError(f"discount must be in (0, 1], got {discount!r}")
         self.discount = discount
-        # The same trajectory is judged again and again.
-        self._returns: WeakKeyDictionary[Trajectory, float] = WeakKeyDictionary()
+        self._discounts: FloatArray = np.zeros(0)  # of each step
 
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return (M, 1) discounted returns."""
@@ -94,12 +92,10 @@ class ReturnTeacher(ScoreTeacher):
         return np.array(returns, dtype=np.float64).reshape(-1, 1)
 
     def _return(self, trajectory: Trajectory) -> float:
-        known = self._returns.get(trajectory)
-        if known is None:
-            weights = self.discount ** np.arange(len(trajectory))
-            known = float(weights @ trajectory.env_rewards)
-            self._returns[trajectory] = known
-        return known
+        steps = len(trajectory)
+        if steps > len(self._discounts):
+            self._discounts = self.discount ** np.arange(2 * steps)
+        return float(self._discounts[:steps] @ trajectory.env_rewards)
 
 
 class LexicographicTeacher(ScoreTeacher):
