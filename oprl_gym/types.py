@@ -85,7 +85,8 @@ class Trajectory:
         return float(self.process_rewards.sum())
 
 
-@dataclass(frozen=True)
+# `eq=False` as above: the same answer given twice is two preferences.
+@dataclass(frozen=True, eq=False)
 class Preference:
     """A teacher's answer about two trajectories.
 

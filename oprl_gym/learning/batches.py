@@ -95,12 +95,12 @@ class PairBatcher:
                 cost; see :func:`sample_steps`.
             most: Steps in that sample.
         """
-        self._count_visits(preferences)
-        if self._table.overflowed:
+        visits = self._visits_of(preferences)
+        if visits is None:
             self._numbers.clear()
             self._visits.clear()
             return self._of_steps(preferences, rng, most).to(self._device)
-        return self._of_rows(preferences).to(self._device)
+        return self._of_rows(preferences, visits).to(self._device)
 
     def encoded(self, trajectory: Trajectory) -> FloatArray:
         """Return the (T, d) rows of a trajectory's steps."""
@@ -116,9 +116,10 @@ class PairBatcher:
         self._numbers.clear()
         self._visits.clear()
 
-    def _of_rows(self, preferences: Sequence[Preference]) -> PairBatch:
+    def _of_rows(
+        self, preferences: Sequence[Preference], visits: Sequence[Visits]
+    ) -> PairBatch:
         """Return a batch in which each distinct row stands once."""
-        visits = [self._visits[preference] for preference in preferences]
         numbers = np.concatenate([one.numbers for one in visits])
         used = np.flatnonzero(np.bincount(numbers))
         place = np.zeros(used[-1] + 1, dtype=np.int64)
@@ -148,11 +149,20 @@ class PairBatcher:
         rows = self._rows_at(distinct, np.split(sample.step, sample.start[1:]))
         return _batch(rows, row, side // 2, weight.astype(np.float32), preferences)
 
-    def _count_visits(self, preferences: Sequence[Preference]) -> None:
-        """Count the visits of pairs that are new, unless there are too many rows."""
-        new = [one for one in preferences if one not in self._visits]
-        if not new or self._table.overflowed:
-            return
+    def _visits_of(self, preferences: Sequence[Preference]) -> list[Visits] | None:
+        """Return the visits of each pair; None once there are too many rows."""
+        known = [self._visits.get(preference) for preference in preferences]
+        new = [p for p, one in zip(preferences, known, strict=True) if one is None]
+        if new and not self._table.overflowed:
+            self._count_visits(new)
+        if self._table.overflowed:
+            return None
+        if new:
+            return [self._visits[preference] for preference in preferences]
+        return [one for one in known if one is not None]
+
+    def _count_visits(self, new: Sequence[Preference]) -> None:
+        """Count the visits of pairs, unless there come to be too many rows."""
         each, last = self._weights(new)
         for n, preference in enumerate(new):
             first = self._numbers_of(preference.first)
@@ -214,14 +224,14 @@ def _batch(
     weight: FloatArray,
     preferences: Sequence[Preference],
 ) -> PairBatch:
-    labels = [preference.label for preference in preferences]
-    counts = torch.tensor([preference.weight for preference in preferences])
+    labels = np.array([p.label for p in preferences], dtype=np.float32)
+    counts = np.array([p.weight for p in preferences], dtype=np.float32)
     places = pair * len(rows) + row
     size = len(preferences) * len(rows)
     visits = np.bincount(places, weight, size).astype(np.float32)
     return PairBatch(
         rows=torch.from_numpy(rows),
         visits=torch.from_numpy(visits.reshape(len(preferences), len(rows))),
-        labels=torch.tensor(labels, dtype=torch.float32),
-        shares=(counts / counts.sum()).float(),
+        labels=torch.from_numpy(labels),
+        shares=torch.from_numpy(counts / counts.sum()),
     )
