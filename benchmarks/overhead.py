@@ -211,12 +211,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = set(names) - set(ENVS)
     if unknown:
         parser.error(f"--envs: {', '.join(unknown)} is not one of {', '.join(ENVS)}")
+    # That of all trainings: those measured earlier stand in the same files.
+    command = provenance.command(["--smoke"] if options.smoke else [])
     for name in names:
         for algo in algos:
             rates, parts = measure(algo, name, steps, rounds)
             training = f"{algo.upper()} {name}"
             show(training, rates)
-            add(options.results, training, rates, parts, provenance.command())
+            add(options.results, training, rates, parts, command)
     return 0
 
 
