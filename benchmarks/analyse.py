@@ -19,10 +19,12 @@ from typing import Any
 if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from benchmarks import provenance
+from benchmarks import goals, provenance
 from benchmarks.commands import commands
-from benchmarks.goals import goals_table
+from benchmarks.goals import Claim, goals_table
 from benchmarks.headline import write_headline
+from benchmarks.public import goals as public_goals
+from benchmarks.public.rungs import PUBLIC
 from benchmarks.results import read_all
 from benchmarks.settings import RUNGS
 from benchmarks.summary import Group, Key, Run, grouped, summarise
@@ -154,7 +156,7 @@ def _page(groups: Mapping[Key, Group], head: Iterable[str]) -> str:
         *([f"**{CHANGED} {', '.join(mixed)}.**\n"] if mixed else []),
         "![Steps to 90 %](headline.png)\n",
         "## Goals\n",
-        goals_table(groups),
+        goals_table(_claims(groups)),
         "## Rungs\n",
         EXPLAINED,
         *_rung_tables(groups),
@@ -162,6 +164,12 @@ def _page(groups: Mapping[Key, Group], head: Iterable[str]) -> str:
         "".join(f"- {line}\n" for line in head),
     ]
     return "\n".join(parts)
+
+
+def _claims(groups: Mapping[Key, Group]) -> list[Claim]:
+    """Return the claims about the suite that the runs are of."""
+    public = all(key[1] in PUBLIC for key in groups)
+    return public_goals.check(groups) if public else goals.check(groups)
 
 
 def _rung_tables(groups: Mapping[Key, Group]) -> list[str]:

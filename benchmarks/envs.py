@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium as gym
+from oprl_gym.wrappers import DelayedReward
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
 import oprl_gym  # noqa: F401 (registers the mazes)
-from benchmarks.settings import Rung
+from benchmarks.rung import Rung
 from oprl_gym.envs import OPRLMazeEnv
 from oprl_gym.envs.layouts import Layout
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
@@ -22,7 +23,8 @@ def env_kwargs(rung: Rung) -> dict[str, Any]:
 
 def make_env(rung: Rung) -> gym.Env[Any, Any]:
     """Return one env of a rung, without a Monitor."""
-    return gym.make(rung.env_id, **env_kwargs(rung))
+    env = gym.make(rung.env_id, **env_kwargs(rung))
+    return DelayedReward(env) if rung.delayed else env
 
 
 def make_venv(rung: Rung, n_envs: int, seed: int) -> VecEnv:

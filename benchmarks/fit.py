@@ -23,6 +23,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import cycle
 from pathlib import Path
 
 if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
@@ -38,6 +39,7 @@ from benchmarks.imitation_rival import ImitationRival
 from benchmarks.options import make_parser
 from benchmarks.rates import REPEATS, Contestant, Rated, Rates, in_turns, show, write
 from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym.learning.answers import gathered
 from oprl_gym.learning.batches import PairBatcher
 from oprl_gym.rewards.losses import bradley_terry_loss
 from oprl_gym.types import Array, Preference, Trajectory
@@ -75,12 +77,11 @@ def measure(repeats: int, seconds: float, imitation: ImitationRival | None) -> R
 
 
 def library(space: spaces.Box, episodes: Sequence[Trajectory]) -> Contestant:
-    """Return the learner's update, as it is after some of them."""
+    """Return the learner's update with one more episode, as it is after many."""
     learner = OPRLLearner(space, ACTIONS, CONFIG, seed=0)
     learner.update(episodes)
-    for _ in range(CONFIG.preference_capacity // CONFIG.pairs_per_update):
-        learner.update([])  # until old preferences give way to new ones
-    return Contestant(lambda: learner.update([]), CONFIG.gradient_steps)
+    again = cycle(episodes)
+    return Contestant(lambda: learner.update([next(again)]), CONFIG.gradient_steps)
 
 
 def every_step(space: spaces.Box, episodes: Sequence[Trajectory]) -> Contestant:
@@ -91,7 +92,7 @@ def every_step(space: spaces.Box, episodes: Sequence[Trajectory]) -> Contestant:
     """
     learner = OPRLLearner(space, ACTIONS, CONFIG, seed=0)
     learner.observe(episodes)  # for the statistics that normalise
-    batcher = PairBatcher(learner.process_reward.encoder, CONFIG.aggregation)
+    batcher = PairBatcher(learner.process_reward.encoder)
     rng = np.random.default_rng(0)
     optimizer = torch.optim.Adam(
         learner.model.parameters(), CONFIG.learning_rate, fused=True
@@ -99,9 +100,8 @@ def every_step(space: spaces.Box, episodes: Sequence[Trajectory]) -> Contestant:
 
     def step() -> None:
         pairs = rng.integers(len(episodes), size=(PAIRS, 2))
-        batch = batcher.batch(
-            [Preference(episodes[a], episodes[b], label=1.0) for a, b in pairs]
-        )
+        preferences = [Preference(episodes[a], episodes[b], 1.0) for a, b in pairs]
+        batch = batcher.batch(gathered(preferences))
         logits = batch.logits(learner.model(batch.rows))
         _descend(learner.model, optimizer, bradley_terry_loss(logits, batch.labels))
 

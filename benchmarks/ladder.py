@@ -21,6 +21,7 @@ if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder
 
 from benchmarks import provenance
 from benchmarks.commands import note_command
+from benchmarks.public.rungs import PUBLIC
 from benchmarks.results import RunId, read_run, state_of
 from benchmarks.settings import (
     ALGOS,
@@ -34,6 +35,7 @@ from oprl_gym.engines import Engine, Outcome, Task, make_engine
 from oprl_gym.run_folder import RunError
 
 RESULTS = Path(__file__).resolve().parent / "results"
+PUBLIC_RESULTS = RESULTS.parent / "public" / "results"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runs = chosen_runs(
             options.suite, options.arms, options.rungs, options.algos, options.seeds
         )
-        return _ladder(runs, options, options.results or RESULTS, arguments)
+        public = all(run.rung in PUBLIC for run in runs)
+        results = options.results or (PUBLIC_RESULTS if public else RESULTS)
+        return _ladder(runs, options, results, arguments)
     except RunError as error:
         print(f"ladder.py: {error}", file=sys.stderr)
         return 2

@@ -22,6 +22,7 @@ import numpy as np
 from benchmarks.results import read_all
 from benchmarks.settings import HARMLESS, RUNGS, SUITES
 from benchmarks.summary import Group, Key, Run, grouped, summarise
+from oprl_gym.episode_log import TARGET
 from oprl_gym.estimate_plot import (
     HOLLOW,
     Dot,
@@ -54,18 +55,29 @@ COLORS = {
     "tutorial-agent": SERIES[5],
     "count": SERIES[4],
     "rnd": RED,
+    "noveld": SERIES[5],
+    "step-cost": ORANGE,
+    "dense": GREEN,
+    "velocity": GREEN,
+    "ircr": SERIES[4],
+    "rrd": RED,
 }
 """One colour for an arm, in every figure; the other arms share `OTHER`."""
 
 OTHER = SERIES[6]
 NAMES = {
     "oprl": "OPRL",
-    "earlier-defaults": "OPRL, earlier defaults",
     "oracle": "oracle (shortest paths known)",
     "tutorial": "tutorial's settings",
     "tutorial-agent": "tutorial's agent",
     "count": "count bonus",
     "rnd": "RND",
+    "noveld": "NovelD",
+    "step-cost": "cost a step",
+    "dense": "the dense reward",
+    "velocity": "paid for speed",
+    "ircr": "IRCR",
+    "rrd": "RRD",
     "constant-minus": "-0.1 a step, nothing else",
     "constant-plus": "+0.1 a step, nothing else",
 }
@@ -126,7 +138,7 @@ def _ablations(groups: Mapping[Key, Group], algo: str, results: Path) -> list[Pa
         found = [groups.get((algo, rung, arm)) for arm in arms]
         rows = [[] if group is None else [group] for group in found]
         _dots(ax, f"{TITLES[algo]}, {rung}", [NAMES.get(a, a) for a in arms], rows)
-        before = groups.get((algo, rung, "earlier-defaults"))
+        before = groups.get((algo, rung, "oprl"))
         if before is not None:  # what the arms below are changes of
             ax.axvline(before.steps.value, color=FAINT, lw=0.9, alpha=0.5, zorder=1)
     for ax in axes[0][1:]:
@@ -167,13 +179,15 @@ def _curves(runs: Sequence[Run], algo: str, results: Path) -> list[Path]:
     for ax in panels[len(rungs) :]:
         ax.set_visible(False)
     figure.supxlabel(f"env steps ({TITLES[algo]})", color=INK, fontsize=9)
-    figure.supylabel("success, latest 100 episodes", color=INK, fontsize=9)
+    figure.supylabel("success (return), latest 100 episodes", color=INK, fontsize=9)
     _legend(figure, arms, "-")
     return [_save(figure, results / f"curves-{algo}.png")]
 
 
 def _curve(ax: Axes, arm: str, runs: Sequence[Run]) -> float:
     """Draw an arm's curve; returns the env step from which on nothing happens."""
+    if _by_return(runs[0]["rung"]):
+        return _return_curve(ax, arm, runs)
     curves = np.array([run["curve"] for run in runs]).T / 100  # (G, S)
     budget = runs[0]["settings"]["rung"]["budget"]
     steps = np.arange(len(curves) + 1) * budget / len(curves)
@@ -186,17 +200,38 @@ def _curve(ax: Axes, arm: str, runs: Sequence[Run]) -> float:
     return float(steps[min(unsolved[-1] + 1, len(steps) - 1)])
 
 
+def _by_return(rung: str) -> bool:
+    """Whether a rung is told by its returns: where no success ends a run."""
+    return RUNGS[rung].stop_after is None and RUNGS[rung].target == TARGET
+
+
+def _return_curve(ax: Axes, arm: str, runs: Sequence[Run]) -> float:
+    """Draw an arm's returns; returns the last env step."""
+    returns = np.array([run["returns"] for run in runs], dtype=np.float64).T  # (G, S)
+    budget = runs[0]["settings"]["rung"]["budget"]
+    steps = np.arange(1, len(returns) + 1) * budget / len(returns)
+    played = np.isfinite(returns).all(axis=1)
+    middle, low, high = band(returns[played])
+    color = COLORS[arm]
+    ax.fill_between(steps[played], low, high, color=color, alpha=0.16, lw=0)
+    ax.plot(steps[played], middle, color=color, lw=2 if arm == "oprl" else 1.5)
+    return float(budget)
+
+
 def _share_axis(ax: Axes, end: float, found: Mapping[str, Sequence[Run]]) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-    rung = next(iter(found.values()))[0]["settings"]["rung"]
+    run = next(iter(found.values()))[0]
+    rung = run["settings"]["rung"]
+    ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: thousands(x)))
+    if _by_return(run["rung"]):
+        return
     ax.axhline(rung["target"], color=FAINT, lw=0.8, ls=(0, (4, 3)), zorder=1)
     ax.set_ylim(-0.03, 1.05)
     ax.set_xlim(0, min(1.25 * end, rung["budget"]))
     ax.set_yticks(sorted({0, 0.5, rung["target"]}))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, 0))
-    ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: thousands(x)))
 
 
 def _legend(figure: Any, arms: Iterable[str], marker: str, note: str = "") -> None:

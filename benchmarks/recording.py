@@ -89,8 +89,29 @@ def success_curve(log: EpisodeLog, budget: int, points: int) -> list[int]:
 
     Returns G numbers from 0 to 100.
     """
-    grid: IntArray = np.arange(1, points + 1) * budget // points
-    ended = np.searchsorted(log.env_steps, grid, side="right")
+    ended = _ended(log, budget, points)
     wins = np.concatenate([[0], np.cumsum(log.success == 1.0)])
     in_window = wins[ended] - wins[np.maximum(ended - WINDOW, 0)]
     return [round(100 * count / WINDOW) for count in in_window]
+
+
+def return_curve(log: EpisodeLog, budget: int, points: int) -> list[float | None]:
+    """Return the mean env return of the latest 100 episodes, along the budget.
+
+    Args: as of :func:`success_curve`.
+
+    Returns G numbers, of fewer episodes while there are no more; None before the first.
+    """
+    ended = _ended(log, budget, points)
+    sums = np.concatenate([[0.0], np.cumsum(log.env_returns)])
+    first = np.maximum(ended - WINDOW, 0)
+    return [
+        round(float((sums[last] - sums[begin]) / (last - begin)), 4) if last else None
+        for begin, last in zip(first.tolist(), ended.tolist(), strict=True)
+    ]
+
+
+def _ended(log: EpisodeLog, budget: int, points: int) -> IntArray:
+    """Return how many episodes had ended at each of G points of the budget."""
+    grid: IntArray = np.arange(1, points + 1) * budget // points
+    return np.searchsorted(log.env_steps, grid, side="right")

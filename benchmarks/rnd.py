@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from benchmarks.shaping import BonusVecEnv
 from oprl_gym.types import Array, BoolArray, FloatArray
+from oprl_gym.visits import VisitTracker
 
 HIDDEN = 128
 FEATURES = 64
@@ -21,6 +22,8 @@ FIT_EVERY = 256
 EPOCHS = 4
 CLIP = 5.0
 GAMMA = 0.99
+ALPHA = 0.5
+"""Share of the novelty come from that is taken off, as in NovelD's paper."""
 
 
 class RandomNetworkDistillation(BonusVecEnv):
@@ -61,8 +64,7 @@ class RandomNetworkDistillation(BonusVecEnv):
     def bonus(self, before: Array, reached: Array, terminated: BoolArray) -> FloatArray:
         """Return the normalised prediction errors, and learn when it is time."""
         self._observations.update(reached)
-        with torch.no_grad():
-            errors = self._errors(reached).numpy().astype(np.float64)
+        errors = self.novelty(before, reached)
         self._discounted = GAMMA * self._discounted + errors
         self._returns.update(self._discounted)
         self._waiting.append(reached)
@@ -71,6 +73,11 @@ class RandomNetworkDistillation(BonusVecEnv):
             self._waiting.clear()
         normalised: FloatArray = errors / np.sqrt(self._returns.var + 1e-8)
         return normalised
+
+    def novelty(self, before: Array, reached: Array) -> FloatArray:
+        """Return the (N,) bonuses before they are normalised."""
+        with torch.no_grad():
+            return self._errors(reached).numpy().astype(np.float64)
 
     def _fit(self, observations: Array) -> None:
         for _ in range(EPOCHS):
@@ -95,3 +102,28 @@ def _network(inputs: int, depth: int) -> nn.Sequential:
     for _ in range(depth - 1):
         layers += [nn.Linear(HIDDEN, HIDDEN), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(HIDDEN, FEATURES))
+
+
+class NovelD(RandomNetworkDistillation):
+    """Pays for coming from what is known to what is not, once an episode.
+
+    NovelD (Zhang et al. 2021): max(n(s') - alpha n(s), 0) where s' is new in the
+    episode, n being the prediction error of random network distillation.
+
+    Args: as of :class:`RandomNetworkDistillation`.
+    """
+
+    def __init__(self, venv: VecEnv, scale: float, seed: int) -> None:
+        super().__init__(venv, scale, seed)
+        self._visits = VisitTracker(venv.num_envs)
+
+    def begin(self, first: Array, beginning: BoolArray) -> None:
+        """Forget what the last episode has seen."""
+        self._visits.begin(first, beginning)
+
+    def novelty(self, before: Array, reached: Array) -> FloatArray:
+        """Return the (N,) differences, 0 where the observation is not new."""
+        gain = super().novelty(before, reached) - ALPHA * super().novelty(
+            before, before
+        )
+        return np.where(self._visits.step(reached), np.maximum(gain, 0.0), 0.0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,17 @@ from stable_baselines3.common.on_policy_algorithm import (
 from stable_baselines3.common.vec_env import VecEnv
 
 from benchmarks import provenance
+from benchmarks.decomposition import DecomposingLearner
 from benchmarks.envs import (
     env_kwargs,
     make_env,
     make_venv,
     maze_layout,
 )
-from benchmarks.recording import Track, TrackCallback, success_curve
+from benchmarks.recording import Track, TrackCallback, return_curve, success_curve
 from benchmarks.results import RunId, write_json
-from benchmarks.rnd import RandomNetworkDistillation
+from benchmarks.rnd import NovelD, RandomNetworkDistillation
+from benchmarks.rung import Rung
 from benchmarks.settings import (
     ALGOS,
     ARMS,
@@ -43,13 +46,13 @@ from benchmarks.settings import (
     RUNGS,
     SAMPLED_EPISODES,
     Arm,
-    Rung,
     settings_of,
 )
 from benchmarks.shaping import (
     ConstantReward,
     CountBonus,
     OraclePotential,
+    VelocityBonus,
 )
 from benchmarks.tutorial_agent import TutorialAgent, train_agent
 from oprl_gym.config import DEFAULT_GAMMA
@@ -99,6 +102,8 @@ def _train(run: RunId, track: Track) -> tuple[Any, int]:
     algo, arm, rung = ALGOS[run.algo], ARMS[run.arm], RUNGS[run.rung]
     if algo.name == "TutorialAgent":
         return train_agent(make_env(rung), arm, run.seed, track)
+    if arm.kind == "dense":
+        rung = replace(rung, delayed=False)
     venv = shaped(make_venv(rung, algo.n_envs, run.seed), arm, rung, run.seed)
     kind: Any = {"PPO": PPO, "A2C": A2C}[algo.name]
     model: OnPolicyAlgorithm = kind(
@@ -109,26 +114,46 @@ def _train(run: RunId, track: Track) -> tuple[Any, int]:
         device="cpu",
         **algo.kwargs,
     )
-    learner = [OPRLCallback(arm.config)] if arm.kind == "oprl" else []
+    learner = _learner(arm, venv, run.seed)
     model.learn(track.budget, callback=[*learner, TrackCallback(track)])
     venv.close()
     return model, model.num_timesteps
 
 
+def _learner(arm: Arm, venv: VecEnv, seed: int) -> list[OPRLCallback]:
+    """Return what learns a reward, if the arm has one."""
+    if arm.kind == "oprl":
+        return [OPRLCallback(arm.config)]
+    if isinstance(venv, VecProcessReward):
+        learner = DecomposingLearner(arm, *venv.reward_spaces(), seed=seed)
+        return [OPRLCallback(learner=learner)]
+    return []
+
+
 def shaped(venv: VecEnv, arm: Arm, rung: Rung, seed: int) -> VecEnv:
     """Return `venv` with what the arm adds to its reward."""
-    if arm.kind == "plain":
+    if arm.kind in ("plain", "dense"):
         return venv
     if arm.kind == "oprl":
-        return VecProcessReward(
-            venv, arm.scale, arm.mode, DEFAULT_GAMMA, charge_ends=arm.charge_ends
-        )
-    if arm.kind == "count":
-        return CountBonus(venv, arm.scale)
+        return VecProcessReward(venv, arm.scale, arm.mode, DEFAULT_GAMMA)
+    if arm.kind in ("ircr", "rrd"):
+        return VecProcessReward(venv, arm.scale, env_reward_weight=0.0)
     if arm.kind == "constant":
         return ConstantReward(venv, arm.scale)
+    # What bonuses are worth was settled where a goal is worth 10.
+    scale = arm.scale * rung.best_return / 10.0
+    if arm.kind == "count":
+        return CountBonus(venv, scale)
     if arm.kind == "rnd":
-        return RandomNetworkDistillation(venv, arm.scale, seed)
+        return RandomNetworkDistillation(venv, scale, seed)
+    if arm.kind == "noveld":
+        return NovelD(venv, scale, seed)
+    if arm.kind == "velocity":
+        return VelocityBonus(venv, arm.scale)
+    if arm.kind == "step-cost":
+        return ConstantReward(
+            venv, arm.scale * rung.best_return / rung.max_episode_steps
+        )
     layout = maze_layout(rung)
     if arm.kind == "oracle" and layout is not None:
         return OraclePotential(venv, arm.scale, layout, DEFAULT_GAMMA)
@@ -142,6 +167,7 @@ def _measures(track: Track, rung: Rung) -> dict[str, Any]:
         "first_success_step": log.first_success_step(),
         "steps_to_90": log.steps_to(rung.target),
         "curve": success_curve(log, track.budget, GRID),
+        "returns": return_curve(log, track.budget, GRID),
     }
 
 
@@ -162,6 +188,8 @@ def _final(
 
 
 def _return_threshold(rung: Rung) -> float | None:
+    if rung.threshold is not None:
+        return rung.threshold
     spec = make_env(rung).spec
     return None if spec is None else spec.reward_threshold
 

@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from benchmarks.public.rungs import EASY, LATE, PUBLIC, SEARCH
+from benchmarks.rung import Rung
 from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE, OPRLConfig
 from oprl_gym.types import Mode
 
-Kind = Literal["plain", "oracle", "oprl", "own-agent", "count", "rnd", "constant"]
-
-STOP_AFTER = 500
-"""A run stops once the target rate has held for so many further episodes; its success
-curve then goes on at its last value. None: every run uses up its budget. After 100
-episodes the likeliest actions often still run in a circle, in every arm."""
+Kind = Literal[
+    "plain",
+    "oracle",
+    "dense",
+    "velocity",
+    "oprl",
+    "own-agent",
+    "count",
+    "rnd",
+    "noveld",
+    "constant",
+    "step-cost",
+    "ircr",
+    "rrd",
+]
 
 GRID = 100
 """Points of a success curve, evenly spaced over the budget."""
 
 GREEDY_EPISODES = 10
 SAMPLED_EPISODES = 50
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One env of the ladder, and how long an agent may learn in it."""
-
-    env_id: str
-    """Gymnasium id; `module:id` imports the module first."""
-
-    budget: dict[str, int]
-    """Env steps, over all envs, by algorithm."""
-
-    max_episode_steps: int
-    """Steps until an episode is truncated."""
-
-    env_kwargs: dict[str, Any] = field(default_factory=dict)
-    """Arguments of the env."""
-
-    maze: bool = True
-    """Whether it is one of ours, of which shortest paths are known."""
-
-    target: float = 0.9
-    """Share of the latest 100 training episodes that have to succeed."""
-
-    stop_after: int = STOP_AFTER
-    """Further episodes after which a run stops, once the target rate has held."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +57,6 @@ class Arm:
 
     config: OPRLConfig | None = None
     """How a learned reward is learned."""
-
-    charge_ends: bool = True
-    """Whether a learned reward charges unpaid bad ends."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +85,7 @@ def _random(layout_seed: int) -> Rung:
     return Rung("OPRLMaze-v0", _SMALL, 60, kwargs)
 
 
-RUNGS: dict[str, Rung] = {
+LADDER: dict[str, Rung] = {
     "OPRLMaze-v0": Rung("OPRLMaze-v0", _SMALL, 60),
     "OneWall": Rung("OPRLMaze-OneWall-v0", _SMALL, 60),
     "TwoWalls": Rung("OPRLMaze-TwoWalls-v0", _SMALL, 60),
@@ -126,7 +108,9 @@ RUNGS: dict[str, Rung] = {
     "smoke": Rung("OPRLMaze-v0", _budget(6_000, 4_000), 30, {"size": 5}),
 }
 
-SIXTY_STEP_RUNGS = tuple(name for name, r in RUNGS.items() if r.budget is _SMALL)
+RUNGS: dict[str, Rung] = LADDER | PUBLIC
+
+SIXTY_STEP_RUNGS = tuple(name for name, r in LADDER.items() if r.budget is _SMALL)
 """The mazes of 8 x 8 cells, in which an episode has at most 60 steps."""
 
 ALGOS: dict[str, Algo] = {
@@ -135,37 +119,36 @@ ALGOS: dict[str, Algo] = {
     "own": Algo("TutorialAgent", 1),
 }
 
-_EARLIER = OPRLConfig(
-    learning_rate=6e-4, batch_size=64, interval_growth=0.01, gradient_steps=20
-)
-"""Earlier defaults, which the ablations are changes of: as good, and slower."""
-
 
 def _changed(
     scale: float = DEFAULT_SCALE, mode: Mode = DEFAULT_MODE, **changes: Any
 ) -> Arm:
-    return Arm("oprl", scale, mode, replace(_EARLIER, **changes))
+    return Arm("oprl", scale, mode, OPRLConfig(**changes))
 
 
 ARMS: dict[str, Arm] = {
     "plain": Arm("plain", scale=0.0),
     "oracle": Arm("oracle", scale=2.0),
     "oprl": Arm("oprl", config=OPRLConfig()),
-    "earlier-defaults": _changed(),
-    "tutorial": Arm("oprl", config=OPRLConfig.tutorial(), charge_ends=False),
+    "tutorial": Arm("oprl", config=OPRLConfig.tutorial()),
     "tutorial-agent": Arm("own-agent", config=OPRLConfig.tutorial()),
     "count": Arm("count"),
     "rnd": Arm("rnd"),
+    "dense": Arm("dense", scale=0.0),
+    "velocity": Arm("velocity", scale=1.0),
+    "noveld": Arm("noveld"),
+    "step-cost": Arm("step-cost", scale=-1.0),
+    "ircr": Arm("ircr", config=OPRLConfig()),
+    "rrd": Arm("rrd", config=OPRLConfig()),
     "constant-minus": Arm("constant", scale=-0.1),
     "constant-plus": Arm("constant", scale=0.1),
-    "ties-skip": _changed(ties="skip"),
-    "ties-half": _changed(ties="half"),
-    "ties-coverage": _changed(ties="coverage"),
+    "return-alone": _changed(rule="return"),
+    "hard-labels": _changed(temperature=1e-3),
+    "no-first-visits": _changed(see_first_visits=False),
+    "no-mean-prior": _changed(mean_prior=0.0),
+    "pairs-64": _changed(pairs_per_update=64),
     "input-obs": _changed(reward_input="obs"),
     "input-obs-action": _changed(reward_input="obs_action"),
-    "aggregation-sum": _changed(aggregation="sum"),
-    "aggregation-mean": _changed(aggregation="mean"),
-    "baseline-zero": _changed(baseline="zero"),
     "potential": _changed(mode="potential"),
     "ensemble-3": _changed(ensemble_size=3),
     "scale-0": _changed(scale=0.0),
@@ -193,7 +176,7 @@ _ABLATIONS = (
 SUITES: dict[str, Suite] = {
     "core": Suite(
         ("plain", "oracle", "oprl"),
-        tuple(name for name in RUNGS if name not in _NO_LADDER),
+        tuple(name for name in LADDER if name not in _NO_LADDER),
         ("ppo", "a2c"),
         20,
     ),
@@ -212,6 +195,14 @@ SUITES: dict[str, Suite] = {
         6,
     ),
     "harmless": Suite(("plain", "oprl"), HARMLESS, ("ppo",), 20),
+    "search": Suite(
+        ("plain", "velocity", "oprl", "count", "rnd", "noveld", "step-cost"),
+        tuple(SEARCH),
+        ("ppo",),
+        10,
+    ),
+    "late": Suite(("plain", "dense", "oprl", "ircr", "rrd"), tuple(LATE), ("ppo",), 10),
+    "easy": Suite(("plain", "oprl"), tuple(EASY), ("ppo",), 10),
     "smoke": Suite(
         ("plain", "oracle", "oprl", *_RIVALS), ("smoke",), ("ppo", "a2c", "own"), 2
     ),
@@ -221,25 +212,25 @@ SUITES: dict[str, Suite] = {
 def fits(arm: str, rung: str, algo: str) -> bool:
     """Return whether such a run makes sense.
 
-    The oracle knows only our mazes, and the tutorial's agent is an algorithm itself.
+    The oracles know only their own envs, what is late can be made dense, and the
+    tutorial's agent is an algorithm itself.
     """
-    if ARMS[arm].kind == "oracle" and not RUNGS[rung].maze:
+    kind, env = ARMS[arm].kind, RUNGS[rung]
+    if kind == "oracle" and not env.maze:
+        return False
+    if kind == "velocity" and "MountainCar" not in env.env_id:
+        return False
+    if kind in ("dense", "ircr", "rrd") and not env.delayed:
         return False
     return (ARMS[arm].kind == "own-agent") == (ALGOS[algo].name == "TutorialAgent")
 
 
 def settings_of(arm: str, rung: str, algo: str) -> dict[str, Any]:
     """Return all that defines such a run but for its seed, as JSON knows it."""
-    added = asdict(ARMS[arm])
-    if ARMS[arm].kind != "oprl":
-        del added["charge_ends"]  # means nothing there
-    env = asdict(RUNGS[rung])
-    env["budget"] = RUNGS[rung].budget[algo]
-    stop_after = env.pop("stop_after")
     return {
-        "arm": added,
-        "rung": env,
+        "arm": asdict(ARMS[arm]),
+        "rung": RUNGS[rung].stated(algo),
         "algo": asdict(ALGOS[algo]),
         "gamma": DEFAULT_GAMMA,
-        "stop_after": stop_after,
+        "stop_after": RUNGS[rung].stop_after,
     }

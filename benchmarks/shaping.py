@@ -114,6 +114,17 @@ class OraclePotential(BonusVecEnv):
         return difference
 
 
+class VelocityBonus(BonusVecEnv):
+    """Pays for speed: what an expert would tell whoever drives up a mountain.
+
+    The observation's second value, from -1 to 1, is the velocity.
+    """
+
+    def bonus(self, before: Array, reached: Array, terminated: BoolArray) -> FloatArray:
+        """Return the (N,) speeds reached."""
+        return np.abs(reached[:, 1]).astype(np.float64)
+
+
 class CountBonus(BonusVecEnv):
     """Pays 1 for the first visit of an observation within an episode; never decays."""
 

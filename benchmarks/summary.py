@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ class Group:
         greedy_shortest: Runs whose likeliest actions take a shortest path; None where
             no shortest path is known.
         greedy_success: Mean success rate of the likeliest actions.
+        reached: (S,) env steps to that rate, of each; infinite for a failure.
+        last: Mean share of successes among the last 100 episodes.
+        final: Mean env return of the last 100 episodes; None where it was not kept.
         sampled_success: Mean success rate of drawn actions.
         sampled_length: Mean episode length of drawn actions.
         improvement: Probability that a run needs fewer steps than one of `plain`.
@@ -55,6 +59,9 @@ class Group:
     area: Estimate
     greedy_shortest: int | None
     greedy_success: float
+    reached: tuple[float, ...]
+    last: float
+    final: Estimate | None
     sampled_success: float
     sampled_length: float
     improvement: Estimate | None
@@ -116,6 +123,12 @@ def _group(key: Key, runs: Sequence[Run], plain: Sequence[Run] | None) -> Group:
         area=estimate(iqm, area),
         greedy_shortest=_shortest(runs),
         greedy_success=_mean(run["greedy"]["success"] for run in runs),
+        reached=tuple(
+            math.inf if run["steps_to_90"] is None else run["steps_to_90"]
+            for run in runs
+        ),
+        last=_mean(run["curve"][-1] / 100 for run in runs),
+        final=_final(runs),
         sampled_success=_mean(run["sampled"]["success"] for run in runs),
         sampled_length=_mean(run["sampled"]["length"] for run in runs),
         improvement=better,
@@ -123,6 +136,13 @@ def _group(key: Key, runs: Sequence[Run], plain: Sequence[Run] | None) -> Group:
         settings=len({json.dumps(run["settings"], sort_keys=True) for run in runs}),
         commits=tuple(sorted({run["commit"] for run in runs})),
     )
+
+
+def _final(runs: Sequence[Run]) -> Estimate | None:
+    returns = [run["returns"][-1] for run in runs if "returns" in run]
+    if len(returns) < len(runs) or None in returns:
+        return None
+    return estimate(iqm, np.array(returns))
 
 
 def _shortest(runs: Sequence[Run]) -> int | None:

@@ -176,8 +176,7 @@ def _episode(
 
 def _shaped(trajectory: Trajectory, learner: OPRLLearner, arm: Arm) -> Array:
     """Return the (T,) rewards with the learned score as it is now."""
-    before, after = trajectory.observations[:-1], trajectory.observations[1:]
-    scores = learner.process_reward.score_steps(before, trajectory.actions, after)
+    scores = learner.process_reward.score_episode(trajectory)
     return trajectory.env_rewards + arm.scale * scores
 
 

@@ -30,6 +30,7 @@ _ROWS = (
     "actions",
     "rewards",
     "env_rewards",  # ours
+    "first_visits",  # ours
     "dones",
     "timeouts",
 )

@@ -47,15 +47,16 @@ class OPRLCallback(BaseCallback):
     An off-policy agent (DQN, SAC, TD3) needs ``ProcessRewardReplayBuffer``, which
     scores transitions when they are drawn.
 
-    It logs, once the first episodes are in, ``oprl/reward_loss`` and
-    ``oprl/accuracy`` (of the fit), ``oprl/preferences`` (kept),
+    It logs, once the first episodes are in, ``oprl/reward_loss``, ``oprl/accuracy`` and
+    ``oprl/score_spread`` (of the fit; see :class:`~oprl_gym.types.UpdateReport`),
+    ``oprl/preferences``, ``oprl/env_reward_weight``,
     ``oprl/process_reward_mean`` and ``oprl/env_reward_mean`` (per step),
     ``oprl/mixed_return`` (per episode). ``rollout/ep_rew_mean`` stays the env's own
     return, also where a Monitor stands outside the wrapper and saw the mixed one.
 
     Args:
         config: Settings of the learner; None takes the defaults.
-        teacher: Who judges pairs of episodes; None takes what ``config.ties`` says.
+        teacher: Who judges pairs of episodes; None takes what ``config.rule`` says.
         learner: A learner of your own, instead of ``config`` and ``teacher``.
         verbose: As in Stable-Baselines3.
         device: Where the reward model is fitted: "cpu", "cuda", ... or "auto"; of a
@@ -316,14 +317,14 @@ class OPRLCallback(BaseCallback):
     def _episode_stats(self) -> dict[str, float]:
         """Return means over the episodes taken in since the last update."""
         assert self._port is not None
-        shaping = self._port.shaping()
+        shaping, weight = self._port.shaping(), self._port.env_reward_weight()
         steps, env_returns, process_returns = np.array(self._ended).T
+        mixed = weight * env_returns + shaping.scale * process_returns
         return {
             "oprl/process_reward_mean": float(process_returns.sum() / steps.sum()),
             "oprl/env_reward_mean": float(env_returns.sum() / steps.sum()),
-            "oprl/mixed_return": float(
-                shaping.mixed(env_returns, process_returns).mean()
-            ),
+            "oprl/env_reward_weight": weight,
+            "oprl/mixed_return": float(mixed.mean()),
         }
 
     def _log(self) -> None:
@@ -334,7 +335,7 @@ class OPRLCallback(BaseCallback):
         if self.report is None:
             return
         self.logger.record("oprl/preferences", self.report.preferences)
-        if self.report.reward_loss is not None:
-            self.logger.record("oprl/reward_loss", self.report.reward_loss)
-        if self.report.accuracy is not None:
-            self.logger.record("oprl/accuracy", self.report.accuracy)
+        for name in ("reward_loss", "accuracy", "score_spread"):
+            value = getattr(self.report, name)
+            if value is not None:
+                self.logger.record(f"oprl/{name}", value)

@@ -85,6 +85,13 @@ class RewardPort:
         spaces = self.venv.env_method("reward_spaces")
         return spaces[0]
 
+    def env_reward_weight(self) -> float:
+        """Return what the env's own reward counts now."""
+        if self.outer is not None:
+            return self.outer.env_reward_weight
+        weight: float = self.venv.get_attr("env_reward_weight", [0])[0]
+        return weight
+
     def reward_factor(self) -> float | None:
         """Return by what VecNormalize outside multiplies rewards; None without one."""
         factor = None

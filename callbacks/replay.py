@@ -26,6 +26,8 @@ class FreshRewards(ReplayBuffer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.env_rewards = np.zeros_like(self.rewards)
+        # Of each step: is what it started from new in the episode, and what it led to?
+        self.first_visits = np.zeros((*self.rewards.shape, 2), dtype=np.bool_)
         self.scorer: StepScorer | None = None  # given by OPRLCallback
 
     def add(
@@ -48,6 +50,7 @@ class FreshRewards(ReplayBuffer):
                 "not give: wrap it in ProcessRewardWrapper or VecProcessReward"
             )
         self.env_rewards[self.pos] = [info["env_reward"] for info in infos]
+        self.first_visits[self.pos] = [info["oprl_first_visits"] for info in infos]
         if self.scorer is not None:
             self._check_rewards(self.scorer, reward, infos)
             next_obs = _with_own_ends(next_obs, infos)
@@ -58,7 +61,7 @@ class FreshRewards(ReplayBuffer):
     ) -> None:
         """Refuse rewards that would not come out the same when they are drawn."""
         scores = np.array([info["process_reward"] for info in infos])
-        mixed = scorer.shaping.mixed(self.env_rewards[self.pos], scores)
+        mixed = scorer.mixed(self.env_rewards[self.pos], scores)
         if not np.allclose(rewards, mixed, rtol=1e-4, atol=1e-5):
             raise ValueError(
                 f"rewards {rewards} reach {type(self).__name__}, but the reward "
@@ -79,16 +82,19 @@ class FreshRewards(ReplayBuffer):
         """Return the (R, N) rewards of R rows by the weights of now."""
         env_rewards = self.env_rewards[rows].astype(np.float64)
         timeouts = self.timeouts[rows] > 0
+        first_visits = _flat(self.first_visits[rows])
         step = VectorStep(
             observations=self._values(scorer, self._stored(rows, after=False)),
+            first_visits=first_visits[:, 0],
             actions=self._actions(scorer.action_space, rows),
             env_rewards=env_rewards.reshape(-1),
             reached=self._values(scorer, self._stored(rows, after=True)),
+            reached_first=first_visits[:, 1],
             terminated=((self.dones[rows] > 0) & ~timeouts).reshape(-1),
             truncated=timeouts.reshape(-1),
         )
         scores = scorer.score(step).reshape(env_rewards.shape)
-        mixed: FloatArray = scorer.shaping.mixed(env_rewards, scores)
+        mixed: FloatArray = scorer.mixed(env_rewards, scores)
         return mixed
 
     def _values(self, scorer: StepScorer, stored: Any) -> Array:

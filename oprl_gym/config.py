@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from oprl_gym.types import Aggregation, Baseline, Mode, RewardInput
+from oprl_gym.types import Mode, RewardInput
 
 # What the wrappers use unless told otherwise. The scale is the tutorial's 0.1.
 DEFAULT_SCALE = 0.1
 DEFAULT_MODE: Mode = "additive"
 DEFAULT_GAMMA = 0.99
 
-TieRule = Literal["novelty", "coverage", "skip", "half", "second"]
+Rule = Literal["utility", "return", "tutorial"]
 
 
 @dataclass(frozen=True)
@@ -21,36 +21,45 @@ class OPRLConfig:
     """How preferences are gathered and the reward model is fitted.
 
     "Tutorial" below is the published tutorial on which the method rests (see
-    :meth:`tutorial`); "measured" means chosen by trial on the mazes.
+    :meth:`tutorial`); "measured" means chosen by trial, on other seeds than are
+    reported (``benchmarks/README.md``).
 
-    ``ties`` says what decides between equal returns: "novelty" prefers the episode that
-    saw rarer observations, "coverage" the one that saw more distinct ones; "skip" asks
-    about no such pair, "half" calls it equal, "second" calls the second better (which
-    is the tutorial's rule). The first two are asked about failures only: episodes whose
-    return is the lowest seen so far.
+    ``rule`` says who judges if no teacher is given: "utility" is
+    :class:`~oprl_gym.preferences.UtilityTeacher` (return and novelty, added), "return"
+    the return alone, "tutorial" the return, with the second of two equal ones
+    preferred.
 
-    ``aggregation`` says how two episodes of different length compare. "sum" (tutorial)
-    adds their steps, and so tells them apart by length alone; "absorbing" lets a
-    terminated episode go on in its last observation for as long as the other takes;
-    "mean" averages.
-
-    ``baseline`` says what scores are measured from. From "best", the best step known
-    scores 0 and all others less: an agent that lingers where it is good loses nothing,
-    but gains nothing either. From "zero", it is paid for every step it stays there.
+    ``pairs_per_update`` is "all" where a rule judges all kept episodes at once: every
+    gradient step then compares each of them with each other, and no answer grows old. A
+    teacher who has to be asked pair by pair, such as a person, is asked about
+    ``ASKED`` pairs then, and answers are kept.
 
     Example:
         >>> from oprl_gym import OPRLConfig
         >>> OPRLConfig(update_interval=512).update_interval
         512
-        >>> OPRLConfig.tutorial().ties
-        'second'
+        >>> OPRLConfig.tutorial().rule
+        'tutorial'
 
     Raises:
         ValueError: A value is out of range; the message names it.
     """
 
+    rule: Rule = "utility"
+    """Who judges, unless a teacher is given."""
+
+    return_worth: float = 10.0
+    """First visits that the largest return so far is worth, by the rule "utility"."""
+
+    temperature: float = 0.4
+    """Spreads of the utility that make an answer fairly sure, by the same rule."""
+
     reward_input: RewardInput = "next_obs"
     """What a step is scored by: obs before it (tutorial) or after it (measured)."""
+
+    see_first_visits: bool = True
+    """Whether the model also sees if that observation is new in the episode
+    (measured)."""
 
     hidden_size: int = 128
     """Units in each of the two hidden layers (tutorial)."""
@@ -58,11 +67,16 @@ class OPRLConfig:
     ensemble_size: int = 1
     """Reward models K whose mean is used (tutorial: one)."""
 
-    aggregation: Aggregation = "absorbing"
-    """How step scores make an episode's: sum with absorbing end, sum, or mean."""
+    reach: float | None = 30.0
+    """What the scores of an episode of average length may add up to; those of a step
+    reach to 1 at most (measured). None: always to 1 (tutorial)."""
 
-    baseline: Baseline = "best"
-    """Score that counts as 0: the best step's (measured), or 0 itself (tutorial)."""
+    mean_prior: float = 1.0
+    """Weight of the squared mean score in the loss, which draws to 0 what the answers
+    leave open (measured; tutorial: none)."""
+
+    label_smoothing: float = 0.1
+    """How far a bare "this one" is from certain, 0 to 0.5 (tutorial: 0)."""
 
     learning_rate: float = 1.5e-3
     """Step size of Adam (measured; tutorial: 3e-4)."""
@@ -70,21 +84,8 @@ class OPRLConfig:
     max_grad_norm: float = 1.0
     """Gradients are clipped to this norm (tutorial)."""
 
-    batch_size: int | Literal["all"] = "all"
-    """Pairs B in one gradient step (tutorial: 32). "all" (measured): all that are kept,
-    where few observations recur so that this costs no more, and 64 elsewhere."""
-
-    trajectory_capacity: int = 200
-    """Latest episodes kept to form pairs from (tutorial)."""
-
-    preference_capacity: int = 500
-    """Latest preferences kept to fit to (tutorial)."""
-
-    min_preferences: int = 32
-    """Preferences needed before the first fit (tutorial)."""
-
-    holdout_fraction: float = 0.1
-    """Share of preferences kept from the fit, to measure accuracy."""
+    gradient_steps: int = 10
+    """Gradient steps in each update (measured)."""
 
     update_interval: int = 256
     """Env steps from one update of the reward model to the next (measured)."""
@@ -92,23 +93,28 @@ class OPRLConfig:
     interval_growth: float = 0.03
     """The same at least, as a share of all env steps so far; 0: it never grows."""
 
-    pairs_per_update: int = 64
-    """Pairs put to the teacher in each update (measured)."""
+    trajectory_capacity: int = 200
+    """Latest episodes kept to form pairs from (tutorial)."""
 
-    elite_pairs: float = 0.5
-    """Share of those pairs with one of the best kept episodes in it (measured)."""
+    best_capacity: int = 100
+    """Best episodes kept besides those, where a rule judges all at once: what was found
+    once is not forgotten (measured)."""
 
-    elite_share: float = 0.1
-    """Share of the kept episodes that counts as the best (measured)."""
+    min_preferences: int = 32
+    """Preferences needed before the first fit (tutorial)."""
 
-    gradient_steps: int = 10
-    """Gradient steps in each update (measured)."""
+    pairs_per_update: int | Literal["all"] = "all"
+    """Pairs put to the teacher in each update (tutorial: one); "all": see above."""
 
-    ties: TieRule = "novelty"
-    """What ranks equal returns: rarer (measured) or more observations, or a rule."""
+    preference_capacity: int = 500
+    """Latest answers kept to fit to (tutorial), where pairs are asked about."""
 
-    return_discount: float = 0.98
-    """Discount of the return that ranks episodes: faster successes win (measured)."""
+    batch_size: int = 64
+    """Answers B in one gradient step (tutorial: 32), where pairs are asked about."""
+
+    batch_episodes: int = 32
+    """Episodes compared in one gradient step where observations hardly recur; where
+    they do, all that are kept cost no more."""
 
     @classmethod
     def tutorial(cls) -> OPRLConfig:
@@ -120,48 +126,49 @@ class OPRLConfig:
         settings are kept as the historical reference.
         """
         return cls(
+            rule="tutorial",
             reward_input="obs",
-            aggregation="sum",
-            baseline="zero",
+            see_first_visits=False,
+            reach=None,
+            mean_prior=0.0,
+            label_smoothing=0.0,
             learning_rate=3e-4,
-            batch_size=32,
-            holdout_fraction=0.0,
+            gradient_steps=3,
             update_interval=120,
             interval_growth=0.0,
+            best_capacity=0,
             pairs_per_update=1,
-            elite_pairs=0.0,
-            gradient_steps=3,
-            ties="second",
-            return_discount=1.0,
+            batch_size=32,
         )
 
     def __post_init__(self) -> None:
         """Check every value."""
-        if self.batch_size != "all":
+        if self.pairs_per_update != "all":
             what = 'an integer of at least 1, or "all"'
-            _require(self, "batch_size", what, lambda v: v >= 1, int)
+            _require(self, "pairs_per_update", what, lambda v: v >= 1, int)
         for name in (
             "hidden_size",
             "ensemble_size",
             "preference_capacity",
             "min_preferences",
             "update_interval",
-            "pairs_per_update",
+            "batch_size",
             "gradient_steps",
         ):
             _require(self, name, "an integer of at least 1", lambda v: v >= 1, int)
-        _require(self, "trajectory_capacity", "an integer >= 2", lambda v: v >= 2, int)
-        for name in ("learning_rate", "max_grad_norm"):
+        _require(self, "best_capacity", "an integer >= 0", lambda v: v >= 0, int)
+        for name in ("trajectory_capacity", "batch_episodes"):
+            _require(self, name, "an integer of at least 2", lambda v: v >= 2, int)
+        for name in ("learning_rate", "max_grad_norm", "return_worth", "temperature"):
             _require(self, name, "a positive number", lambda v: v > 0)
+        if self.reach is not None:
+            _require(self, "reach", "a positive number, or None", lambda v: v > 0)
+        _require(self, "mean_prior", "a number of at least 0", lambda v: v >= 0)
+        _require(self, "label_smoothing", "in [0, 0.5)", lambda v: 0 <= v < 0.5)
         _require(self, "interval_growth", "in [0, 1]", lambda v: 0 <= v <= 1)
-        _require(self, "elite_pairs", "in [0, 1]", lambda v: 0 <= v <= 1)
-        _require(self, "elite_share", "in (0, 1]", lambda v: 0 < v <= 1)
-        _require(self, "holdout_fraction", "in [0, 1)", lambda v: 0 <= v < 1)
-        _require(self, "return_discount", "in (0, 1]", lambda v: 0 < v <= 1)
+        _require(self, "see_first_visits", "true or false", lambda v: True, bool)
         check_choice("reward_input", self.reward_input, get_args(RewardInput))
-        check_choice("aggregation", self.aggregation, get_args(Aggregation))
-        check_choice("baseline", self.baseline, get_args(Baseline))
-        check_choice("ties", self.ties, get_args(TieRule))
+        check_choice("rule", self.rule, get_args(Rule))
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -178,6 +185,6 @@ def _require(
     kind: type | tuple[type, ...] = (int, float),
 ) -> None:
     value = getattr(config, name)
-    number = isinstance(value, kind) and not isinstance(value, bool)
-    if not (number and math.isfinite(value) and holds(value)):
+    right_kind = isinstance(value, kind) and (kind is bool) == isinstance(value, bool)
+    if not (right_kind and math.isfinite(value) and holds(value)):
         raise ValueError(f"OPRLConfig.{name} must be {what}, got {value!r}")

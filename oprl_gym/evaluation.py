@@ -16,7 +16,7 @@ from oprl_gym.rewards import ProcessReward, load_process_reward
 from oprl_gym.rewards.encoding import to_array
 from oprl_gym.run_folder import RunError, RunFolder
 from oprl_gym.train_config import TrainConfig
-from oprl_gym.types import Array, FloatArray
+from oprl_gym.types import Array, FloatArray, Trajectory
 
 if TYPE_CHECKING:
     from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
@@ -228,32 +228,27 @@ def greedy_rollout(model: OnPolicyAlgorithm, env: gym.Env[Any, Any]) -> Rollout:
 
 def step_rewards(reward: ProcessReward, rollout: Rollout) -> FloatArray:
     """Return the (T,) process rewards of an episode's steps."""
-    observations = np.stack(rollout.observations)
-    actions = np.stack(rollout.actions)
-    return reward.score_steps(observations[:-1], actions, observations[1:])
+    none = np.zeros(len(rollout.actions))
+    episode = Trajectory(
+        np.stack(rollout.observations), np.stack(rollout.actions), none, none, False
+    )
+    return reward.score_episode(episode)
 
 
 def cell_rewards(reward: ProcessReward, maze: OPRLMazeEnv) -> FloatArray:
     """Return the (H, W) process rewards of a maze's cells, NaN at walls.
 
-    A model that scores actions as well gets the mean over the actions.
+    Those of a first visit, for a model that sees that; one that scores actions as well
+    gets the mean over the actions.
     """
     layout = maze.layout
     observations = np.eye(layout.num_states, dtype=np.float32)
-    if reward.encoder.reward_input == "obs_action":
-        scores = np.mean(
-            [
-                reward.score_steps(
-                    observations,
-                    np.full(layout.num_states, action),
-                    observations,
-                )
-                for action in range(4)
-            ],
-            axis=0,
-        )
-    else:
-        scores = reward.score_states(observations)
+    first = np.ones(layout.num_states, dtype=np.bool_)
+    by_action = [
+        reward.score(observations, first, np.full(layout.num_states, action))
+        for action in range(4)
+    ]
+    scores: FloatArray = np.mean(by_action, axis=0)
     cells: FloatArray = scores.astype(np.float64).reshape(layout.shape)
     return np.where(layout.walls, np.nan, cells)
 

@@ -79,11 +79,14 @@ class TrainConfig:
     gamma: float = DEFAULT_GAMMA
     """Discount per step, of the agent and of the potential."""
 
-    env_reward_weight: float = 1.0
+    env_reward_weight: Annotated[
+        float | None,
+        arg(
+            metavar="FLOAT",
+            help_behavior_hint="(default: 1; 0 if all is paid at an episode's end)",
+        ),
+    ] = None
     """Weight of the env's own reward; 0 learns from the process reward alone."""
-
-    charge_ends: bool = True
-    """Charge an unpaid end in a badly scored state what staying there would cost."""
 
     n_steps: Annotated[
         int | None,
@@ -136,7 +139,8 @@ class TrainConfig:
         if self.batch_size is not None:
             _check_int("batch_size", self.batch_size, 2)
         _check_float("scale", self.scale, -math.inf)
-        _check_float("env_reward_weight", self.env_reward_weight, -math.inf)
+        if self.env_reward_weight is not None:
+            _check_float("env_reward_weight", self.env_reward_weight, -math.inf)
         _check_float("gamma", self.gamma, 0.0, 1.0)
         _check_float("ent_coef", self.ent_coef, 0.0)
         if self.learning_rate is not None:

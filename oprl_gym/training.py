@@ -149,7 +149,6 @@ def make_training_env(config: TrainConfig, album: Album | None = None) -> VecEnv
             config.scale,
             config.mode,
             config.gamma,
-            charge_ends=config.charge_ends,
             env_reward_weight=config.env_reward_weight,
             device=config.device,
         )

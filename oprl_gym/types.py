@@ -6,20 +6,20 @@ Axis letters are the same everywhere: N envs, T steps, B pairs, K models.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from oprl_gym.visits import first_visits
+
 Array = NDArray[Any]
 FloatArray = NDArray[np.floating[Any]]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.integer[Any]]
 
-Aggregation = Literal["absorbing", "sum", "mean"]
-Baseline = Literal["best", "zero"]
 Mode = Literal["additive", "potential"]
 RewardInput = Literal["obs", "next_obs", "obs_action"]
 Ties = Literal["skip", "half", "second"]
@@ -27,6 +27,10 @@ Ties = Literal["skip", "half", "second"]
 
 class EnvError(ValueError):
     """An env gave what nothing can be learned from; the message says which and what."""
+
+
+def _unknown() -> BoolArray:
+    return np.zeros(0, dtype=np.bool_)
 
 
 # Two trajectories are the same only if they are the same object, so `eq=False`: that
@@ -43,6 +47,9 @@ class Trajectory:
         env_rewards: (T,) float64, what the env paid.
         process_rewards: (T,) float64, the learned reward before it was scaled.
         terminated: True if the env ended the episode, False if it was cut off.
+        first_visits: (T+1,) bool, whether the episode had not had an observation before
+            (:mod:`oprl_gym.visits`). Given for a piece of an episode, which began
+            earlier; found out for a whole one.
 
     Raises:
         ValueError: The lengths do not fit together, or there is no step.
@@ -53,12 +60,16 @@ class Trajectory:
     env_rewards: FloatArray  # (T,)
     process_rewards: FloatArray  # (T,)
     terminated: bool
+    first_visits: BoolArray = field(default_factory=_unknown)  # (T+1,)
 
     def __post_init__(self) -> None:
         """Check the lengths: a shifted row would pair states with wrong rewards."""
+        if not len(self.first_visits):
+            object.__setattr__(self, "first_visits", first_visits(self.observations))
         steps = len(self.actions)
         lengths = (
             len(self.observations) - 1,
+            len(self.first_visits) - 1,
             len(self.env_rewards),
             len(self.process_rewards),
         )
@@ -121,11 +132,13 @@ class Teacher(Protocol):
         """Take note of newly finished episodes, before any of them is judged."""
         ...
 
-    def decided_by(self, trajectories: Sequence[Trajectory]) -> FloatArray | None:
-        """Return the (M, C) scores that decide every answer, or None if none do.
+    def labels(self, trajectories: Sequence[Trajectory]) -> FloatArray | None:
+        """Judge M trajectories against each other, if that can be done at once.
 
-        Higher is better, earlier columns decide first, and a pair whose rows are equal
-        gets no answer: the learner does not ask about it.
+        Returns:
+            (M, M) probabilities that the one of the row is preferred to that of the
+            column, NaN where there is no answer; None if every pair has to be asked
+            about, as of a person.
         """
         ...
 
@@ -185,12 +198,18 @@ class UpdateReport:
 
     Attributes:
         new_trajectories: Episodes taken in by this update.
-        new_preferences: Preferences stored by this update, held-out ones included.
-        preferences: Preferences kept now, held-out ones included.
+        new_preferences: Preferences that came by this update: answers to pairs asked
+            about, or all pairs of kept episodes that have a new one in them.
+        preferences: Preferences there are to fit to.
         gradient_steps: Optimiser steps taken; 0 before ``min_preferences``.
         reward_loss: Mean Bradley-Terry loss over those steps in nats, or None.
-        accuracy: Share of held-out preferences the model orders as the teacher did,
-            or None while none is held out. Answers "equal" do not count.
+        accuracy: Share of the latest preferences that the model ordered as the teacher
+            did before it was fitted to them, or None before the first fit. Answers
+            "equal" do not count.
+        score_spread: Standard deviation of the scores of the steps fitted to last, as a
+            share of what they reach to, or None before the first fit. Near 0 nothing is
+            told apart; near 1 all is at an end of the scale, and hardly learns any
+            more.
         reverted: True if the fit gave NaN or infinite numbers and was undone.
     """
 
@@ -200,4 +219,5 @@ class UpdateReport:
     gradient_steps: int
     reward_loss: float | None
     accuracy: float | None
+    score_spread: float | None
     reverted: bool

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from oprl_gym.wrappers.delayed import DelayedReward
 from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
 from oprl_gym.wrappers.gym_vector import ProcessRewardVectorWrapper
 from oprl_gym.wrappers.tape import EpisodeTape
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from oprl_gym.wrappers.sb3_vec import VecProcessReward
 
 __all__ = [
+    "DelayedReward",
     "EpisodeTape",
     "ProcessRewardVectorWrapper",
     "ProcessRewardWrapper",

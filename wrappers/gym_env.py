@@ -23,8 +23,9 @@ class ProcessRewardWrapper(
     The learned reward is exactly 0 until weights arrive through
     :meth:`load_reward_state`, which :class:`oprl_gym.callbacks.OPRLCallback` calls
     between rollouts. Every step's ``info`` has ``env_reward`` and ``process_reward``
-    (unscaled); an episode's last one also ``oprl_episode``, with the returns
-    ``env_return``, ``process_return`` and ``mixed_return``, and
+    (unscaled), and ``oprl_first_visits``, whether what the step started from and what
+    it led to are new in the episode; an episode's last one also ``oprl_episode``, with
+    the returns ``env_return``, ``process_return`` and ``mixed_return``, and
     ``oprl_terminal_observation``, which no wrapper outside has changed.
 
     Args:
@@ -32,13 +33,12 @@ class ProcessRewardWrapper(
         scale: Weight of the process reward.
         mode: "additive" or "potential"; see
             :class:`~oprl_gym.wrappers.shaping.Shaping`.
-        gamma: The agent's discount, for "potential" and ``charge_ends``.
+        gamma: The agent's discount, for "potential".
         reward_input: "obs", "next_obs" or "obs_action"; None takes what the learner
             uses.
-        charge_ends: Whether an unpaid end in a state scored below 0 is charged what
-            staying there would cost; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
         env_reward_weight: Weight of the env's own reward; 0 for an agent that learns
-            from the process reward alone.
+            from the process reward alone. None: 1, and 0 where the env pays only with
+            the end of each episode; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
 
     Raises:
         ValueError: An argument makes no sense; the message names it.
@@ -60,8 +60,7 @@ class ProcessRewardWrapper(
         mode: Mode = DEFAULT_MODE,
         gamma: float = DEFAULT_GAMMA,
         reward_input: RewardInput | None = None,
-        charge_ends: bool = True,
-        env_reward_weight: float = 1.0,
+        env_reward_weight: float | None = None,
     ) -> None:
         RecordConstructorArgs.__init__(
             self,
@@ -69,13 +68,10 @@ class ProcessRewardWrapper(
             mode=mode,
             gamma=gamma,
             reward_input=reward_input,
-            charge_ends=charge_ends,
             env_reward_weight=env_reward_weight,
         )
         gym.Wrapper.__init__(self, env)
-        shaping = Shaping(
-            scale, mode, gamma, reward_input, charge_ends, env_reward_weight
-        )
+        shaping = Shaping(scale, mode, gamma, reward_input, env_reward_weight)
         self._mixer = RewardMixer(
             env.observation_space,
             env.action_space,
@@ -109,6 +105,9 @@ class ProcessRewardWrapper(
             **info,
             "env_reward": env_reward,
             "process_reward": float(process_rewards[0]),
+            "oprl_first_visits": tuple(
+                bool(new[0]) for new in self._mixer.first_visits
+            ),
         }
         if terminated or truncated:
             info["oprl_episode"] = self._mixer.episode_info(0, info)

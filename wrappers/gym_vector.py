@@ -28,13 +28,12 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
         scale: Weight of the process reward.
         mode: "additive" or "potential"; see
             :class:`~oprl_gym.wrappers.shaping.Shaping`.
-        gamma: The agent's discount, for "potential" and ``charge_ends``.
+        gamma: The agent's discount, for "potential".
         reward_input: "obs", "next_obs" or "obs_action"; None takes what the learner
             uses.
-        charge_ends: Whether an unpaid end in a state scored below 0 is charged what
-            staying there would cost; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
         env_reward_weight: Weight of the env's own reward; 0 for an agent that learns
-            from the process reward alone.
+            from the process reward alone. None: 1, and 0 where the env pays only with
+            the end of each episode; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
         device: Where steps are scored: "cpu", "cuda", ... or "auto".
 
     Raises:
@@ -57,15 +56,12 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
         mode: Mode = DEFAULT_MODE,
         gamma: float = DEFAULT_GAMMA,
         reward_input: RewardInput | None = None,
-        charge_ends: bool = True,
-        env_reward_weight: float = 1.0,
+        env_reward_weight: float | None = None,
         device: str = "cpu",
     ) -> None:
         super().__init__(env)
         self.autoreset_mode = _autoreset_mode(env)
-        shaping = Shaping(
-            scale, mode, gamma, reward_input, charge_ends, env_reward_weight
-        )
+        shaping = Shaping(scale, mode, gamma, reward_input, env_reward_weight)
         self._mixer = RewardMixer(
             env.single_observation_space,
             env.single_action_space,

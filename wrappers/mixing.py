@@ -14,6 +14,7 @@ from oprl_gym.preferences.recorder import EpisodeRecorder
 from oprl_gym.rewards.encoding import array_shape
 from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.types import Array, BoolArray, FloatArray, Trajectory
+from oprl_gym.visits import VisitTracker
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ class RewardMixer:
         self.num_envs = num_envs
         self.scorer = StepScorer(observation_space, action_space, shaping, device)
         self._recorder = EpisodeRecorder(num_envs)
+        self._visits = VisitTracker(num_envs)
+        # Where the latest step started from, and what it led to, are new: (N,) bool
+        # each.
+        self.first_visits = (self._visits.latest, self._visits.latest)
         self._shape = array_shape(observation_space)
         # Steps and mixed rewards (N,) of a rollout; None: none is kept.
         self._kept: list[tuple[VectorStep, FloatArray]] | None = None
@@ -74,6 +79,8 @@ class RewardMixer:
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state` returned, in the middle of the episodes."""
         self._recorder.load_state(state["recorder"])
+        for env, observations in enumerate(self._recorder.running()):
+            self._visits.resume(env, observations)
         self._env_returns = state["env_returns"].copy()
         self._process_returns = state["process_returns"].copy()
 
@@ -107,6 +114,7 @@ class RewardMixer:
         self._env_returns[where] = 0.0
         self._process_returns[where] = 0.0
         self._recorder.begin(observations, mask)
+        self._visits.begin(observations, mask)
 
     def step(
         self,
@@ -137,11 +145,15 @@ class RewardMixer:
         """
         check_observations(next_observations, self._shape)
         check_rewards(env_rewards)
+        before = self._visits.latest.copy()
+        self.first_visits = before, self._visits.step(next_observations)
         step = VectorStep(
             observations=self._recorder.current(),
+            first_visits=before,
             actions=actions,
             env_rewards=env_rewards,
             reached=next_observations,
+            reached_first=self.first_visits[1],
             terminated=terminated,
             truncated=truncated,
             active=active,
@@ -169,7 +181,7 @@ class RewardMixer:
 
     def mixed(self, env_rewards: FloatArray, process_rewards: FloatArray) -> FloatArray:
         """Return what the agent gets."""
-        mixed: FloatArray = self.scorer.shaping.mixed(env_rewards, process_rewards)
+        mixed: FloatArray = self.scorer.mixed(env_rewards, process_rewards)
         return mixed
 
     def episode_infos(self, ended: BoolArray) -> dict[str, FloatArray]:
@@ -190,7 +202,7 @@ class RewardMixer:
         """
         env_return = self._env_returns[env]
         process_return = self._process_returns[env]
-        mixed_return = self.scorer.shaping.mixed(env_return, process_return)
+        mixed_return = self.scorer.mixed(env_return, process_return)
         monitor = inner_info.get("episode")
         return {
             "env_return": float(env_return if monitor is None else monitor["r"]),
@@ -208,6 +220,11 @@ class HasRewardMixer:
     def shaping(self) -> Shaping:
         """How this wrapper mixes rewards."""
         return self._mixer.scorer.shaping
+
+    @property
+    def env_reward_weight(self) -> float:
+        """What the env's own reward counts now."""
+        return self._mixer.scorer.env_reward_weight
 
     def reward_spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
         """Return the observation and action space that steps are scored in."""

@@ -33,13 +33,12 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
         scale: Weight of the process reward.
         mode: "additive" or "potential"; see
             :class:`~oprl_gym.wrappers.shaping.Shaping`.
-        gamma: The agent's discount, for "potential" and ``charge_ends``.
+        gamma: The agent's discount, for "potential".
         reward_input: "obs", "next_obs" or "obs_action"; None takes what the learner
             uses.
-        charge_ends: Whether an unpaid end in a state scored below 0 is charged what
-            staying there would cost; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
         env_reward_weight: Weight of the env's own reward; 0 for an agent that learns
-            from the process reward alone.
+            from the process reward alone. None: 1, and 0 where the env pays only with
+            the end of each episode; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
         device: Where steps are scored: "cpu", "cuda", ... or "auto".
 
     Raises:
@@ -62,8 +61,7 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
         mode: Mode = DEFAULT_MODE,
         gamma: float = DEFAULT_GAMMA,
         reward_input: RewardInput | None = None,
-        charge_ends: bool = True,
-        env_reward_weight: float = 1.0,
+        env_reward_weight: float | None = None,
         device: str = "cpu",
     ) -> None:
         # Its statistics move: what was learned of an observation or a return yesterday
@@ -75,9 +73,7 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
                 "VecNormalize(VecProcessReward(venv)), also with VecNormalize.load"
             )
         super().__init__(venv)
-        shaping = Shaping(
-            scale, mode, gamma, reward_input, charge_ends, env_reward_weight
-        )
+        shaping = Shaping(scale, mode, gamma, reward_input, env_reward_weight)
         self._mixer = RewardMixer(
             venv.observation_space,
             venv.action_space,
@@ -124,10 +120,22 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
             dones & ~truncated,
             truncated,
         )
-        paid = zip(env_rewards.tolist(), process_rewards.tolist(), strict=True)
+        added = zip(
+            env_rewards.tolist(),
+            process_rewards.tolist(),
+            zip(*(new.tolist() for new in self._mixer.first_visits), strict=True),
+            strict=True,
+        )
         infos = [
-            {**info, "env_reward": env, "process_reward": process}
-            for info, (env, process) in zip(infos, paid, strict=True)
+            {
+                **info,
+                "env_reward": env_reward,
+                "process_reward": process_reward,
+                "oprl_first_visits": first_visits,
+            }
+            for info, (env_reward, process_reward, first_visits) in zip(
+                infos, added, strict=True
+            )
         ]
         for env in ended:
             info = infos[env]

@@ -26,15 +26,13 @@ class Shaping:
             as a potential phi and adds gamma * phi(s') - phi(s), which leaves the
             optimal policy as it is (Ng, Harada & Russell 1999); phi is 0 at a
             terminal state, but not where an episode was truncated.
-        gamma: The agent's discount, for "potential" and for ``charge_ends``.
+        gamma: The agent's discount, for "potential".
         reward_input: What a step is scored by; None takes what the learner uses.
-        charge_ends: Whether, in "additive" mode, a step that ends an episode without
-            an env reward in a state scored below 0 gets what staying there for good
-            would: score / (1 - gamma), at most 1000 times the score. Otherwise an
-            agent that meets scores below 0 everywhere learns to end its episodes,
-            say by falling into a hole.
         env_reward_weight: Weight of the env's own reward; 0 for an agent that learns
-            from the process reward alone.
+            from the process reward alone. None is 1, and 0 once the process reward is
+            fitted where the env pays only with the end of each episode
+            (:class:`~oprl_gym.preferences.pay.EnvPay`): the process reward has then
+            shared out that pay among the steps.
 
     Raises:
         ValueError: A value makes no sense; the message names it.
@@ -44,23 +42,13 @@ class Shaping:
     mode: Mode = DEFAULT_MODE
     gamma: float = DEFAULT_GAMMA
     reward_input: RewardInput | None = None
-    charge_ends: bool = True
-    env_reward_weight: float = 1.0
-
-    def mixed(self, env_rewards: Any, process_rewards: Any) -> Any:
-        """Return what the agent gets, of numbers or of arrays."""
-        return self.env_reward_weight * env_rewards + self.scale * process_rewards
-
-    @property
-    def stay(self) -> float:
-        """How many times a score is worth that is paid for good: 1 / (1 - gamma)."""
-        return min(1000.0, 1.0 / max(1e-9, 1.0 - self.gamma))
+    env_reward_weight: float | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
         for name in ("scale", "env_reward_weight"):
             value = getattr(self, name)
-            if not math.isfinite(value):
+            if value is not None and not math.isfinite(value):
                 raise ValueError(f"{name} must be a finite number, got {value!r}")
         if not 0.0 <= self.gamma <= 1.0:
             raise ValueError(f"gamma must be in [0, 1], got {self.gamma!r}")
@@ -74,17 +62,26 @@ class Shaping:
             )
 
 
+ALONE = 10.0
+"""What a score of 1 is worth to an agent that learns from nothing else (measured)."""
+
 SCORED_AT_ONCE = 1024
 """Steps, over all envs, in one pass through the reward model: pictures take room."""
 
 
 class VectorStep(NamedTuple):
-    """One step of N envs; ``active`` is False where it only reset an env."""
+    """One step of N envs; ``active`` is False where it only reset an env.
+
+    ``first_visits`` and ``reached_first`` say where ``observations`` and ``reached``
+    are new in their episode.
+    """
 
     observations: Array  # (N, ...)
+    first_visits: BoolArray  # (N,)
     actions: Array  # (N, ...)
     env_rewards: FloatArray  # (N,)
     reached: Array  # (N, ...)
+    reached_first: BoolArray  # (N,)
     terminated: BoolArray  # (N,)
     truncated: BoolArray  # (N,)
     active: BoolArray | None = None  # (N,); None: everywhere
@@ -169,30 +166,50 @@ class StepScorer:
             scores = self._additive(self.process_reward, step)
         else:
             scores = self._potential_difference(self.process_reward, step)
+        scores = self.unit * scores
         return scores if step.active is None else np.where(step.active, scores, 0.0)
+
+    @property
+    def env_reward_weight(self) -> float:
+        """What the env's own reward counts now."""
+        if self.shaping.env_reward_weight is not None:
+            return self.shaping.env_reward_weight
+        reward = self.process_reward
+        return 0.0 if reward is not None and reward.fitted and reward.late else 1.0
+
+    @property
+    def unit(self) -> float:
+        """What a score of 1 is worth: beside the env's reward its largest return."""
+        if not self.env_reward_weight:
+            return ALONE
+        return 1.0 if self.process_reward is None else self.process_reward.unit
+
+    def mixed(self, env_rewards: Any, process_rewards: Any) -> Any:
+        """Return what the agent gets, of numbers or of arrays."""
+        return (
+            self.env_reward_weight * env_rewards + self.shaping.scale * process_rewards
+        )
 
     def score_mixed(self, steps: Iterable[VectorStep]) -> FloatArray:
         """Return the mixed rewards of several steps, one after another."""
         mixed = [
-            self.shaping.mixed(step.env_rewards, self.score(step))
-            for step in in_passes(steps)
+            self.mixed(step.env_rewards, self.score(step)) for step in in_passes(steps)
         ]
         return np.concatenate([np.zeros(0), *mixed])
 
     def _additive(self, reward: ProcessReward, step: VectorStep) -> FloatArray:
-        scores = reward.score_steps(step.observations, step.actions, step.reached)
-        scores = scores.astype(np.float64)
-        if not (self.shaping.charge_ends and step.terminated.any()):
-            return scores
-        paid = self.shaping.env_reward_weight * step.env_rewards > 0.0
-        bad_end = step.terminated & ~paid & (scores < 0.0)
-        return np.where(bad_end, scores * self.shaping.stay, scores)
+        if reward.encoder.reads_next:
+            scores = reward.score(step.reached, step.reached_first, step.actions)
+        else:
+            scores = reward.score(step.observations, step.first_visits, step.actions)
+        return scores.astype(np.float64)
 
     def _potential_difference(
         self, reward: ProcessReward, step: VectorStep
     ) -> FloatArray:
         # Both potentials come from the weights of now, also when they changed within
         # the episode: a rollout's shaping is then that of one potential.
-        before = reward.score_states(step.observations)
-        after = np.where(step.terminated, 0.0, reward.score_states(step.reached))
+        before = reward.score(step.observations, step.first_visits)
+        reached = reward.score(step.reached, step.reached_first)
+        after = np.where(step.terminated, 0.0, reached)
         return self.shaping.gamma * after - before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -137,10 +138,12 @@ def _trajectory(
     reward: ProcessReward | None,
 ) -> Trajectory:
     seen, taken = np.stack(observations), np.stack(actions)
-    scores: FloatArray = np.zeros(len(actions))
-    if reward is not None:
-        scores = reward.score_steps(seen[:-1], taken, seen[1:]).astype(np.float64)
-    return Trajectory(seen, taken, np.array(rewards), scores, terminated)
+    none: FloatArray = np.zeros(len(actions))
+    episode = Trajectory(seen, taken, np.array(rewards), none, terminated)
+    if reward is None:
+        return episode
+    scores = reward.score_episode(episode).astype(np.float64)
+    return replace(episode, process_rewards=scores)
 
 
 def _array(space: gym.spaces.Space[Any], observation: Any) -> Array:

@@ -28,6 +28,9 @@ class RewardFitter:
         model: What is fitted, on its device.
         learning_rate: Step size of Adam.
         max_grad_norm: The gradients of each network are clipped to this norm.
+        mean_prior: Weight of the squared mean score of a batch's rows in the loss.
+            Trajectories of equal length say nothing of a constant in every score, which
+            would drift; where lengths differ and tell something, it gives way.
 
     Example:
         >>> import torch
@@ -36,7 +39,8 @@ class RewardFitter:
         >>> fitter = RewardFitter(model, learning_rate=1e-2, max_grad_norm=1.0)
         >>> batch = PairBatch(
         ...     rows=torch.eye(2),
-        ...     visits=torch.tensor([[1.0, -1.0]]),
+        ...     visits=torch.eye(2),
+        ...     pairs=torch.tensor([[0, 1]]),
         ...     labels=torch.ones(1),
         ...     shares=torch.ones(1),
         ... )
@@ -46,10 +50,15 @@ class RewardFitter:
     """
 
     def __init__(
-        self, model: ProcessRewardModel, learning_rate: float, max_grad_norm: float
+        self,
+        model: ProcessRewardModel,
+        learning_rate: float,
+        max_grad_norm: float,
+        mean_prior: float = 0.0,
     ) -> None:
         self.model = model
         self.max_grad_norm = max_grad_norm
+        self.mean_prior = mean_prior
         self._weights = [in_one_tensor(member) for member in model.members]
         self._learning_rate = learning_rate
         self._optimizer = self._new_optimizer()
@@ -58,13 +67,18 @@ class RewardFitter:
         """Take one gradient step, each network on its batch; return the mean loss."""
         losses = []
         for member, batch in zip(self.model.members, batches, strict=True):
-            logits = batch.logits(member(self.model.normalised(batch.rows)).view(-1))
-            losses.append(bradley_terry_loss(logits, batch.labels, batch.shares))
+            scores = member(self.model.normalised(batch.rows)).view(-1)
+            losses.append(self.loss(self.model.reach * scores, batch))
         loss = reduce(torch.add, losses)
         self.backward(loss)
         self._clip()
         self._optimizer.step()
         return loss.detach() / len(losses)
+
+    def loss(self, scores: Tensor, batch: PairBatch) -> Tensor:
+        """Return the loss of one network's (U,) scores of the rows of a batch."""
+        loss = bradley_terry_loss(batch.logits(scores), batch.labels, batch.shares)
+        return loss + self.mean_prior * scores.mean().square()
 
     def backward(self, loss: Tensor) -> None:
         """Let every weight's ``grad`` be the gradient of a loss."""

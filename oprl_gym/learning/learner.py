@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
 
@@ -13,10 +13,17 @@ import torch
 from gymnasium import spaces
 
 from oprl_gym.config import OPRLConfig
+from oprl_gym.learning.answers import (
+    Answers,
+    between_all,
+    gathered,
+    smoothed,
+    standing,
+)
 from oprl_gym.learning.batches import PairBatch, PairBatcher
 from oprl_gym.learning.fitting import RewardFitter
 from oprl_gym.preferences.default_teacher import make_teacher
-from oprl_gym.preferences.pairs import decisive_pairs, elite_pairs, uniform_pairs
+from oprl_gym.preferences.pay import EnvPay
 from oprl_gym.preferences.queries import Pair, Queries
 from oprl_gym.preferences.snapshot import (
     pack_preferences,
@@ -25,13 +32,12 @@ from oprl_gym.preferences.snapshot import (
     unpack_trajectories,
 )
 from oprl_gym.rewards.encoding import StepEncoder
-from oprl_gym.rewards.losses import ordered_share, preference_probability
+from oprl_gym.rewards.losses import ordered, preference_probability
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState
 from oprl_gym.rewards.tensors import available_device
 from oprl_gym.types import (
     FloatArray,
-    IntArray,
     LateTeacher,
     Preference,
     StatefulTeacher,
@@ -40,29 +46,34 @@ from oprl_gym.types import (
     UpdateReport,
 )
 
-ACCURACY_STEPS = 64
-"""Steps of a long episode that its score is estimated from, to tell the accuracy."""
+ASKED = 64
+"""Pairs a teacher is asked about in an update if it cannot judge all at once."""
 
-MINIBATCH = 64
-"""Pairs in a gradient step where all of them would cost too much (measured)."""
+ROWS = 1024
+"""Steps in a gradient step where each is an input row of its own."""
+
+FORETOLD, FORETELL, FORETELL_STEPS = 256, 64, 64
+"""The accuracy is told by so many answers, at most so many of an update, foretold by so
+many steps of each episode."""
 
 
 class OPRLLearner:
     """Learns a process reward from preferences between the episodes it is given.
 
-    Each update takes in new episodes, draws pairs of kept ones, asks the teacher,
-    keeps the answers, and fits the reward model to them by the Bradley-Terry loss.
+    Each update takes in new episodes, lets the teacher judge pairs of kept ones, and
+    fits the reward model to the answers by the Bradley-Terry loss. A rule judges all
+    pairs at once, by what is known now; whoever has to be asked about single pairs is
+    asked about some, and the answers are kept.
 
     Args:
         observation_space: Space of one env's observation.
         action_space: Space of one env's action.
         config: Settings; None takes the defaults.
-        teacher: Who judges; None takes what ``config.ties`` says.
+        teacher: Who judges; None takes what ``config.rule`` says.
         seed: Seed or generator of everything random in here: initial weights, pairs,
-            held-out choice, minibatches. None draws one from the operating system.
-        queries: How pairs are chosen, and whether whole or in pieces; None takes whole
-            episodes, and of those that the teacher's scores tell apart, more often ones
-            with one of the best in them (``config.elite_pairs``).
+            minibatches. None draws one from the operating system.
+        queries: How the pairs that are asked about are chosen, and whether whole or in
+            pieces; None takes any two whole episodes.
         device: Where the reward model is fitted: "cpu", "cuda", ..., or "auto", which
             takes a GPU if there is one. Small networks are faster on the CPU; one that
             reads pictures is not. The scoring wrappers have a device of their own.
@@ -95,12 +106,17 @@ class OPRLLearner:
         queries: Queries | None = None,
         device: str = "cpu",
     ) -> None:
-        self.queries = queries
+        self.queries = Queries() if queries is None else queries
         self.model_version = 0  # how often the model has been fitted
         self.config = OPRLConfig() if config is None else config
         self.teacher = make_teacher(self.config) if teacher is None else teacher
         self.rng = np.random.default_rng(seed)
-        encoder = StepEncoder(observation_space, action_space, self.config.reward_input)
+        encoder = StepEncoder(
+            observation_space,
+            action_space,
+            self.config.reward_input,
+            self.config.see_first_visits,
+        )
         self.process_reward = ProcessReward.create(
             encoder,
             self.config.hidden_size,
@@ -111,18 +127,24 @@ class OPRLLearner:
         self.trajectories: deque[Trajectory] = deque(
             maxlen=self.config.trajectory_capacity
         )
-        held_out = round(self.config.holdout_fraction * self.config.preference_capacity)
-        self.held_out: deque[Preference] = deque(maxlen=held_out)
         self.preferences: deque[Preference] = deque(
-            maxlen=self.config.preference_capacity - held_out
+            maxlen=self.config.preference_capacity
         )
-        self._batcher = PairBatcher(
-            encoder, self.config.aggregation, self.process_reward.device
-        )
+        """Answers about single pairs; none where a rule judges all at once."""
+        self.best: list[Trajectory] = []
+        """What such a rule holds best of all so far, the best first."""
+        self._batcher = PairBatcher(encoder, self.process_reward.device)
         self._fitter = RewardFitter(
-            self.model, self.config.learning_rate, self.config.max_grad_norm
+            self.model,
+            self.config.learning_rate,
+            self.config.max_grad_norm,
+            self.config.mean_prior,
         )
+        self._pay = EnvPay()
         self._taken_in = 0  # episodes since the last update
+        # Whether the latest answers came as the model had foretold.
+        self._foretold: deque[bool] = deque(maxlen=FORETOLD)
+        self._spread: float | None = None
 
     @property
     def model(self) -> ProcessRewardModel:
@@ -141,6 +163,9 @@ class OPRLLearner:
         self.teacher.observe(episodes)
         self.trajectories.extend(episodes)
         self._normalise(episodes)
+        self._pay.observe(episodes)
+        self.process_reward.unit = self._pay.unit
+        self.process_reward.late = bool(self._pay.late)
         self._taken_in += len(episodes)
 
     def update(self, episodes: Sequence[Trajectory], rounds: int = 1) -> UpdateReport:
@@ -155,22 +180,31 @@ class OPRLLearner:
         """
         self.observe(episodes)
         taken_in, self._taken_in = self._taken_in, 0
-        late = self._collect()
-        new = late + self._ask(rounds * self.config.pairs_per_update)
-        # Answers that come all at once are due as much fitting as one by one.
-        rounds = max(rounds, -(-late // self.config.pairs_per_update))
+        answers = self._judged()
+        asked = answers is None
+        if answers is None:
+            new, rounds = self._ask(rounds)
+            answers = gathered(self.preferences)
+            newest = np.arange(max(0, len(answers) - new), len(answers))
+        else:
+            earlier = len(answers.trajectories) - taken_in
+            newest = np.flatnonzero(answers.pairs.max(axis=1, initial=-1) >= earlier)
+            new = len(newest)
+        self._foretell(answers.take(newest))
         loss, reverted, steps = None, False, 0
         # Without a new answer there is nothing new to fit to, only more to overfit.
-        if new and len(self.preferences) >= self.config.min_preferences:
+        if new and len(answers) >= self.config.min_preferences:
             steps = rounds * self.config.gradient_steps
-            loss, reverted = self._fit(steps)
+            self._set_reach(answers)
+            loss, reverted = self._fit(self._batches(answers, asked), steps)
         return UpdateReport(
             new_trajectories=taken_in,
             new_preferences=new,
-            preferences=len(self.preferences) + len(self.held_out),
+            preferences=len(answers),
             gradient_steps=steps,
             reward_loss=loss,
-            accuracy=self._accuracy(),
+            accuracy=float(np.mean(self._foretold)) if self._foretold else None,
+            score_spread=self._spread,
             reverted=reverted,
         )
 
@@ -189,8 +223,11 @@ class OPRLLearner:
             "optimizer": self._fitter.state(),
             "trajectories": pack_trajectories(kept),
             "kept": len(self.trajectories),
+            "best": [place[id(trajectory)] for trajectory in self.best],
             "preferences": pack_preferences(self.preferences, place),
-            "held_out": pack_preferences(self.held_out, place),
+            "pay": self._pay.state(),
+            "foretold": list(self._foretold),
+            "spread": self._spread,
             "rows": self._batcher.state(),
             "teacher": teacher.state() if isinstance(teacher, StatefulTeacher) else {},
             "taken_in": self._taken_in,
@@ -210,14 +247,16 @@ class OPRLLearner:
         trajectories = unpack_trajectories(state["trajectories"])
         self.trajectories.clear()
         self.trajectories.extend(trajectories[: state["kept"]])
-        for name, kept in (
-            ("preferences", self.preferences),
-            ("held_out", self.held_out),
-        ):
-            kept.clear()
-            # Late answers come once more, from wherever the teacher has them.
-            if not isinstance(self.teacher, LateTeacher):
-                kept.extend(unpack_preferences(state[name], trajectories))
+        self.best = [trajectories[number] for number in state["best"]]
+        self.preferences.clear()
+        # Late answers come once more, from wherever the teacher has them.
+        if not isinstance(self.teacher, LateTeacher):
+            kept = unpack_preferences(state["preferences"], trajectories)
+            self.preferences.extend(kept)
+        self._pay.load_state(state["pay"])
+        self._foretold.clear()
+        self._foretold.extend(state["foretold"])
+        self._spread = state["spread"]
         self._batcher.load_state(state["rows"])
         if isinstance(self.teacher, StatefulTeacher):
             self.teacher.load_state(state["teacher"], trajectories)
@@ -226,9 +265,10 @@ class OPRLLearner:
         self.rng.bit_generator.state = state["rng"]
 
     def _known_trajectories(self) -> list[Trajectory]:
-        """Return the kept trajectories, then those that only preferences know."""
-        known = {id(trajectory): trajectory for trajectory in self.trajectories}
-        for preference in (*self.preferences, *self.held_out):
+        """Return the latest trajectories, then the best, then those of preferences."""
+        kept = (*self.trajectories, *self.best)
+        known = {id(trajectory): trajectory for trajectory in kept}
+        for preference in self.preferences:
             for trajectory in (preference.first, preference.second):
                 known.setdefault(id(trajectory), trajectory)
         return list(known.values())
@@ -255,106 +295,125 @@ class OPRLLearner:
         self.model.normaliser.update(torch.from_numpy(rows).to(device))
         self.process_reward.weights_changed()
 
-    def _ask(self, n_pairs: int) -> int:
-        """Put pairs to the teacher and keep the answers; returns how many came."""
-        answers = 0
-        for first, second in self._questions(n_pairs):
+    def _judged(self) -> Answers | None:
+        """Return the answers about all pairs, if they are wanted and can be had."""
+        if self.config.pairs_per_update != "all":
+            return None
+        latest = set(self.trajectories)
+        kept = [one for one in self.best if one not in latest] + list(self.trajectories)
+        labels = self.teacher.labels(kept)
+        if labels is None:
+            return None
+        best = np.argsort(-standing(labels), kind="stable")[: self.config.best_capacity]
+        self.best = [kept[number] for number in best]
+        return between_all(kept, labels)
+
+    def _ask(self, rounds: int) -> tuple[int, int]:
+        """Ask about pairs and keep the answers, and those to earlier questions.
+
+        Returns how many came, and how many rounds of fitting they are due: answers that
+        come all at once are due as much as one by one.
+        """
+        wanted = self.config.pairs_per_update
+        wanted = ASKED if wanted == "all" else wanted
+        late = self._collect()
+        new = late
+        trajectories = list(self.trajectories)
+        pairs = self.queries.draw(
+            trajectories, rounds * wanted, self._predict, self.rng
+        )
+        for first, second in pairs:
             label = self.teacher.judge(first, second)
             if label is not None:
-                self._keep(Preference(first, second, label))
-                answers += 1
-        return answers
+                self.preferences.append(Preference(first, second, label))
+                new += 1
+        return new, max(rounds, -(-late // wanted))
 
     def _collect(self) -> int:
         """Take in answers to earlier questions; returns how many came."""
         if not isinstance(self.teacher, LateTeacher):
             return 0
         late = self.teacher.collect(self.model_version)
-        for preference in late.given:
-            self._keep(preference)
-        for kept in (self.preferences, self.held_out):
-            _remove(kept, late.withdrawn)
+        self.preferences.extend(late.given)
+        _remove(self.preferences, late.withdrawn)
         return len(late.given)
-
-    def _keep(self, preference: Preference) -> None:
-        held_out = self.rng.random() < self.config.holdout_fraction
-        (self.held_out if held_out else self.preferences).append(preference)
-
-    def _questions(self, n_pairs: int) -> list[Pair]:
-        trajectories = list(self.trajectories)
-        if self.queries is not None:
-            return self.queries.draw(trajectories, n_pairs, self._predict, self.rng)
-        indices = self._draw_pairs(trajectories, n_pairs)
-        return [
-            (trajectories[first], trajectories[second]) for first, second in indices
-        ]
 
     def _predict(self, pairs: Sequence[Pair]) -> FloatArray:
         """Return (K, B) probabilities that the first of a pair is preferred."""
         undecided = [Preference(first, second, 0.5) for first, second in pairs]
         parts = []
-        for start in range(0, len(undecided), MINIBATCH):
-            batch = self._batcher.batch(undecided[start : start + MINIBATCH])
+        for start in range(0, len(undecided), ASKED):
+            some = gathered(undecided[start : start + ASKED])
+            batch = self._batcher.batch(some)
             with torch.inference_mode():
                 scores = self.model.member_scores(batch.rows)
                 logits = torch.stack([batch.logits(of_member) for of_member in scores])
                 parts.append(preference_probability(logits))
         return torch.hstack(parts).double().cpu().numpy()
 
-    def _draw_pairs(self, trajectories: list[Trajectory], n_pairs: int) -> IntArray:
-        scores = self.teacher.decided_by(trajectories) if trajectories else None
-        if scores is None:
-            return uniform_pairs(len(trajectories), n_pairs, self.rng)
-        n_elite = round(self.config.elite_pairs * n_pairs)
-        elite = elite_pairs(scores, n_elite, self.config.elite_share, self.rng)
-        others = decisive_pairs(scores, n_pairs - len(elite), self.rng)
-        return np.concatenate([elite, others])
+    def _foretell(self, newest: Answers) -> None:
+        """Note which of the new answers the model would have given."""
+        if not (self.process_reward.fitted and len(newest)):
+            return
+        some = newest.draw(FORETELL, self.rng)
+        batch = self._batcher.batch(some, self.rng, FORETELL_STEPS)
+        with torch.inference_mode():
+            logits = batch.logits(self.model(batch.rows))
+        self._foretold.extend(ordered(logits, batch.labels).tolist())
 
-    def _fit(self, steps: int) -> tuple[float | None, bool]:
+    def _set_reach(self, answers: Answers) -> None:
+        if self.config.reach is not None:
+            steps = np.mean([len(one) for one in answers.trajectories])
+            self.model.reach.fill_(min(1.0, self.config.reach / float(steps)))
+
+    def _batches(self, answers: Answers, asked: bool) -> Iterator[list[PairBatch]]:
+        """Yield a batch for each model, for one gradient step after the other.
+
+        Args:
+            answers: To take them from.
+            asked: Whether they are answers about single pairs, of which some are drawn;
+                else all pairs of some of the trajectories are.
+        """
+        smoothing = self.config.label_smoothing
+        answers = replace(answers, labels=smoothed(answers.labels, smoothing))
+        models = range(self.config.ensemble_size)
+        if not asked and self._batcher.rows_recur(answers.trajectories):
+            batch = self._batcher.batch(answers)
+            while True:
+                yield [batch for _ in models]
+        while True:
+            some = [
+                answers.draw(self.config.batch_size, self.rng)
+                if asked
+                else answers.among(self.config.batch_episodes, self.rng)
+                for _ in models
+            ]
+            yield [
+                self._batcher.batch(
+                    one, self.rng, max(8, ROWS // len(one.trajectories))
+                )
+                for one in some
+            ]
+
+    def _fit(
+        self, batches: Iterator[list[PairBatch]], steps: int
+    ) -> tuple[float | None, bool]:
         """Take gradient steps; returns the mean loss, and whether they were undone."""
         before = self._fitter.weights()
         losses = []
-        for batches in islice(self._batches(), steps):
-            losses.append(self._fitter.step(batches))
+        for of_step in islice(batches, steps):
+            losses.append(self._fitter.step(of_step))
         loss = torch.stack(losses).mean()
         if not (bool(torch.isfinite(loss)) and self._fitter.finite()):
             self._fitter.go_back(before)
             return None, True
         self.process_reward.fitted = True
         self.model_version += 1
-        self.process_reward.best = self._best_score(batches[0])
         self.process_reward.weights_changed()
+        with torch.inference_mode():
+            scores = self.model(of_step[0].rows) / self.model.reach
+            self._spread = float(scores.std(correction=0))
         return float(loss), False
-
-    def _batches(self) -> Iterator[list[PairBatch]]:
-        """Yield a batch for each model, for one gradient step after the other."""
-        preferences = list(self.preferences)
-        size, models = self.config.batch_size, self.config.ensemble_size
-        if size == "all":
-            batch = self._batcher.batch(preferences, self.rng)
-            while self._batcher.rows_recur:
-                yield [batch] * models
-            size = MINIBATCH
-        while True:
-            chosen = self.rng.integers(len(preferences), size=(models, size))
-            yield [
-                self._batcher.batch([preferences[i] for i in row], self.rng)
-                for row in chosen
-            ]
-
-    def _best_score(self, batch: PairBatch) -> float:
-        """Return the highest score of a step fitted to last."""
-        if self.config.baseline == "zero":
-            return 0.0
-        with torch.inference_mode():
-            return float(self.model(batch.rows).max())
-
-    def _accuracy(self) -> float | None:
-        if not self.held_out:
-            return None
-        batch = self._batcher.batch(list(self.held_out), self.rng, ACCURACY_STEPS)
-        with torch.inference_mode():
-            return ordered_share(batch.logits(self.model(batch.rows)), batch.labels)
 
 
 def _remove(kept: deque[Preference], withdrawn: Sequence[Preference]) -> None:

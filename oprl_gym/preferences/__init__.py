@@ -3,7 +3,7 @@
 from oprl_gym.preferences.default_teacher import make_teacher
 from oprl_gym.preferences.human import HumanTeacher, answer_all
 from oprl_gym.preferences.novelty import NoveltyTeacher
-from oprl_gym.preferences.pairs import decisive_pairs, elite_pairs, uniform_pairs
+from oprl_gym.preferences.pairs import uniform_pairs
 from oprl_gym.preferences.progress import ProgressTeacher
 from oprl_gym.preferences.queries import Queries
 from oprl_gym.preferences.recorder import EpisodeRecorder
@@ -15,6 +15,7 @@ from oprl_gym.preferences.teachers import (
     ReturnTeacher,
     ScoreTeacher,
 )
+from oprl_gym.preferences.utility import UtilityTeacher
 from oprl_gym.types import Preference, Teacher, Trajectory
 
 __all__ = [
@@ -31,9 +32,8 @@ __all__ = [
     "SimulatedTeacher",
     "Teacher",
     "Trajectory",
+    "UtilityTeacher",
     "answer_all",
-    "decisive_pairs",
-    "elite_pairs",
     "make_teacher",
     "random_segment",
     "segment",

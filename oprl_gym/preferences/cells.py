@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 
 from oprl_gym.types import Array, FloatArray, IntArray
+from oprl_gym.visits import keys
 
 MAX_AXES = 8
 """Observations of more values are projected to so many."""
@@ -20,19 +20,13 @@ CELL_WIDTH = 0.5
 MAX_CELLS = 2**18
 """Cells with a count of their own; any further one shares that of another."""
 
-_LONG = 256
-"""Bytes beyond which an observation is known by a digest: pictures fill the memory."""
-
 
 class ExactCells:
     """Observations are the same if they are equal to the last bit."""
 
     def keys(self, observations: Array) -> list[bytes]:
         """Return a key for each of (n, ...) observations."""
-        rows = [row.tobytes() for row in observations]
-        if rows and len(rows[0]) > _LONG:
-            return [hashlib.blake2b(row, digest_size=16).digest() for row in rows]
-        return rows
+        return keys(observations)
 
 
 class GridCells:
@@ -90,7 +84,7 @@ class GridCells:
 
 
 class VisitCounter:
-    """Counts how often each cell was visited.
+    """Counts how many episodes visited each cell.
 
     Args:
         cells: Which observations count as the same.
@@ -111,7 +105,11 @@ class VisitCounter:
         return len(self._number)
 
     def add(self, observations: Array) -> IntArray:
-        """Count (n, ...) visits; returns the numbers of the distinct cells."""
+        """Count an episode's visits; returns the numbers of its cells, each once.
+
+        Args:
+            observations: (n, ...) those of the episode.
+        """
         number = self._number
         keys = self.cells.keys(observations)
         numbers = np.array([self._number_of(key) for key in keys])
@@ -119,8 +117,8 @@ class VisitCounter:
             grown = np.zeros(2 * len(number), dtype=np.int64)
             grown[: len(self._visits)] = self._visits
             self._visits = grown
-        distinct, times = np.unique(numbers, return_counts=True)
-        self._visits[distinct] += times
+        distinct = np.unique(numbers)
+        self._visits[distinct] += 1
         return distinct
 
     def find(self, observations: Array) -> IntArray:

@@ -76,8 +76,8 @@ class HumanTeacher:
         """Do nothing: a person looks at what is asked about."""
         return
 
-    def decided_by(self, trajectories: Sequence[Trajectory]) -> FloatArray | None:
-        """Return None: no numbers decide."""
+    def labels(self, trajectories: Sequence[Trajectory]) -> FloatArray | None:
+        """Return None: a person is asked about one pair after the other."""
         return None
 
     def judge(self, first: Trajectory, second: Trajectory) -> float | None:

@@ -21,40 +21,36 @@ class NoveltyTeacher(ScoreTeacher):
     """Prefers the episode that saw more, or rarer, observations.
 
     The rarity of an episode is the sum over its distinct observations of
-    1 / sqrt(n), n being how often that observation was seen so far, this episode
-    included; the square root is that of count-based exploration (Strehl & Littman
-    2008; Bellemare et al. 2016, arXiv:1606.01868). Coverage is their number.
+    1 / sqrt(n), n being how many episodes have seen that observation so far, this one
+    included: novelty within the episode times novelty in all, which does well where
+    either alone does not (Henaff et al. 2023, arXiv:2306.03236). The square root is
+    that of count-based exploration (Strehl & Littman 2008; Bellemare et al. 2016,
+    arXiv:1606.01868). Coverage is the number of distinct observations.
 
     Observations count as the same if they are equal to the last bit. Where that hardly
-    ever happens (more than 4096 different ones, seen less than twice on average), as
-    with real values, those in the same cell of a grid do: :class:`GridCells`.
+    ever happens (more than 4096 different ones, seen in less than two episodes on
+    average), as with real values, those in the same cell of a grid do:
+    :class:`GridCells`.
 
     Args:
         measure: "rarity" or "coverage".
-        failures_only: Whether only episodes with the lowest env return seen so far are
-            told apart; all better ones then score 0, so that nothing draws an agent
-            that has found the reward away from it again.
         ties: See :class:`ScoreTeacher`.
     """
 
     def __init__(
         self,
         measure: Literal["rarity", "coverage"] = "rarity",
-        failures_only: bool = False,
         ties: Ties = "skip",
     ) -> None:
         super().__init__(ties)
         check_choice("measure", measure, ("rarity", "coverage"))
         self.measure = measure
-        self.failures_only = failures_only
-        self._lowest_return = np.inf
         self._counter = VisitCounter(ExactCells())
         self._distinct: WeakKeyDictionary[Trajectory, IntArray] = WeakKeyDictionary()
 
     def observe(self, trajectories: Sequence[Trajectory]) -> None:
         """Count the visits of new episodes."""
         for trajectory in trajectories:
-            self._lowest_return = min(self._lowest_return, trajectory.env_return)
             self._distinct[trajectory] = self._counter.add(trajectory.observations)
         exact = isinstance(self._counter.cells, ExactCells)
         if exact and self._counter.hardly_recur(MAX_EXACT):
@@ -74,20 +70,16 @@ class NoveltyTeacher(ScoreTeacher):
         else:
             rarities = 1.0 / np.sqrt(self._counter.visits(np.concatenate(distinct)))
             values = np.add.reduceat(rarities, np.cumsum(sizes) - sizes)
-        if self.failures_only:
-            returns = np.array([trajectory.env_return for trajectory in trajectories])
-            values[returns > self._lowest_return] = 0.0
         return values.reshape(-1, 1)
 
     def state(self) -> dict[str, Any]:
         """Return the counts so far."""
-        return {"lowest_return": self._lowest_return, "visits": self._counter.state()}
+        return {"visits": self._counter.state()}
 
     def load_state(
         self, state: dict[str, Any], trajectories: Sequence[Trajectory]
     ) -> None:
         """Go on with other counts, in which ``trajectories`` are counted already."""
-        self._lowest_return = state["lowest_return"]
         self._counter = VisitCounter.from_state(state["visits"])
         self._distinct.clear()
         for trajectory in trajectories:

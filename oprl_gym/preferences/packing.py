@@ -30,7 +30,8 @@ def unpack(data: bytes) -> Trajectory:
     try:
         arrays = load(data)
         terminated = bool(arrays.pop("terminated")[0])
-        return Trajectory(**arrays, terminated=terminated)
+        first_visits = arrays.pop("first_visits").astype(np.bool_)
+        return Trajectory(**arrays, terminated=terminated, first_visits=first_visits)
     except (SafetensorError, KeyError, TypeError, IndexError) as error:
         raise ValueError(f"these bytes hold no trajectory: {error}") from error
 
@@ -55,4 +56,5 @@ def _arrays(trajectory: Trajectory) -> dict[str, Array]:
             trajectory.process_rewards, dtype=np.float64
         ).copy(),
         "terminated": np.array([trajectory.terminated], dtype=np.uint8),
+        "first_visits": trajectory.first_visits.astype(np.uint8),
     }

@@ -106,6 +106,13 @@ class EpisodeRecorder:
         self._finished.clear()
         return episodes
 
+    def running(self) -> list[Array]:
+        """Return the (t + 1, ...) observations of each env's episode so far."""
+        if self._observations is None:
+            return []
+        rows = self._observations[: self._row + 1]
+        return [rows[start:, env] for env, start in enumerate(self._start)]
+
     def state(self) -> dict[str, Any]:
         """Return the finished episodes and what there is of the unfinished ones."""
         return {

@@ -42,6 +42,7 @@ def segment(trajectory: Trajectory, start: int, length: int) -> Trajectory:
         env_rewards=trajectory.env_rewards[start:end],
         process_rewards=trajectory.process_rewards[start:end],
         terminated=trajectory.terminated and end == steps,
+        first_visits=trajectory.first_visits[start : end + 1],
     )
 
 

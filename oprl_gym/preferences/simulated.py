@@ -95,7 +95,7 @@ class SimulatedTeacher:
         self._reward_mean = state["reward_mean"]
         self._rng.bit_generator.state = state["rng"]
 
-    def decided_by(self, trajectories: Sequence[Trajectory]) -> FloatArray | None:
+    def labels(self, trajectories: Sequence[Trajectory]) -> FloatArray | None:
         """Return None: chance decides as well."""
         return None
 

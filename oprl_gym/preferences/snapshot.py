@@ -9,7 +9,13 @@ import numpy as np
 
 from oprl_gym.types import Preference, Trajectory
 
-_FIELDS = ("observations", "actions", "env_rewards", "process_rewards")
+_FIELDS = (
+    "observations",
+    "first_visits",
+    "actions",
+    "env_rewards",
+    "process_rewards",
+)
 
 
 def pack_trajectories(trajectories: Sequence[Trajectory]) -> dict[str, Any]:
@@ -38,7 +44,7 @@ def unpack_trajectories(packed: dict[str, Any]) -> list[Trajectory]:
         raise ValueError("a trajectory has no steps")
     parts = {}
     for name in _FIELDS:
-        lengths = steps + (name == "observations")
+        lengths = steps + (name in ("observations", "first_visits"))
         if len(packed[name]) != lengths.sum():
             raise ValueError(f"the trajectories' {name} are not as long as they say")
         parts[name] = np.split(packed[name], np.cumsum(lengths)[:-1])

@@ -53,24 +53,27 @@ class ScoreTeacher(ABC):
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return (M, C) scores of M trajectories; earlier columns decide first."""
 
-    def decided_by(self, trajectories: Sequence[Trajectory]) -> FloatArray | None:
-        """Return the scores if equal ones get no answer, else None."""
-        return self.scores(trajectories) if self.ties == "skip" else None
+    def labels(self, trajectories: Sequence[Trajectory]) -> FloatArray:
+        """Return (M, M): 1.0 or 0.0, by what ``ties`` says where scores are equal."""
+        scores = self.scores(trajectories)
+        # Rows come out in rising order, earlier columns first.
+        _, rank = np.unique(scores, axis=0, return_inverse=True)
+        rank = rank.reshape(-1)  # NumPy 2.0 alone gives it a second axis
+        order = np.sign(rank[:, None] - rank[None, :])
+        tie = _TIE_LABEL[self.ties]
+        tie = np.nan if tie is None else tie
+        return np.where(order == 0, tie, (1.0 + order) / 2.0)
 
     def judge(self, first: Trajectory, second: Trajectory) -> float | None:
-        """Return 1.0, 0.0, or what ``ties`` says."""
-        better, worse = self.scores([first, second])
-        for a, b in zip(better, worse, strict=True):
-            if a != b:
-                return 1.0 if a > b else 0.0
-        return _TIE_LABEL[self.ties]
+        """Return the label of one pair, None for "no answer"."""
+        label = float(self.labels([first, second])[0, 1])
+        return None if np.isnan(label) else label
 
 
 class ReturnTeacher(ScoreTeacher):
     """Prefers the higher return of the env's own reward.
 
     Args:
-        discount: Discount per step; below 1 a reward reached sooner counts more.
         ties: See :class:`ScoreTeacher`.
 
     Example:
@@ -79,23 +82,10 @@ class ReturnTeacher(ScoreTeacher):
         'half'
     """
 
-    def __init__(self, discount: float = 1.0, ties: Ties = "skip") -> None:
-        super().__init__(ties)
-        if not 0.0 < discount <= 1.0:
-            raise ValueError(f"discount must be in (0, 1], got {discount!r}")
-        self.discount = discount
-        self._discounts: FloatArray = np.zeros(0)  # of each step
-
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
-        """Return (M, 1) discounted returns."""
-        returns = [self._return(trajectory) for trajectory in trajectories]
+        """Return (M, 1) returns, undiscounted."""
+        returns = [trajectory.env_return for trajectory in trajectories]
         return np.array(returns, dtype=np.float64).reshape(-1, 1)
-
-    def _return(self, trajectory: Trajectory) -> float:
-        steps = len(trajectory)
-        if steps > len(self._discounts):
-            self._discounts = self.discount ** np.arange(2 * steps)
-        return float(self._discounts[:steps] @ trajectory.env_rewards)
 
 
 class LexicographicTeacher(ScoreTeacher):

@@ -15,14 +15,16 @@ from oprl_gym.files import replace_file
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState
 from oprl_gym.types import RewardInput
 
-FORMAT = "oprl-gym process reward 1"
+FORMAT = "oprl-gym process reward 2"
 _FIELDS = {
     "reward_input": str,
     "input_dim": int,
     "hidden_size": int,
     "ensemble_size": int,
     "fitted": bool,
-    "best": float,
+    "first_visits": bool,
+    "unit": float,
+    "late": bool,
 }
 
 

@@ -85,6 +85,8 @@ class StepEncoder:
         observation_space: Space of one env's observation.
         action_space: Space of one env's action.
         reward_input: Which part of a step is scored.
+        first_visits: Whether a row ends with a 1 if that observation is new in its
+            episode, and a 0 if not.
 
     Attributes:
         input_dim: Length d of a row.
@@ -101,33 +103,46 @@ class StepEncoder:
         observation_space: spaces.Space[Any],
         action_space: spaces.Space[Any],
         reward_input: RewardInput,
+        first_visits: bool = False,
     ) -> None:
         self.observation_space = observation_space
         self.action_space = action_space
         self.reward_input = reward_input
+        self.first_visits = first_visits
         self.input_dim = _flat_dim(observation_space, "observation")
         self.image = image_shape(observation_space)
         self.varied = _varied(observation_space) & (self.image is None)
         if reward_input == "obs_action":
             self.input_dim += _flat_dim(action_space, "action")
             self.varied = np.concatenate([self.varied, _varied(action_space)])
+        if first_visits:
+            self.input_dim += 1
+            self.varied = np.append(self.varied, False)
 
-    def states(self, observations: Array) -> FloatArray:
-        """Return (n, d) rows of observations alone."""
+    @property
+    def reads_next(self) -> bool:
+        """Whether a step is scored by the observation it led to."""
+        return self.reward_input == "next_obs"
+
+    def rows(
+        self, observations: Array, first_visits: BoolArray, actions: Array | None = None
+    ) -> FloatArray:
+        """Return the (n, d) rows of n observations.
+
+        Args:
+            observations: (n, ...); of the two of a step the one it is scored by.
+            first_visits: (n,) whether each is new in its episode.
+            actions: (n, ...) taken there; only for "obs_action".
+        """
         if self.image is not None:
             observations = as_channels_first(observations)
-        return encode(self.observation_space, observations)
-
-    def steps(
-        self, observations: Array, actions: Array, next_observations: Array
-    ) -> FloatArray:
-        """Return (n, d) rows of ``n`` steps; all arguments have a leading n axis."""
-        if self.reward_input == "next_obs":
-            return self.states(next_observations)
-        rows = self.states(observations)
-        if self.reward_input == "obs":
-            return rows
-        return np.concatenate([rows, encode(self.action_space, actions)], axis=1)
+        parts = [encode(self.observation_space, observations)]
+        if self.reward_input == "obs_action":
+            assert actions is not None
+            parts.append(encode(self.action_space, actions))
+        if self.first_visits:
+            parts.append(first_visits[:, None].astype(np.float32))
+        return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
 
 def _varied(space: spaces.Space[Any]) -> BoolArray:

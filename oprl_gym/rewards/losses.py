@@ -11,19 +11,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def pair_logits(step_scores: Tensor, visits: Tensor) -> Tensor:
+def pair_logits(step_scores: Tensor, visits: Tensor, pairs: Tensor) -> Tensor:
     """Return (B,) differences of trajectory scores, first minus second.
 
-    A pair's difference is a weighted sum of step scores: +1 for every step of the
-    first trajectory, -1 for every step of the second (each divided by the number of
-    steps when means are compared). Pairs of any length so fit in one batch, and steps
-    that share an input row share its score.
+    A trajectory's score is the sum of those of its steps. Steps that share an input row
+    share its score, so that trajectories of any length fit in one batch.
 
     Args:
         step_scores: (U,) scores of distinct input rows.
-        visits: (B, U), how much each row adds to each pair's difference.
+        visits: (S, U), how often each trajectory is at each row.
+        pairs: (B, 2) int64 numbers of trajectories, the first and the second.
     """
-    return visits @ step_scores
+    sums = visits @ step_scores
+    return sums[pairs[:, 0]] - sums[pairs[:, 1]]
 
 
 def preference_probability(logits: Tensor) -> Tensor:
@@ -54,14 +54,16 @@ def bradley_terry_loss(
     return F.binary_cross_entropy_with_logits(logits, labels, shares, reduction="sum")
 
 
-def ordered_share(logits: Tensor, labels: Tensor) -> float | None:
-    """Return the share of pairs whose order the logits get right.
+def ordered(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return for each pair that has an order whether the logits have it too.
 
-    Labels of exactly 0.5 have no order and do not count; a logit of 0 counts as
-    wrong. None if no pair counts.
+    Labels of exactly 0.5 have none and are left out; a logit of 0 counts as wrong.
+
+    Args:
+        logits: (B,)
+        labels: (B,)
+
+    Returns (B',) bool with B' <= B.
     """
     decided = labels != 0.5
-    if not bool(decided.any()):
-        return None
-    right = torch.sign(logits) == torch.sign(labels - 0.5)
-    return float(right[decided].float().mean())
+    return (torch.sign(logits) == torch.sign(labels - 0.5))[decided]

@@ -1,4 +1,4 @@
-"""The process reward model: a score in (-1, 1) for every step."""
+"""The process reward model: a score for every step."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ class ProcessRewardModel(nn.Module):
     """One or several networks that score a step; their mean is the process reward.
 
     Each is Linear-LayerNorm-ReLU, twice, then Linear-Tanh: the network of the
-    tutorial. Weights are drawn from ``generator`` alone, so building a model leaves
-    torch's global random state as it was.
+    tutorial. What comes out is multiplied by :attr:`reach`. Weights are drawn from
+    ``generator`` alone, so building a model leaves torch's global random state as it
+    was.
 
     Args:
         input_dim: Length d of an input row.
@@ -28,6 +29,11 @@ class ProcessRewardModel(nn.Module):
         image: (C, H, W) of a picture that a row starts with; it is read by the
             convolutional network of Mnih et al. (2015), Stable-Baselines3's NatureCNN.
 
+    Attributes:
+        reach: () float32, the largest score of a step; 1 unless it is set. Where an
+            episode has hundreds of steps, a small score of each is a large one of the
+            episode: a network that reached to 1 would have to hit it to the hundredth.
+
     Example:
         >>> import torch
         >>> from oprl_gym import ProcessRewardModel
@@ -35,6 +41,8 @@ class ProcessRewardModel(nn.Module):
         >>> model(torch.zeros(5, 64)).shape
         torch.Size([5])
     """
+
+    reach: Tensor  # () float32
 
     def __init__(
         self,
@@ -57,6 +65,7 @@ class ProcessRewardModel(nn.Module):
             else _image_network(input_dim, image, hidden_size, generator)
             for _ in range(ensemble_size)
         )
+        self.register_buffer("reach", torch.ones(()))
         self.normaliser: Normaliser | None = None
         if varied is not None and any(varied):
             self.normaliser = Normaliser(torch.tensor(varied))
@@ -66,13 +75,14 @@ class ProcessRewardModel(nn.Module):
         return rows if self.normaliser is None else self.normaliser(rows)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Score (n, d) float32 rows; returns (n,) float32 in (-1, 1)."""
+        """Score (n, d) float32 rows; returns (n,) float32, at most ``reach`` from 0."""
         return self.member_scores(rows).mean(dim=0)
 
     def member_scores(self, rows: Tensor) -> Tensor:
         """Score (n, d) rows by each network; returns (K, n)."""
         rows = self.normalised(rows)
-        return torch.stack([member(rows).squeeze(-1) for member in self.members])
+        scores = torch.stack([member(rows).squeeze(-1) for member in self.members])
+        return self.reach * scores
 
 
 def _network(input_dim: int, hidden: int, generator: torch.Generator) -> nn.Sequential:

@@ -14,7 +14,7 @@ from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.quick_model import FEW, QuickModel
 from oprl_gym.rewards.rows import RowTable
 from oprl_gym.rewards.tensors import to_arrays
-from oprl_gym.types import Array, FloatArray, RewardInput
+from oprl_gym.types import Array, BoolArray, FloatArray, RewardInput, Trajectory
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,10 @@ class RewardState:
         hidden_size: Units in each hidden layer.
         ensemble_size: Number of networks K.
         fitted: False as long as the weights are random; every score is then 0.
-        best: What the network(s) give the step from which all are scored.
+        first_visits: Whether a row tells if its observation is new in the episode.
+        unit: What a score of 1 is worth beside the env's reward: the largest return so
+            far, at least 1 (:class:`~oprl_gym.preferences.pay.EnvPay`).
+        late: Whether the env pays only with the end of each episode (likewise).
         weights: The model's tensors by name, with the statistics of its inputs.
     """
 
@@ -36,15 +39,14 @@ class RewardState:
     hidden_size: int
     ensemble_size: int
     fitted: bool
-    best: float
+    first_visits: bool
+    unit: float
+    late: bool
     weights: dict[str, Array]
 
 
 class ProcessReward:
     """Scores steps by a :class:`ProcessRewardModel`; exactly 0 while it is unfitted.
-
-    A score is what the model gives a step, less :attr:`best`: what it gives the best
-    step known. So no step is worth lingering for, however good it is.
 
     Args:
         encoder: Turns steps into the model's input rows.
@@ -61,7 +63,8 @@ class ProcessReward:
         self.device = torch.device(device)
         self.model = model.to(self.device)
         self.fitted = False
-        self.best = 0.0
+        self.unit = 1.0
+        self.late = False
         self._table = RowTable()
         self._known_scores = np.zeros(0, dtype=np.float32)
         self._quick: QuickModel | None = None  # until the weights change
@@ -99,7 +102,9 @@ class ProcessReward:
         Raises:
             ValueError: The state was made for other spaces.
         """
-        encoder = StepEncoder(observation_space, action_space, state.reward_input)
+        encoder = StepEncoder(
+            observation_space, action_space, state.reward_input, state.first_visits
+        )
         if encoder.input_dim != state.input_dim:
             raise ValueError(_other_rows(state.input_dim, encoder))
         reward = cls.create(
@@ -117,7 +122,9 @@ class ProcessReward:
             hidden_size=self.model.hidden_size,
             ensemble_size=self.model.ensemble_size,
             fitted=self.fitted,
-            best=self.best,
+            first_visits=self.encoder.first_visits,
+            unit=self.unit,
+            late=self.late,
             weights=to_arrays(dict(weights)),
         )
 
@@ -125,6 +132,7 @@ class ProcessReward:
         """Return whether a state is one of the same kind of model."""
         return (
             self.encoder.reward_input == state.reward_input
+            and self.encoder.first_visits == state.first_visits
             and self.model.input_dim == state.input_dim
             and self.model.hidden_size == state.hidden_size
             and self.model.ensemble_size == state.ensemble_size
@@ -145,7 +153,8 @@ class ProcessReward:
         except RuntimeError as error:
             raise ValueError(f"not the weights of such a model: {error}") from error
         self.fitted = state.fitted
-        self.best = state.best
+        self.unit = state.unit
+        self.late = state.late
         self._table = RowTable()
         self.weights_changed()
 
@@ -154,28 +163,39 @@ class ProcessReward:
         self._known_scores = np.zeros(0, dtype=np.float32)
         self._quick = None
 
-    def score_steps(
-        self, observations: Array, actions: Array, next_observations: Array
-    ) -> FloatArray:
-        """Score n steps given with a leading n axis; returns (n,) float32."""
-        if not self.fitted:
-            return np.zeros(len(observations), dtype=np.float32)
-        return self._score(self.encoder.steps(observations, actions, next_observations))
+    def score_episode(self, episode: Trajectory) -> FloatArray:
+        """Score the T steps of an episode; returns (T,) float32."""
+        led_to = self.encoder.reads_next
+        read = slice(1, None) if led_to else slice(None, -1)
+        return self.score(
+            episode.observations[read], episode.first_visits[read], episode.actions
+        )
 
-    def score_states(self, observations: Array) -> FloatArray:
-        """Score n observations by themselves; returns (n,) float32.
+    def score(
+        self, observations: Array, first_visits: BoolArray, actions: Array | None = None
+    ) -> FloatArray:
+        """Score n steps by the observation of each that the model reads.
+
+        Args:
+            observations: (n, ...); those the steps led to for "next_obs", else those
+                they started from.
+            first_visits: (n,) whether each is new in its episode.
+            actions: (n, ...) taken; read for "obs_action" alone.
+
+        Returns (n,) float32.
 
         Raises:
-            ValueError: The model scores observation-action pairs.
+            ValueError: The model reads actions, and none are given: it has no score for
+                a state alone.
         """
-        if self.encoder.reward_input == "obs_action":
+        if self.encoder.reward_input == "obs_action" and actions is None:
             raise ValueError(
                 "a model with reward_input='obs_action' has no score for a state "
                 "alone; use reward_input='next_obs' or 'obs'"
             )
         if not self.fitted:
             return np.zeros(len(observations), dtype=np.float32)
-        return self._score(self.encoder.states(observations))
+        return self._score(self.encoder.rows(observations, first_visits, actions))
 
     def _score(self, rows: FloatArray) -> FloatArray:
         numbers = self._table.numbers(rows)
@@ -188,9 +208,6 @@ class ProcessReward:
         return self._known_scores[numbers]
 
     def _predict(self, rows: FloatArray) -> FloatArray:
-        return self._raw_scores(rows) - np.float32(self.best)
-
-    def _raw_scores(self, rows: FloatArray) -> FloatArray:
         if len(rows) <= FEW and self.encoder.image is None:
             self._quick = self._quick or QuickModel(self.model)
             return self._quick(rows)

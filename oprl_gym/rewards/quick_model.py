@@ -55,11 +55,12 @@ class QuickModel:
     """
 
     def __init__(self, model: ProcessRewardModel) -> None:
+        self._reach = np.float32(model.reach.item())
         self._normal = _normal(model)
         self._members = [_layers(member) for member in model.members]
 
     def __call__(self, rows: FloatArray) -> FloatArray:
-        """Score (n, d) float32 rows; returns (n,) float32 in (-1, 1)."""
+        """Score (n, d) float32 rows; returns (n,) float32, as the model does."""
         if self._normal is not None:
             mean, deviation, limit = self._normal
             scaled = (rows - mean) / deviation
@@ -73,7 +74,7 @@ class QuickModel:
         for layer in hidden:
             rows = layer(rows)
         scores: FloatArray = np.tanh(rows @ out + bias)
-        return scores
+        return self._reach * scores
 
 
 def _layers(member: nn.Module) -> tuple[list[_Hidden], FloatArray, FloatArray]:

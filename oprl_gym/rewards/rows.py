@@ -32,7 +32,8 @@ class RowTable:
         self.overflowed = False
         self._numbers: dict[bytes, int] = {}
         self._rows: FloatArray = np.zeros((0, 0), dtype=np.float32)
-        # (d,) the number of the row whose 1 is there, -1 where it was never seen.
+        # (2d,) the number of the row whose 1 is there, -1 where it was never seen; the
+        # second half is of rows that end in another 1.
         self._of_place: IntArray = np.zeros(0, dtype=np.intp)
 
     def __len__(self) -> int:
@@ -70,7 +71,7 @@ class RowTable:
             self._number(row)
 
     def _all(self, rows: FloatArray) -> IntArray:
-        places = one_hot_places(rows) if len(rows) >= FEW else None
+        places = flagged_places(rows) if len(rows) >= FEW else None
         if places is None:
             return self._each(rows)
         return self._of_one_hot(rows, places)
@@ -84,7 +85,7 @@ class RowTable:
     def _of_one_hot(self, rows: FloatArray, places: IntArray) -> IntArray:
         """Return the same numbers, of which those known cost a look at the place."""
         if not self._of_place.size:
-            self._of_place = np.full(rows.shape[1], -1)
+            self._of_place = np.full(2 * rows.shape[1], -1)
         numbers = self._of_place[places]
         new = np.flatnonzero(numbers < 0)
         if new.size:
@@ -133,3 +134,27 @@ def one_hot_places(rows: FloatArray) -> IntArray | None:
         return None
     places -= np.arange(0, n * width, width)
     return places if ((places >= 0) & (places < width)).all() else None
+
+
+def flagged_places(rows: FloatArray) -> IntArray | None:
+    """Return where the 1 of each one-hot row is, which may end in a 1 of its own.
+
+    Args:
+        rows: (n, d) numbers.
+
+    Returns:
+        (n,) column numbers, d more for a row that ends in another 1; None if any row is
+        none of both.
+
+    Example:
+        >>> flagged_places(np.array([[0.0, 1.0, 0.0], [0.0, 1.0, 1.0]]))
+        array([1, 4])
+    """
+    places = one_hot_places(rows)
+    if places is not None or rows.shape[1] < 2:
+        return places
+    flag = rows[:, -1]
+    if ((flag != 0) & (flag != 1)).any():
+        return None
+    places = one_hot_places(np.ascontiguousarray(rows[:, :-1]))
+    return None if places is None else places + rows.shape[1] * flag.astype(np.intp)

@@ -76,7 +76,11 @@ class OPRLRLlibCallback(RLlibCallback):
     def on_sample_end(
         self, *, env_runner: EnvRunner, samples: list[SingleAgentEpisode], **kwargs: Any
     ) -> None:
-        """Hand the trainer what an env runner has collected; returns once it has it."""
+        """Hand the trainer what an env runner has collected; returns once it has it.
+
+        On the way it is noted in the samples, which learners get as well, which
+        observations are new in their episode.
+        """
         if self._assembler is None:  # a runner for evaluation
             return
         try:

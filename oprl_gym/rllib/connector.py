@@ -13,7 +13,7 @@ from ray.rllib.core.learner.learner import Learner
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from ray.rllib.env.utils.infinite_lookback_buffer import InfiniteLookbackBuffer
 
-from oprl_gym.rllib.episodes import StepSpaces, as_steps, read_chunk
+from oprl_gym.rllib.episodes import FIRST_VISITS, StepSpaces, as_steps, read_chunk
 from oprl_gym.types import FloatArray
 from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep
 
@@ -90,7 +90,8 @@ def _with_rewards(
 ) -> SingleAgentEpisode:
     """Return the episode with other rewards; the given one stays as it is.
 
-    An env runner in the same process reads the episode's return from it later on.
+    An env runner in the same process reads the episode's return from it later on. What
+    the episode carried for us is left out: later pieces would put it into the batch.
     """
     mixed = copy.copy(episode)
     before = np.asarray(episode.rewards.data, dtype=np.float64)
@@ -98,4 +99,8 @@ def _with_rewards(
     mixed.rewards = InfiniteLookbackBuffer(
         np.concatenate([before[:lookback], rewards]), lookback
     )
+    outputs = episode.extra_model_outputs.items()
+    mixed.extra_model_outputs = {
+        name: values for name, values in outputs if name != FIRST_VISITS
+    }
     return mixed

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
+from ray.rllib.env.utils.infinite_lookback_buffer import InfiniteLookbackBuffer
 
 from oprl_gym.rewards.encoding import array_shape, batch_to_array
-from oprl_gym.types import Array, EnvError, FloatArray, Trajectory
+from oprl_gym.types import Array, BoolArray, EnvError, FloatArray, Trajectory
+from oprl_gym.visits import VisitTracker, first_visits
 from oprl_gym.wrappers.checks import first_not_finite
 from oprl_gym.wrappers.shaping import VectorStep
+
+# RLlib's chunk carries a pair for each of its steps: is what it starts from new in the
+# episode, and what it leads to? They stand among what the network put out: RLlib keeps
+# that where it divides an episode between learners, but loses `custom_data` there.
+FIRST_VISITS = "oprl_first_visits"
 
 
 @dataclass(frozen=True)
@@ -36,12 +43,14 @@ class Chunk:
     Attributes:
         first: Number of its first step within the episode.
         observations: (T+1, ...) observations.
+        first_visits: (T+1,) bool, whether each is new in its episode.
         actions: (T, ...) actions.
         env_rewards: (T,) float64, what the env paid.
     """
 
     first: int
     observations: Array  # (T+1, ...)
+    first_visits: BoolArray  # (T+1,)
     actions: Array  # (T, ...)
     env_rewards: FloatArray  # (T,)
 
@@ -54,6 +63,8 @@ def read_chunk(chunk: SingleAgentEpisode, of: StepSpaces) -> Chunk:
     """Return copies of what RLlib's chunk of an episode holds.
 
     Copies, as a learner in the same process adds a step to what a runner returned.
+    Which observations are new is what :class:`EpisodeAssembler` has noted; where it has
+    not, it is told by the chunk alone.
 
     Args:
         chunk: T steps of an episode; what lies before it (its "lookback buffer") is
@@ -82,7 +93,26 @@ def read_chunk(chunk: SingleAgentEpisode, of: StepSpaces) -> Chunk:
                 f"the env gave a NaN or infinite {what} at step "
                 f"{chunk.t_started + row} of an episode"
             )
-    return Chunk(chunk.t_started, observations.copy(), actions.copy(), rewards.copy())
+    return Chunk(
+        first=chunk.t_started,
+        observations=observations.copy(),
+        first_visits=_first_visits(chunk, observations),
+        actions=actions.copy(),
+        env_rewards=rewards.copy(),
+    )
+
+
+def _first_visits(chunk: SingleAgentEpisode, observations: Array) -> BoolArray:
+    if len(chunk) == 0 or FIRST_VISITS not in chunk.extra_model_outputs:
+        return first_visits(observations)
+    pairs = np.asarray(chunk.get_extra_model_outputs(FIRST_VISITS), dtype=np.bool_)
+    return np.append(pairs[0, 0], pairs[:, 1])
+
+
+def _note(chunk: SingleAgentEpisode, visits: BoolArray) -> None:
+    """Let RLlib's chunk carry its (T+1,) first visits to whoever reads it."""
+    pairs = np.stack([visits[:-1], visits[1:]], axis=1)
+    chunk.extra_model_outputs[FIRST_VISITS] = InfiniteLookbackBuffer(pairs)
 
 
 def as_steps(chunk: Chunk, terminated: bool, truncated: bool) -> VectorStep:
@@ -97,9 +127,11 @@ def as_steps(chunk: Chunk, terminated: bool, truncated: bool) -> VectorStep:
     last = np.arange(steps) == steps - 1
     return VectorStep(
         observations=chunk.observations[:-1],
+        first_visits=chunk.first_visits[:-1],
         actions=chunk.actions,
         env_rewards=chunk.env_rewards,
         reached=chunk.observations[1:],
+        reached_first=chunk.first_visits[1:],
         terminated=last & terminated,
         truncated=last & truncated,
     )
@@ -117,41 +149,63 @@ class EpisodeAssembler:
 
     def __init__(self, of: StepSpaces) -> None:
         self._spaces = of
-        self._begun: dict[str, list[Chunk]] = {}
+        self._begun: dict[str, _Begun] = {}
 
     def add(self, samples: Sequence[SingleAgentEpisode]) -> list[Trajectory]:
         """Take in one sample of the runner; returns the episodes it completed.
 
         An episode of which something is missing is left out: one that was broken off
-        by an env's failure, or that had begun before this assembler was there.
+        by an env's failure, or that had begun before this assembler was there. In the
+        chunks of all others it is noted which observations are new in their episode:
+        a learner gets them without what came before.
         """
         begun, self._begun = self._begun, {}
         finished = []
         for sample in samples:
-            chunks = [*begun.get(sample.id_, []), read_chunk(sample, self._spaces)]
-            if not _complete(chunks):
+            episode = begun.get(sample.id_, _Begun())
+            chunk = read_chunk(sample, self._spaces)
+            if chunk.first != len(episode):
                 continue
+            _note(sample, episode.add(chunk))
             if sample.is_done:
-                finished.append(_trajectory(chunks, bool(sample.is_terminated)))
+                finished.append(episode.trajectory(bool(sample.is_terminated)))
             else:  # forgotten if the runner's next sample does not go on with it
-                self._begun[sample.id_] = chunks
+                self._begun[sample.id_] = episode
         return finished
 
 
-def _complete(chunks: Sequence[Chunk]) -> bool:
-    """Return whether chunks follow one another from an episode's first step."""
-    lengths = [len(chunk) for chunk in chunks]
-    first = np.cumsum([0, *lengths[:-1]])
-    return [chunk.first for chunk in chunks] == first.tolist()
+class _Begun:
+    """An episode from its first step on, as far as it has come."""
 
+    def __init__(self) -> None:
+        self._chunks: list[Chunk] = []
+        self._visits = VisitTracker(num_envs=1)
 
-def _trajectory(chunks: Sequence[Chunk], terminated: bool) -> Trajectory:
-    before = [chunk.observations[:-1] for chunk in chunks]
-    env_rewards = np.concatenate([chunk.env_rewards for chunk in chunks])
-    return Trajectory(
-        observations=np.concatenate([*before, chunks[-1].observations[-1:]]),
-        actions=np.concatenate([chunk.actions for chunk in chunks]),
-        env_rewards=env_rewards,
-        process_rewards=np.zeros(len(env_rewards)),  # filled in by who can score
-        terminated=terminated,
-    )
+    def __len__(self) -> int:
+        """Return the number of steps so far."""
+        return sum(len(chunk) for chunk in self._chunks)
+
+    def add(self, chunk: Chunk) -> BoolArray:
+        """Append T steps; returns (T+1,) whether their observations are new."""
+        if not self._chunks:
+            self._visits.begin(chunk.observations[:1])
+        new = [self._visits.latest]
+        new += [self._visits.step(one[None]) for one in chunk.observations[1:]]
+        visits = np.concatenate(new)
+        self._chunks.append(replace(chunk, first_visits=visits))
+        return visits
+
+    def trajectory(self, terminated: bool) -> Trajectory:
+        """Return the episode, now that it has ended."""
+        chunks, last = self._chunks, self._chunks[-1]
+        before = [chunk.observations[:-1] for chunk in chunks]
+        visits = [chunk.first_visits[:-1] for chunk in chunks]
+        env_rewards = np.concatenate([chunk.env_rewards for chunk in chunks])
+        return Trajectory(
+            observations=np.concatenate([*before, last.observations[-1:]]),
+            first_visits=np.concatenate([*visits, last.first_visits[-1:]]),
+            actions=np.concatenate([chunk.actions for chunk in chunks]),
+            env_rewards=env_rewards,
+            process_rewards=np.zeros(len(env_rewards)),  # filled in by who can score
+            terminated=terminated,
+        )

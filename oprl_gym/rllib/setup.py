@@ -26,31 +26,29 @@ def with_oprl(
     teacher: Teacher | None = None,
     scale: float = DEFAULT_SCALE,
     mode: Mode = DEFAULT_MODE,
-    charge_ends: bool = True,
-    env_reward_weight: float = 1.0,
+    env_reward_weight: float | None = None,
 ) -> PPOConfig:
     """Return a copy of an RLlib config whose algorithm learns from a process reward.
 
     Call it last: a later ``config.callbacks(...)`` with a class would replace ours.
     Your own callbacks and connectors stay; learner connectors see the mixed reward.
-    The discount of "potential" and ``charge_ends`` is the config's ``gamma``, the seed
-    of the learner its ``seed``. Every result of ``train()`` has ``["oprl"]``:
-    ``reward_loss``, ``accuracy``, ``preferences``, ``process_reward_mean``,
-    ``env_reward_mean`` and ``mixed_return``, as ``OPRLCallback`` logs them; returns of
-    episodes stay the env's own.
+    The discount of "potential" is the config's ``gamma``, the seed of the learner its
+    ``seed``. Every result of ``train()`` has ``["oprl"]``: ``reward_loss``,
+    ``accuracy``, ``score_spread``, ``preferences``, ``process_reward_mean``,
+    ``env_reward_mean``, ``env_reward_weight`` and ``mixed_return``, as ``OPRLCallback``
+    logs them; returns of episodes stay the env's own.
 
     Args:
         config: Config of PPO for a single agent, on the new API stack.
         oprl: Settings of the learner; None takes the defaults.
-        teacher: Who judges pairs of episodes; None takes what ``oprl.ties`` says. It is
+        teacher: Who judges pairs of episodes; None takes what ``oprl.rule`` says. It is
             copied into another process, so it must be one that can be pickled.
         scale: Weight of the process reward.
         mode: "additive" or "potential"; see
             :class:`~oprl_gym.wrappers.shaping.Shaping`.
-        charge_ends: Whether an unpaid end in a state scored below 0 is charged what
-            staying there would cost; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
         env_reward_weight: Weight of the env's own reward; 0 for an agent that learns
-            from the process reward alone.
+            from the process reward alone. None: 1, and 0 where the env pays only with
+            the end of each episode; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
 
     Raises:
         TypeError: It is no config of an algorithm.
@@ -71,7 +69,6 @@ def with_oprl(
         scale,
         mode,
         reward_input=oprl.reward_input,
-        charge_ends=charge_ends,
         env_reward_weight=env_reward_weight,
     )
     _check_teacher(teacher)

@@ -24,7 +24,7 @@ class Settings:
 
     Attributes:
         config: Settings of the learner.
-        teacher: Who judges pairs of episodes; None takes what ``config.ties`` says.
+        teacher: Who judges pairs of episodes; None takes what ``config.rule`` says.
         shaping: How rewards are mixed.
     """
 
@@ -90,10 +90,10 @@ class RewardTrainer:
         if self._report is None:
             return {}
         logged = {"preferences": self._report.preferences, **self._stats}
-        if self._report.reward_loss is not None:
-            logged["reward_loss"] = self._report.reward_loss
-        if self._report.accuracy is not None:
-            logged["accuracy"] = self._report.accuracy
+        for name in ("reward_loss", "accuracy", "score_spread"):
+            value = getattr(self._report, name)
+            if value is not None:
+                logged[name] = value
         return logged
 
     def state(self) -> dict[str, Any]:
@@ -136,7 +136,13 @@ class RewardTrainer:
 
     def _scored(self, episode: Trajectory) -> Trajectory:
         """Return the episode with the process rewards of the weights of now."""
-        chunk = Chunk(0, episode.observations, episode.actions, episode.env_rewards)
+        chunk = Chunk(
+            first=0,
+            observations=episode.observations,
+            first_visits=episode.first_visits,
+            actions=episode.actions,
+            env_rewards=episode.env_rewards,
+        )
         steps = as_steps(chunk, episode.terminated, not episode.terminated)
         return replace(episode, process_rewards=self._scorer.score(steps))
 
@@ -154,9 +160,10 @@ class RewardTrainer:
         steps = sum(len(episode) for episode in episodes)
         env_returns = np.array([episode.env_return for episode in episodes])
         process_returns = np.array([episode.process_return for episode in episodes])
-        mixed = self._scorer.shaping.mixed(env_returns, process_returns)
+        mixed = self._scorer.mixed(env_returns, process_returns)
         return {
             "process_reward_mean": float(process_returns.sum() / steps),
             "env_reward_mean": float(env_returns.sum() / steps),
+            "env_reward_weight": self._scorer.env_reward_weight,
             "mixed_return": float(mixed.mean()),
         }

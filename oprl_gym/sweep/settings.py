@@ -93,7 +93,6 @@ def _check_kind(name: str, value: Any) -> None:
     """Refuse what the configs take for granted: the command line gives nothing else."""
     kinds: dict[str, type] = {
         "oprl": bool,
-        "charge_ends": bool,
         "env_id": str,
         "device": str,
         "env_kwargs": dict,

@@ -1,0 +1,1 @@
+"""The public suite: envs that others wrote."""

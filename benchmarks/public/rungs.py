@@ -1,0 +1,99 @@
+"""The envs of the public suite, as data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.rung import Rung
+
+# Episodes of 1,000 steps are few: a return is told by fewer than 500 more of them.
+_WHOLE: dict[str, Any] = {"maze": False, "stop_after": None}
+
+
+def _budget(ppo: int, a2c: int = 0, **others: int) -> dict[str, int]:
+    return {"ppo": ppo, "a2c": a2c or ppo, **others}
+
+
+def _deep_sea(size: int, steps: int) -> Rung:
+    env_id = "benchmarks.public.deep_sea:DeepSea-v0"
+    return Rung(env_id, _budget(steps), size, {"size": size}, maze=False, best_return=1)
+
+
+def _minigrid(name: str, steps: int, limit: int) -> Rung:
+    env_id = f"benchmarks.minigrid:OneHot{name}"
+    return Rung(env_id, _budget(steps), limit, maze=False, best_return=1)
+
+
+def _late(env_id: str, steps: int, limit: int, best_return: float) -> Rung:
+    return Rung(
+        env_id,
+        _budget(steps),
+        limit,
+        delayed=True,
+        best_return=best_return,
+        **_WHOLE,
+    )
+
+
+SEARCH: dict[str, Rung] = {
+    "DeepSea-10": _deep_sea(10, 60_000),
+    "DeepSea-14": _deep_sea(14, 80_000),
+    "DeepSea-20": _deep_sea(20, 120_000),
+    "DeepSea-30": _deep_sea(30, 250_000),
+    "DoorKey-6x6": _minigrid("DoorKey-6x6-v0", 120_000, 360),
+    "DoorKey-8x8": _minigrid("DoorKey-8x8-v0", 250_000, 640),
+    "MultiRoom-N2-S4": _minigrid("MultiRoom-N2-S4-v0", 60_000, 40),
+    "MultiRoom-N4-S5": _minigrid("MultiRoom-N4-S5-v1", 600_000, 80),
+    "MultiRoom-N6-S5": _minigrid("MultiRoom-N4-S5-v0", 600_000, 120),
+    "KeyCorridorS3R1": _minigrid("KeyCorridorS3R1-v0", 250_000, 270),
+    "FourRooms": _minigrid("FourRooms-v0", 300_000, 100),
+    # The ice is slippery: an agent that still explores gets nowhere near 90 %.
+    "FrozenLake8x8-slippery": Rung(
+        "FrozenLake8x8-v1",
+        _budget(150_000),
+        200,
+        maze=False,
+        target=0.85,
+        stop_after=None,
+        best_return=1,
+    ),
+    "MountainCar": Rung(
+        "benchmarks.public.cars:RescaledMountainCar-v0",
+        _budget(150_000),
+        200,
+        best_return=100,
+        threshold=-150,
+        maze=False,
+    ),
+    "MountainCarContinuous": Rung(
+        "benchmarks.public.cars:RescaledMountainCarContinuous-v0",
+        _budget(150_000),
+        999,
+        best_return=100,
+        threshold=80,
+        maze=False,
+    ),
+}
+"""Envs in which something has to be found before there is anything to learn from."""
+
+LATE: dict[str, Rung] = {
+    "CartPole-late": _late("CartPole-v1", 120_000, 500, 500),
+    "Acrobot-late": _late("Acrobot-v1", 150_000, 500, 500),
+    "InvertedPendulum-late": _late("InvertedPendulum-v5", 150_000, 1000, 1000),
+    "Hopper-late": _late("Hopper-v5", 300_000, 1000, 2000),
+}
+"""Envs that pay the sum of an episode with its last step."""
+
+EASY: dict[str, Rung] = {
+    "CartPole-v1": Rung(
+        "CartPole-v1", _budget(150_000), 500, best_return=500, **_WHOLE
+    ),
+    "Empty-16x16": _minigrid("Empty-16x16-v0", 80_000, 1024),
+    "DoorKey-5x5": _minigrid("DoorKey-5x5-v0", 100_000, 250),
+    "Pendulum-v1": Rung(
+        "Pendulum-v1", _budget(150_000), 200, best_return=1000, **_WHOLE
+    ),
+}
+"""Envs in which there is nothing to gain, only something to lose."""
+
+PUBLIC: dict[str, Rung] = SEARCH | LATE | EASY

@@ -1,0 +1,95 @@
+"""How an env pays: how much, and whether only when all is over."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from oprl_gym.types import Trajectory
+
+EPISODES = 10
+"""First episodes by which it is decided."""
+
+MEMORY = 200
+"""Latest episodes by which it may be taken back."""
+
+SHARE = 0.9
+"""Of those, how many have to bear it out."""
+
+
+SMALLEST_UNIT = 1.0
+"""Returns below it are not blown up: before the first success they may be hairs of
+cost."""
+
+
+class EnvPay:
+    """What is known of an env's reward by its episodes.
+
+    How much: the unit of the learned reward, which has to mean the same beside a goal
+    of 1 and one of 500. It is the largest return so far, of either sign.
+
+    When: a reward paid for a whole episode is told from one paid for reaching
+    something. Both may come with the last step alone. But what is paid for reaching
+    something, a goal say, is not paid where an episode ends otherwise, and while an
+    agent knows nothing most do. What every episode is paid, and at its end alone, is
+    paid for the whole of it: it says little of the step it comes with, and
+    beside a learned reward, which has shared it out among the steps, it is noise. So:
+    the reward is late if each of the first ten episodes was paid with its last step and
+    not before. An agent that succeeds nearly always, later on, changes nothing; but
+    that is taken back once less than 90 % of the latest 200 were.
+
+    Attributes:
+        unit: The largest return so far, at least 1.
+        late: Whether the reward is late; None until it is decided.
+
+    Example:
+        >>> import numpy as np
+        >>> from oprl_gym.types import Trajectory
+        >>> def episode(*rewards):
+        ...     steps, zeros = len(rewards), np.zeros(len(rewards))
+        ...     seen, paid = np.arange(steps + 1), np.array(rewards)
+        ...     return Trajectory(seen, zeros, paid, zeros, terminated=True)
+        >>> pay = EnvPay()
+        >>> pay.observe([episode(0.0, 0.0, end) for end in (3.0, 4.0, 2.0, -9.0)])
+        >>> pay.observe([episode(0.0, 0.0, 5.0)] * 6)
+        >>> pay.unit, pay.late
+        (9.0, True)
+    """
+
+    def __init__(self) -> None:
+        self.unit = SMALLEST_UNIT
+        self.late: bool | None = None
+        self._paid_at_end: deque[bool] = deque(maxlen=MEMORY)
+
+    def observe(self, episodes: Sequence[Trajectory]) -> None:
+        """Take note of newly finished episodes."""
+        for episode in episodes:
+            self.unit = max(self.unit, abs(episode.env_return))
+            self._paid_at_end.append(_paid_at_end(episode))
+            if self.late is None and len(self._paid_at_end) == EPISODES:
+                self.late = all(self._paid_at_end)
+        share = sum(self._paid_at_end) / max(1, len(self._paid_at_end))
+        if self.late and share < SHARE:
+            self.late = False
+
+    def state(self) -> dict[str, Any]:
+        """Return what is to be saved."""
+        return {
+            "unit": self.unit,
+            "late": self.late,
+            "paid_at_end": list(self._paid_at_end),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state` returned."""
+        self.unit = state["unit"]
+        self.late = state["late"]
+        self._paid_at_end.clear()
+        self._paid_at_end.extend(state["paid_at_end"])
+
+
+def _paid_at_end(episode: Trajectory) -> bool:
+    """Whether there were steps before the last, and only the last was paid for."""
+    earlier = episode.env_rewards[:-1]
+    return len(earlier) > 0 and not earlier.any() and episode.env_rewards[-1] != 0

@@ -1,0 +1,118 @@
+"""The default teacher: what an episode is worth, as one number, and by how much."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from oprl_gym.preferences.novelty import NoveltyTeacher
+from oprl_gym.preferences.pay import EnvPay
+from oprl_gym.preferences.teachers import ScoreTeacher
+from oprl_gym.types import FloatArray, Trajectory
+
+LATEST = 200
+"""Episodes by whose utilities a single pair is judged."""
+
+
+class UtilityTeacher(ScoreTeacher):
+    """Prefers the higher utility, the more surely the larger the difference.
+
+    The utility of an episode is its return plus its novelty. The return is measured in
+    the largest one so far, of either sign (at least 1), and that is worth
+    ``return_worth`` first visits; novelty is the rarity of
+    :class:`~oprl_gym.preferences.NoveltyTeacher`, a first visit being worth
+    1 / sqrt(episodes that have been there). So before any return tells episodes apart
+    novelty does, a hair of cost does not silence it, and a success decides; as all
+    becomes known, novelty fades.
+
+    An episode a is preferred to b with probability sigmoid((U_a - U_b) / tau), tau
+    being ``temperature`` standard deviations of the utilities of all that are judged.
+    Fitted to such answers, the learned rewards of an episode add up to U / tau, but for
+    a constant: they spread by 1 / ``temperature``, whatever the env pays and however
+    long an episode lasts.
+
+    Args:
+        return_worth: First visits that the largest return so far is worth.
+        temperature: In standard deviations of the utility.
+
+    Raises:
+        ValueError: An argument is not positive.
+
+    Example:
+        >>> import numpy as np
+        >>> from oprl_gym.preferences import Trajectory, UtilityTeacher
+        >>> def walk(*states, pay=0.0):
+        ...     steps = len(states) - 1
+        ...     rewards = np.append(np.zeros(steps - 1), pay)
+        ...     return Trajectory(
+        ...         np.array(states), np.zeros(steps), rewards, np.zeros(steps), False
+        ...     )
+        >>> teacher = UtilityTeacher()
+        >>> near, far, goal = walk(0, 0, 1), walk(0, 1, 2), walk(0, 1, 3, pay=5.0)
+        >>> teacher.observe([near, far, goal])
+        >>> teacher.scores([near, far, goal]).round(2).ravel().tolist()
+        [1.15, 2.15, 12.15]
+    """
+
+    def __init__(self, return_worth: float = 10.0, temperature: float = 0.4) -> None:
+        super().__init__("half")
+        for name, value in (
+            ("return_worth", return_worth),
+            ("temperature", temperature),
+        ):
+            if not value > 0:
+                raise ValueError(f"{name} must be a positive number, got {value!r}")
+        self.return_worth = return_worth
+        self.temperature = temperature
+        self._novelty = NoveltyTeacher("rarity")
+        self._pay = EnvPay()
+        self._latest: deque[float] = deque(maxlen=LATEST)  # utilities as they came
+
+    def observe(self, trajectories: Sequence[Trajectory]) -> None:
+        """Count what new episodes have seen, and note their returns."""
+        self._novelty.observe(trajectories)
+        self._pay.observe(trajectories)
+        self._latest.extend(self.scores(trajectories).ravel().tolist())
+
+    def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
+        """Return (M, 1) utilities, in first visits."""
+        returns = np.array([trajectory.env_return for trajectory in trajectories])
+        in_units = returns.reshape(-1, 1) / self._pay.unit
+        return self._novelty.scores(trajectories) + self.return_worth * in_units
+
+    def labels(self, trajectories: Sequence[Trajectory]) -> FloatArray:
+        """Return (M, M) probabilities that the one of the row is preferred."""
+        utility = self.scores(trajectories)
+        spread = float(utility.std()) if len(utility) else 0.0
+        return self._surely(utility - utility.T, spread)
+
+    def judge(self, first: Trajectory, second: Trajectory) -> float:
+        """Return the probability that the first is preferred."""
+        one, other = self.scores([first, second])
+        spread = float(np.std(self._latest)) if self._latest else 0.0
+        return float(self._surely(one - other, spread)[0])
+
+    def _surely(self, difference: FloatArray, spread: float) -> FloatArray:
+        tau = self.temperature * spread or 1.0
+        # Beyond 30 nothing changes any more, and exp would overflow.
+        return 1.0 / (1.0 + np.exp(-np.clip(difference / tau, -30.0, 30.0)))
+
+    def state(self) -> dict[str, Any]:
+        """Return the counts, and the largest return so far."""
+        return {
+            "novelty": self._novelty.state(),
+            "pay": self._pay.state(),
+            "latest": list(self._latest),
+        }
+
+    def load_state(
+        self, state: dict[str, Any], trajectories: Sequence[Trajectory]
+    ) -> None:
+        """Go on judging from there."""
+        self._novelty.load_state(state["novelty"], trajectories)
+        self._pay.load_state(state["pay"])
+        self._latest.clear()
+        self._latest.extend(state["latest"])
