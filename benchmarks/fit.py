@@ -113,7 +113,8 @@ def plain_loop(space: spaces.Box, episodes: Sequence[Trajectory]) -> Contestant:
     learner = OPRLLearner(space, ACTIONS, CONFIG, seed=0)
     learner.observe(episodes)  # for the statistics that normalise
     rng = np.random.default_rng(0)
-    rows = [torch.from_numpy(e.observations[1:]) for e in episodes]
+    encoded = PairBatcher(learner.process_reward.encoder).encoded
+    rows = [torch.from_numpy(encoded(episode)) for episode in episodes]
     labels = torch.from_numpy(rng.integers(2, size=PAIRS)).float()
     optimizer = torch.optim.Adam(learner.model.parameters(), CONFIG.learning_rate)
 

@@ -70,18 +70,21 @@ def one_hot(image: Array) -> Array:
 
 _OFFSETS = np.cumsum([0, *CHANNELS[:-1]])
 
-ENVS = (
-    "DoorKey-5x5-v0",
-    "DoorKey-6x6-v0",
-    "DoorKey-8x8-v0",
-    "MultiRoom-N2-S4-v0",
-    # Version 0 has six rooms, whatever its name says; published numbers are of it.
-    "MultiRoom-N4-S5-v0",
-    "MultiRoom-N4-S5-v1",
-    "KeyCorridorS3R1-v0",
-    "FourRooms-v0",
-    "Empty-16x16-v0",
-)
+ENVS = {
+    name: f"MiniGrid-{name}"
+    for name in (
+        "DoorKey-5x5-v0",
+        "DoorKey-6x6-v0",
+        "DoorKey-8x8-v0",
+        "MultiRoom-N2-S4-v0",
+        "MultiRoom-N4-S5-v1",
+        "KeyCorridorS3R1-v0",
+        "FourRooms-v0",
+        "Empty-16x16-v0",
+    )
+}
+# Version 0 has six rooms, whatever its name says; published numbers are of it.
+ENVS["MultiRoom-N6-S5-v0"] = "MiniGrid-MultiRoom-N4-S5-v0"
 
 
 def make(minigrid_id: str, **kwargs: Any) -> FlatOneHot:
@@ -92,9 +95,6 @@ def make(minigrid_id: str, **kwargs: Any) -> FlatOneHot:
     return FlatOneHot(env.unwrapped)
 
 
-for _name in ENVS:
+for _name, _id in ENVS.items():
     if f"OneHot{_name}" not in registry:
-        register(
-            id=f"OneHot{_name}",
-            entry_point=functools.partial(make, f"MiniGrid-{_name}"),
-        )
+        register(id=f"OneHot{_name}", entry_point=functools.partial(make, _id))

@@ -67,9 +67,9 @@ class OPRLConfig:
     ensemble_size: int = 1
     """Reward models K whose mean is used (tutorial: one)."""
 
-    reach: float | None = 30.0
-    """What the scores of an episode of average length may add up to; those of a step
-    reach to 1 at most (measured). None: always to 1 (tutorial)."""
+    reach: float = 30.0
+    """What the scores of an episode of average length may add up to; that of a step
+    reaches to 1 at most (measured; tutorial: to 1 always)."""
 
     mean_prior: float = 1.0
     """Weight of the squared mean score in the loss, which draws to 0 what the answers
@@ -129,7 +129,7 @@ class OPRLConfig:
             rule="tutorial",
             reward_input="obs",
             see_first_visits=False,
-            reach=None,
+            reach=1e9,
             mean_prior=0.0,
             label_smoothing=0.0,
             learning_rate=3e-4,
@@ -159,10 +159,14 @@ class OPRLConfig:
         _require(self, "best_capacity", "an integer >= 0", lambda v: v >= 0, int)
         for name in ("trajectory_capacity", "batch_episodes"):
             _require(self, name, "an integer of at least 2", lambda v: v >= 2, int)
-        for name in ("learning_rate", "max_grad_norm", "return_worth", "temperature"):
+        for name in (
+            "learning_rate",
+            "max_grad_norm",
+            "return_worth",
+            "temperature",
+            "reach",
+        ):
             _require(self, name, "a positive number", lambda v: v > 0)
-        if self.reach is not None:
-            _require(self, "reach", "a positive number, or None", lambda v: v > 0)
         _require(self, "mean_prior", "a number of at least 0", lambda v: v >= 0)
         _require(self, "label_smoothing", "in [0, 0.5)", lambda v: 0 <= v < 0.5)
         _require(self, "interval_growth", "in [0, 1]", lambda v: 0 <= v <= 1)

@@ -53,4 +53,4 @@ class KnownWeights(OPRLLearner):
     def update(self, episodes: Sequence[Trajectory], rounds: int = 1) -> UpdateReport:
         """Learn nothing."""
         self.observe(episodes)
-        return UpdateReport(len(episodes), 0, 0, 0, None, None, False)
+        return UpdateReport(len(episodes), 0, 0, 0, None, None, None, False)

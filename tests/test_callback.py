@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from fakes import QUICK, CountingEnv
+from fakes import QUICK, ConstantReward, CountingEnv
 from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
 from stable_baselines3 import A2C, PPO
@@ -97,15 +97,19 @@ def test_the_reward_model_is_learned_and_reaches_the_envs(set_up, algo, tmp_path
     finally:
         model.get_env().close()
 
-    # The first rollouts came before any fit, the last ones after. (What the best step
-    # known leads to scores 0 then too.)
+    # The first rollouts came before any fit, the last ones after.
     assert set(witness.process_rewards[:100]) == {0.0}
-    assert np.count_nonzero(witness.process_rewards[-20:]) > 10
+    assert np.count_nonzero(witness.process_rewards[-20:]) == 20
     assert callback.report.preferences > 8
 
     rows = progress(model, tmp_path)
     for name in ("reward_loss", "accuracy", "preferences", "process_reward_mean"):
         assert np.isfinite(float(rows[-1][f"oprl/{name}"]))
+    assert float(rows[-1]["oprl/score_spread"]) == pytest.approx(
+        callback.report.score_spread, rel=1e-3
+    )
+    assert float(rows[-1]["oprl/score_spread"]) > 0.01  # something is told apart
+    assert float(rows[-1]["oprl/env_reward_weight"]) == 1.0  # a goal is no late pay
     # The env pays 0 or 10 an episode; the learned reward must not leak into this.
     logged = [row["rollout/ep_rew_mean"] for row in rows if row["rollout/ep_rew_mean"]]
     total = 10 * sum(value > 0 for value in witness.env_returns)
@@ -117,17 +121,12 @@ def test_the_reward_model_is_learned_and_reaches_the_envs(set_up, algo, tmp_path
 def test_a_monitor_outside_does_report_the_mixed_return_without_the_callback():
     """Why the callback mends it: this is what Stable-Baselines3 sets up by itself."""
     env = Monitor(ProcessRewardWrapper(CountingEnv(), scale=0.5))
-    env.env._mixer.scorer.process_reward = _Constant()
+    env.env._mixer.scorer.process_reward = ConstantReward(1.0)
     env.reset()
     for _ in range(3):
         info = env.step(0)[4]
     assert info["episode"]["r"] == 3006 + 3 * 0.5
     assert info["oprl_episode"]["env_return"] == 3006
-
-
-class _Constant:
-    def score_steps(self, observations, actions, reached):
-        return np.ones(len(observations))
 
 
 def test_logged_means_are_those_of_the_episodes(tmp_path):
@@ -148,14 +147,18 @@ def test_the_reward_changes_only_between_rollouts_at_the_interval(interval):
     """Each state of the maze keeps its score within a rollout of 64 steps."""
     env = VecProcessReward(make_vec_env(MAZE, n_envs=2))
     config = OPRLConfig(
-        hidden_size=8, min_preferences=2, update_interval=interval, gradient_steps=1
+        hidden_size=8,
+        min_preferences=2,
+        update_interval=interval,
+        gradient_steps=1,
+        pairs_per_update=8,  # which are new also where no episode has ended
     )
     updates = []
 
     class Scores(BaseCallback):
         def _on_step(self):
             reward = env._mixer.scorer.process_reward
-            scores = reward.score_states(np.eye(64, dtype=np.float32))
+            scores = reward.score(np.eye(64, dtype=np.float32), np.ones(64, bool))
             if not updates or not np.array_equal(updates[-1][1], scores):
                 updates.append((self.num_timesteps, scores))
             return True
@@ -217,7 +220,11 @@ def newest_rewards(observations, steps, env, scale):
         for n, info in enumerate(infos):
             if "terminal_observation" in info:
                 reached[t, n] = info["terminal_observation"]
-    scores = env._mixer.scorer.process_reward.score_states(reached.reshape(-1, 64))
+    scorer = env._mixer.scorer
+    first = [[info["oprl_first_visits"][1] for info in infos] for infos in steps[:-1]]
+    scores = scorer.unit * scorer.process_reward.score(
+        reached.reshape(-1, 64), np.array(first).reshape(-1)
+    )
     paid = np.array([[info["env_reward"] for info in infos] for infos in steps[:-1]])
     return paid + scale * scores.reshape(paid.shape)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,12 @@ from oprl_gym.callbacks import (
     ProcessRewardDictReplayBuffer,
     ProcessRewardReplayBuffer,
 )
-from oprl_gym.wrappers import EpisodeTape, ProcessRewardWrapper, VecProcessReward
+from oprl_gym.wrappers import (
+    DelayedReward,
+    EpisodeTape,
+    ProcessRewardWrapper,
+    VecProcessReward,
+)
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import A2C, DQN, PPO, SAC
 from stable_baselines3.common.env_util import make_vec_env
@@ -42,7 +48,11 @@ def taped(env_id: str) -> Callable[[], gym.Env]:
 
 
 def outer(env_id: str, n_envs: int = 3) -> VecProcessReward:
-    return VecProcessReward(make_vec_env(taped(env_id), n_envs, seed=5))
+    return outer_of(taped(env_id), n_envs)
+
+
+def outer_of(make: Callable[[], gym.Env], n_envs: int = 3) -> VecProcessReward:
+    return VecProcessReward(make_vec_env(make, n_envs, seed=5))
 
 
 def inner(env_id: str, cls: Any = None) -> Any:
@@ -120,11 +130,17 @@ def gym_only(env_id: str) -> Any:
     return venv
 
 
-def learn(make: Callable[[], Any], path: Path, total: int, break_at: int = 0) -> Any:
+def learn(
+    make: Callable[[], Any],
+    path: Path,
+    total: int,
+    break_at: int = 0,
+    config: OPRLConfig = QUICK,
+) -> Any:
     """Learn as a script that may be started again would."""
     model = make()
     model.set_logger(configure(None, []))
-    callback = OPRLCallback(QUICK, save_path=path, save_every=300)
+    callback = OPRLCallback(config, save_path=path, save_every=300)
     if break_at:
         saver = callback._saver
         assert saver is not None
@@ -151,9 +167,12 @@ def outcome(model: Any, callback: OPRLCallback) -> dict[str, Any]:
     return {
         "agent": {k: v.numpy() for k, v in model.policy.state_dict().items()},
         "reward": learner.reward_state().weights,
-        "best": learner.process_reward.best,
+        "unit": learner.process_reward.unit,
+        "late": learner.process_reward.late,
         "episodes": [info["r"] for info in model.ep_info_buffer],
         "returns": [episode.env_return for episode in learner.trajectories],
+        "best": [episode.env_return for episode in learner.best],
+        "first visits": [one.first_visits.tolist() for one in learner.trajectories],
         "labels": [preference.label for preference in learner.preferences],
         "steps": model.num_timesteps,
         "report": callback.report,
@@ -169,17 +188,40 @@ def assert_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
         assert one[name] == other[name], name
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(name, tmp_path):
-    total = 1200
-    whole = learn(RUNS[name], tmp_path / "whole", total)
+ASKING = replace(QUICK, pairs_per_update=16, trajectory_capacity=20)
+CASES = [(name, QUICK) for name in RUNS] + [
+    ("PPO: maze", ASKING),
+    ("A2C: maze, wrapper in each env", ASKING),
+    ("A2C: maze, paid late", QUICK),
+]
+RUNS["A2C: maze, paid late"] = lambda: A2C(
+    "MlpPolicy", outer_of(late_maze), **ON_POLICY
+)
+
+
+def late_maze() -> gym.Env:
+    """Return a maze that pays for the whole of an episode with its last step."""
+    maze = gym.wrappers.TransformReward(gym.make(MAZE), lambda reward: reward - 0.1)
+    return EpisodeTape(DelayedReward(maze))
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    CASES,
+    ids=[name + ", asked" * (config is ASKING) for name, config in CASES],
+)
+def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(name, config, tmp_path):
+    total = 1400  # Pendulum takes 200 steps an episode
+    whole = learn(RUNS[name], tmp_path / "whole", total, config=config)
     for at in (300, 800):  # broken off twice
         with pytest.raises(BreakOffError):
-            learn(RUNS[name], tmp_path / "parts", total, break_at=at)
+            learn(RUNS[name], tmp_path / "parts", total, at, config)
         counters = read_state(tmp_path / "parts")["agent"]["counters"]
         assert at <= counters["num_timesteps"] < total
-    parts = learn(RUNS[name], tmp_path / "parts", total)
+    parts = learn(RUNS[name], tmp_path / "parts", total, config=config)
     assert parts[1].learner.process_reward.fitted
+    assert parts[1].learner.process_reward.late == (name == "A2C: maze, paid late")
+    assert bool(parts[1].learner.preferences) == (config is ASKING)
     assert_equal(outcome(*whole), outcome(*parts))
 
 
@@ -196,7 +238,7 @@ def test_without_tapes_new_episodes_begin_and_nothing_else_is_lost(tmp_path):
     assert callback.resume(model) == saved["agent"]["counters"]["num_timesteps"] >= 600
     assert callback.learner is not None
     kept = saved["parts"]["oprl"]["learner"]
-    assert len(callback.learner.preferences) == len(kept["preferences"]["labels"])
+    assert len(callback.learner.trajectories) == kept["kept"] > 0
     start = model.env.reset()
     assert (model._last_obs == start).all()
     assert model._last_episode_starts.all()
@@ -317,11 +359,16 @@ SPOILT = {
     "agent/episodes": 3,
     f"{LEARNER}/trajectories/steps": np.array([10**9]),
     f"{LEARNER}/trajectories/actions": np.zeros(0),
+    f"{LEARNER}/trajectories/first_visits": np.zeros(3, dtype=bool),
+    f"{LEARNER}/best": [10**6],
     f"{LEARNER}/preferences/pairs": np.array([[0, 10**6]]),
     f"{LEARNER}/preferences/labels": np.array([7.0] * 200),
+    f"{LEARNER}/pay": {},
+    f"{LEARNER}/rows": {"rows": None},
     f"{LEARNER}/rng": {"bit_generator": "MT19937"},
     f"{LEARNER}/reward/weights": {},
-    f"{LEARNER}/teacher/teachers": [],
+    f"{LEARNER}/teacher/novelty": {},
+    f"{LEARNER}/teacher/latest": None,
     "envs/tapes": [{"seed": 1}],
     "random/numpy": ("MT19937", np.zeros(3)),
 }

@@ -6,23 +6,41 @@ from oprl_gym import OPRLConfig
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("batch_size", 0),
-        ("batch_size", 1.5),
-        ("batch_size", True),
-        ("batch_size", "some"),
+        ("rule", "novelty"),
+        ("return_worth", 0.0),
+        ("return_worth", float("inf")),
+        ("temperature", 0.0),
+        ("temperature", "0.4"),
+        ("reward_input", "state"),
+        ("see_first_visits", 1),
+        ("see_first_visits", "yes"),
+        ("hidden_size", 0),
         ("ensemble_size", -1),
-        ("trajectory_capacity", 1),
+        ("reach", 0.0),
+        ("reach", "far"),
+        ("mean_prior", -0.5),
+        ("mean_prior", float("nan")),
+        ("label_smoothing", 0.5),
+        ("label_smoothing", -0.1),
         ("learning_rate", 0.0),
         ("learning_rate", float("nan")),
         ("max_grad_norm", float("inf")),
-        ("holdout_fraction", 1.0),
-        ("elite_pairs", 1.5),
-        ("elite_share", 0.0),
-        ("return_discount", 0.0),
-        ("return_discount", "0.9"),
-        ("reward_input", "state"),
-        ("aggregation", "max"),
-        ("ties", "first"),
+        ("gradient_steps", 0),
+        ("update_interval", 1.0),
+        ("interval_growth", 1.5),
+        ("trajectory_capacity", 1),
+        ("best_capacity", -1),
+        ("min_preferences", 0),
+        ("pairs_per_update", 0),
+        ("pairs_per_update", 1.5),
+        ("pairs_per_update", True),
+        ("pairs_per_update", "some"),
+        ("preference_capacity", 0),
+        ("batch_size", 0),
+        ("batch_size", 1.5),
+        ("batch_size", True),
+        ("batch_size", "all"),
+        ("batch_episodes", 1),
     ],
 )
 def test_a_wrong_value_is_named(name, value):
@@ -31,13 +49,39 @@ def test_a_wrong_value_is_named(name, value):
     assert repr(value) in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("reach", 1e9),
+        ("mean_prior", 0),
+        ("label_smoothing", 0.0),
+        ("interval_growth", 1),
+        ("best_capacity", 0),
+        ("pairs_per_update", 1),
+        ("pairs_per_update", "all"),
+        ("batch_episodes", 2),
+        ("see_first_visits", False),
+    ],
+)
+def test_the_ends_of_a_range_belong_to_it(name, value):
+    assert getattr(OPRLConfig(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize("gone", ["aggregation", "baseline", "ties", "elite_pairs"])
+def test_a_setting_that_is_gone_is_refused(gone):
+    with pytest.raises(TypeError, match=gone):
+        OPRLConfig(**{gone: 1})
+
+
 def test_tutorial_settings_are_those_published():
     config = OPRLConfig.tutorial()
     assert (config.hidden_size, config.learning_rate) == (128, 3e-4)
     assert (config.max_grad_norm, config.batch_size) == (1.0, 32)
     assert (config.trajectory_capacity, config.preference_capacity) == (200, 500)
-    assert config.min_preferences == 32
-    assert (config.reward_input, config.aggregation) == ("obs", "sum")
+    assert (config.best_capacity, config.min_preferences) == (0, 32)
+    assert (config.rule, config.reward_input) == ("tutorial", "obs")
     assert (config.pairs_per_update, config.gradient_steps) == (1, 3)
-    assert (config.ties, config.return_discount) == ("second", 1.0)
-    assert (config.holdout_fraction, config.elite_pairs) == (0, 0)
+    assert (config.update_interval, config.interval_growth) == (120, 0.0)
+    assert not config.see_first_visits
+    assert config.reach >= 1e6  # always to 1
+    assert (config.mean_prior, config.label_smoothing) == (0.0, 0.0)

@@ -42,14 +42,40 @@ def test_rows_are_those_of_gymnasiums_flatten(space, seed, n):
 
 
 @pytest.mark.parametrize(
-    ("reward_input", "expected"),
-    [("obs", [1, 0]), ("next_obs", [0, 1]), ("obs_action", [1, 0, 0, 0, 1])],
+    ("reward_input", "expected", "reads_next"),
+    [
+        ("obs", [1, 0], False),
+        ("next_obs", [1, 0], True),
+        ("obs_action", [1, 0, 0, 0, 1], False),
+    ],
 )
-def test_each_reward_input_reads_its_part_of_the_step(reward_input, expected):
-    encoder = StepEncoder(spaces.Discrete(2), spaces.Discrete(3), reward_input)
-    row = encoder.steps(np.array([0]), np.array([2]), np.array([1]))
-    assert row.tolist() == [expected]
-    assert encoder.input_dim == len(expected)
+@pytest.mark.parametrize("first", [None, False, True])
+def test_a_row_is_what_a_step_is_scored_by(reward_input, expected, reads_next, first):
+    """The observation, then the action if it is read, then whether it is new."""
+    sees = first is not None
+    encoder = StepEncoder(spaces.Discrete(2), spaces.Discrete(3), reward_input, sees)
+    row = encoder.rows(np.array([0]), np.array([bool(first)]), np.array([2]))
+    assert row.tolist() == [[*expected, *([float(first)] if sees else [])]]
+    assert row.dtype == np.float32
+    assert encoder.input_dim == row.shape[1]
+    assert encoder.reads_next is reads_next
+    assert encoder.varied.tolist() == [False] * row.shape[1]
+
+
+def test_without_actions_they_need_not_be_given():
+    encoder = StepEncoder(spaces.Discrete(2), spaces.Discrete(3), "next_obs", True)
+    rows = encoder.rows(np.array([1, 0, 1]), np.array([True, True, False]))
+    assert rows.tolist() == [[0, 1, 1], [1, 0, 1], [0, 1, 0]]
+
+
+def test_of_a_picture_the_flag_comes_last_too():
+    space = spaces.Box(0, 255, (36, 40, 3), dtype=np.uint8)
+    encoder = StepEncoder(space, spaces.Discrete(3), "obs", True)
+    pictures = np.stack([space.sample(), space.sample()])
+    rows = encoder.rows(pictures, np.array([True, False]))
+    assert rows.shape == (2, 36 * 40 * 3 + 1)
+    assert rows[:, -1].tolist() == [1, 0]
+    assert not encoder.varied.any()
 
 
 def test_a_space_without_fixed_length_is_refused():

@@ -44,7 +44,7 @@ MAZE = TrainConfig(env_kwargs={"layout": MAZE_TEXT})
 
 
 def fitted(env: gym.Env, reward_input: RewardInput) -> ProcessReward:
-    encoder = StepEncoder(env.observation_space, env.action_space, reward_input)
+    encoder = StepEncoder(env.observation_space, env.action_space, reward_input, True)
     reward = ProcessReward(encoder, ProcessRewardModel(encoder.input_dim))
     reward.fitted = True
     return reward
@@ -130,14 +130,15 @@ def test_the_reward_of_a_cell_is_that_of_its_observation(
     assert cells.shape == (2, 4)
     assert np.isnan(cells[1]).all()  # walls
     one_hot = np.eye(8, dtype=np.float32)[2:3]
-    assert cells[0, 2] == pytest.approx(float(reward.score_states(one_hot)[0]))
+    first = reward.score(one_hot, np.array([True]))
+    assert cells[0, 2] == pytest.approx(float(first[0]))
 
 
 def test_the_reward_of_a_cell_is_the_mean_over_its_actions() -> None:
     env = OPRLMazeEnv(layout=MAZE_TEXT)
     reward = fitted(env, "obs_action")
     here = np.repeat(np.eye(8, dtype=np.float32)[2:3], 4, axis=0)
-    scores = reward.score_steps(here, np.arange(4), here)
+    scores = reward.score(here, np.ones(4, bool), np.arange(4))
     assert cell_rewards(reward, env)[0, 2] == pytest.approx(float(scores.mean()))
 
 
@@ -149,6 +150,17 @@ def test_the_rewards_along_an_episode() -> None:
     assert isinstance(maze, OPRLMazeEnv)
     along = step_rewards(reward, rollout)
     np.testing.assert_allclose(along, cell_rewards(reward, maze)[0, 1:], rtol=1e-6)
+
+
+def test_staying_where_one_is_is_no_first_visit() -> None:
+    """Moves against the wall below the start: the map shows first visits only."""
+    env = OPRLMazeEnv(layout=MAZE_TEXT, max_episode_steps=3)
+    reward = fitted(env, "next_obs")
+    rollout = greedy_rollout(Always(2), env)  # type: ignore[arg-type]
+    start = np.eye(8, dtype=np.float32)[:1]
+    again = float(reward.score(start, np.array([False]))[0])
+    np.testing.assert_allclose(step_rewards(reward, rollout), [again] * 3, rtol=1e-6)
+    assert cell_rewards(reward, env)[0, 0] != pytest.approx(again)
 
 
 def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ from torch import nn
 from oprl_gym import ProcessRewardModel
 from oprl_gym.learning.batches import PairBatch
 from oprl_gym.learning.fitting import RewardFitter, in_one_tensor
-from oprl_gym.rewards.losses import bradley_terry_loss
 
 
-def batch(rng, pairs=6, rows=5):
+def batch(rng, pairs=6, rows=5, trajectories=4):
     counts = torch.from_numpy(rng.uniform(0.5, 2.0, pairs)).float()
     return PairBatch(
         rows=torch.eye(rows),
-        visits=torch.from_numpy(rng.integers(-2, 3, (pairs, rows))).float(),
+        visits=torch.from_numpy(rng.integers(3, size=(trajectories, rows))).float(),
+        pairs=torch.from_numpy(rng.integers(trajectories, size=(pairs, 2))),
         labels=torch.from_numpy(rng.integers(2, size=pairs)).float(),
         shares=counts / counts.sum(),
     )
@@ -23,16 +23,17 @@ def batch(rng, pairs=6, rows=5):
 
 @pytest.mark.parametrize("models", [1, 3])
 @pytest.mark.parametrize("max_norm", [0.01, 100.0])
-def test_it_takes_the_steps_of_plain_torch(rng, models, max_norm):
+@pytest.mark.parametrize("mean_prior", [0.0, 0.5])
+def test_it_takes_the_steps_of_plain_torch(rng, models, max_norm, mean_prior):
     """One optimiser, clipping by torch, a loss in which a pair counts by its share."""
     batches = [[batch(rng) for _ in range(models)] for _ in range(10)]
     ours = ProcessRewardModel(5, hidden_size=8, ensemble_size=models)
     plain = ProcessRewardModel(5, hidden_size=8, ensemble_size=models)
-    fitter = RewardFitter(ours, learning_rate=1e-2, max_grad_norm=max_norm)
+    fitter = RewardFitter(ours, 1e-2, max_norm, mean_prior)
     optimizer = torch.optim.Adam(plain.parameters(), lr=1e-2)
     for of_step in batches:
         losses = [
-            (one.shares * _cross_entropy(one.logits(member(one.rows)[:, 0]), one)).sum()
+            _plain_loss(member(one.rows)[:, 0], one, mean_prior)
             for member, one in zip(plain.members, of_step, strict=True)
         ]
         optimizer.zero_grad()
@@ -47,10 +48,70 @@ def test_it_takes_the_steps_of_plain_torch(rng, models, max_norm):
         torch.testing.assert_close(a, b, atol=2e-5, rtol=1e-4)
 
 
-def _cross_entropy(logits, one):
-    return nn.functional.binary_cross_entropy_with_logits(
-        logits, one.labels, reduction="none"
+def _plain_loss(scores, one, mean_prior):
+    sums = [sum(n * s for n, s in zip(row, scores, strict=True)) for row in one.visits]
+    loss = mean_prior * scores.mean() ** 2
+    for (a, b), label, share in zip(one.pairs, one.labels, one.shares, strict=True):
+        p = torch.sigmoid(sums[a] - sums[b])
+        loss = loss - share * (label * p.log() + (1 - label) * (1 - p).log())
+    return loss
+
+
+def fitted(one, mean_prior, steps=400):
+    """Return the scores of a batch's rows once they are fitted to its answers."""
+    model = ProcessRewardModel(len(one.rows), hidden_size=8)
+    fitter = RewardFitter(model, 1e-2, 100.0, mean_prior)
+    for _ in range(steps):
+        fitter.step([one])
+    with torch.inference_mode():
+        return model(one.rows)
+
+
+def certain(visits, label):
+    """Return a batch of one answer about two trajectories."""
+    return PairBatch(
+        rows=torch.eye(len(visits[0])),
+        visits=torch.tensor(visits),
+        pairs=torch.tensor([[0, 1]]),
+        labels=torch.tensor([label]),
+        shares=torch.ones(1),
     )
+
+
+def test_the_mean_prior_draws_to_0_what_the_answers_leave_open():
+    """Of two episodes as long as each other nothing is said of a constant."""
+    one = certain([[1.0, 0.0], [0.0, 1.0]], 0.75)
+    scores = fitted(one, mean_prior=1.0)
+    assert scores.tolist() == pytest.approx([np.log(3) / 2, -np.log(3) / 2], abs=0.02)
+
+
+def test_the_mean_prior_gives_way_where_lengths_tell_something():
+    """Three times the only state against once: the label asks for its score itself."""
+    one = certain([[3.0], [1.0]], 0.75)
+    free = fitted(one, mean_prior=0.0)
+    assert free.tolist() == pytest.approx([np.log(3) / 2], abs=0.02)
+    drawn = fitted(one, mean_prior=0.01)
+    assert 0.4 < float(drawn) <= float(free)
+
+
+@pytest.mark.parametrize("reach", [0.25, 1.0])
+def test_scores_of_any_reach_come_to_what_is_asked_for(reach):
+    """Eight visits against none: they differ by log(4) however far a step reaches."""
+    one = certain([[8.0, 0.0], [0.0, 8.0]], 0.8)
+    model = ProcessRewardModel(2, hidden_size=8)
+    model.reach.fill_(reach)
+    fitter = RewardFitter(model, 1e-2, 100.0, mean_prior=1.0)
+    for _ in range(600):
+        fitter.step([one])
+    with torch.inference_mode():
+        first, second = (8 * model(one.rows)).tolist()
+    assert first - second == pytest.approx(np.log(4), abs=0.02)
+
+
+def test_a_smoothed_answer_asks_for_so_much_and_no_more():
+    """Else a pair told apart beyond doubt would drive scores apart for ever."""
+    sure = fitted(certain([[1.0, 0.0], [0.0, 1.0]], 0.8), 1.0, steps=1500)
+    assert float(sure[0] - sure[1]) == pytest.approx(np.log(4), abs=0.02)
 
 
 @pytest.mark.parametrize("factor", [1.0, 2.0**-130])
@@ -116,11 +177,3 @@ def test_the_state_of_other_networks_is_refused(rng):
     large = RewardFitter(ProcessRewardModel(5, hidden_size=16), 1e-2, 1.0)
     with pytest.raises(ValueError, match=r"fitting \[161\] weights, here are \[449\]"):
         large.load_state(small.state())
-
-
-def test_shares_weigh_the_loss():
-    logits, labels = torch.tensor([0.0, 2.0]), torch.tensor([1.0, 1.0])
-    shares = torch.tensor([0.25, 0.75])
-    expected = 0.25 * np.log(2.0) + 0.75 * np.log1p(np.exp(-2.0))
-    loss = bradley_terry_loss(logits, labels, shares)
-    assert float(loss) == pytest.approx(expected, rel=1e-6)

@@ -180,9 +180,7 @@ def test_bad_numbers_are_named(store, name, value):
 
 
 def test_a_learner_learns_from_a_person_and_forgets_what_was_undone(store, rng):
-    config = OPRLConfig(
-        hidden_size=16, min_preferences=1, pairs_per_update=2, holdout_fraction=0.0
-    )
+    config = OPRLConfig(hidden_size=16, min_preferences=1, pairs_per_update=2)
     learner = OPRLLearner(
         spaces.Box(0, 1, (4,), np.float32),
         spaces.Discrete(2),
@@ -201,11 +199,22 @@ def test_a_learner_learns_from_a_person_and_forgets_what_was_undone(store, rng):
     assert learner.update([]).preferences == 0
 
 
+def test_a_person_cannot_judge_all_at_once(store):
+    """So that a learner with the default settings asks about pairs."""
+    assert HumanTeacher(store).labels([WIN, LOSS]) is None
+    config = OPRLConfig(hidden_size=8)
+    assert config.pairs_per_update == "all"
+    box = spaces.Box(0, 1, (4,), np.float32)
+    teacher = HumanTeacher(store)
+    OPRLLearner(box, spaces.Discrete(2), config, teacher, seed=0).update([WIN, LOSS])
+    assert len(store.questions()) == 1
+
+
 def test_a_learner_that_goes_on_has_each_answer_once(store):
     """They come out of the store again, those undone meanwhile excepted."""
 
     def new() -> OPRLLearner:
-        config = OPRLConfig(hidden_size=8, min_preferences=1, holdout_fraction=0.0)
+        config = OPRLConfig(hidden_size=8, min_preferences=1)
         teacher = HumanTeacher(store, max_questions=3)
         box = spaces.Box(0, 1, (4,), np.float32)
         return OPRLLearner(box, spaces.Discrete(2), config, teacher, seed=0)

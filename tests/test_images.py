@@ -75,9 +75,10 @@ def test_what_a_picture_is(space, expected):
 
 def test_both_orders_of_axes_make_the_same_row(rng):
     images = rng.integers(256, size=(2, 3, 36, 40), dtype=np.uint8)
-    first = StepEncoder(picture(3, 36, 40), ACTIONS, "obs").states(images)
-    last = StepEncoder(picture(36, 40, 3), ACTIONS, "obs").states(
-        np.moveaxis(images, 1, -1)
+    new = np.ones(2, bool)
+    first = StepEncoder(picture(3, 36, 40), ACTIONS, "obs").rows(images, new)
+    last = StepEncoder(picture(36, 40, 3), ACTIONS, "obs").rows(
+        np.moveaxis(images, 1, -1), new
     )
     np.testing.assert_array_equal(first, last)
     assert first[0, : 36 * 40].tolist() == images[0, 0].ravel().tolist()
@@ -98,13 +99,24 @@ def test_weights_come_from_the_generator_and_nothing_else():
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_beside_the_picture_it_is_read_whether_it_is_new(rng):
+    encoder = StepEncoder(picture(36, 36, 3), ACTIONS, "next_obs", first_visits=True)
+    model = ProcessRewardModel(
+        encoder.input_dim, 16, varied=encoder.varied.tolist(), image=encoder.image
+    )
+    image = rng.integers(256, size=(1, 36, 36, 3), dtype=np.uint8).repeat(2, axis=0)
+    rows = encoder.rows(image, np.array([True, False]))
+    scores = model(torch.from_numpy(rows))
+    assert scores[0] != scores[1]
+
+
 def test_beside_the_picture_the_action_is_read(rng):
     encoder = StepEncoder(picture(36, 36, 3), ACTIONS, "obs_action")
     model = ProcessRewardModel(
         encoder.input_dim, 16, varied=encoder.varied.tolist(), image=encoder.image
     )
     image = rng.integers(256, size=(1, 36, 36, 3), dtype=np.uint8).repeat(2, axis=0)
-    rows = encoder.steps(image, np.array([0, 2]), image)
+    rows = encoder.rows(image, np.ones(2, bool), np.array([0, 2]))
     scores = model(torch.from_numpy(rows))
     assert scores[0] != scores[1]
 
@@ -120,15 +132,15 @@ def test_it_learns_where_the_bright_line_should_be(first, tmp_path, rng):
         env.place = place
         return env._observation()
 
-    states = np.stack([looks(5), looks(14)])
-    scores = learner.process_reward.score_states(states)
+    states, new = np.stack([looks(5), looks(14)]), np.ones(2, bool)
+    scores = learner.process_reward.score(states, new)
     assert scores[1] - scores[0] > 0.3
     state = learner.reward_state()
     travelled = ProcessReward.from_state(env.observation_space, ACTIONS, state)
-    np.testing.assert_allclose(travelled.score_states(states), scores, atol=1e-6)
+    np.testing.assert_allclose(travelled.score(states, new), scores, atol=1e-6)
     save_process_reward(tmp_path / "reward", learner.process_reward)
     loaded = load_process_reward(tmp_path / "reward", env.observation_space, ACTIONS)
-    np.testing.assert_allclose(loaded.score_states(states), scores, atol=1e-6)
+    np.testing.assert_allclose(loaded.score(states, new), scores, atol=1e-6)
 
 
 def _walk(env, rng):

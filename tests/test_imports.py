@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"oprl_gym": "", "wrappers": "wrappers/", "callbacks": "callbacks/"}
 RANK = {
     "types": 0,
+    "visits": 0,
     "config": 0,
     "files": 0,
     "state_file": 0,

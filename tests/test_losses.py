@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 
 from oprl_gym.rewards.losses import (
     bradley_terry_loss,
-    ordered_share,
+    ordered,
     pair_logits,
     preference_probability,
 )
 
 
 def test_pair_logits_are_first_minus_second():
-    # Pair 0: states 0, 1 against state 2 twice; pair 1: state 2 against state 0.
+    # Three episodes: states 0 and 1; state 2 twice; state 0. They score 3, 10 and 1.
     scores = torch.tensor([1.0, 2.0, 5.0])
-    visits = torch.tensor([[1.0, 1.0, -2.0], [-1.0, 0.0, 1.0]])
-    logits = pair_logits(scores, visits)
-    assert logits.tolist() == [-7.0, 4.0]
+    visits = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 2.0], [1.0, 0.0, 0.0]])
+    logits = pair_logits(scores, visits, torch.tensor([[0, 1], [1, 2], [0, 0]]))
+    assert logits.tolist() == [-7.0, 9.0, 0.0]
 
 
 def test_probabilities_by_hand():
@@ -51,7 +51,7 @@ def test_the_loss_is_the_mean_over_pairs():
 def test_gradients_by_hand():
     """dL/da = p - y for the first trajectory, the opposite for the second."""
     scores = torch.tensor([math.log(3), 0.0], requires_grad=True)
-    logits = pair_logits(scores, torch.tensor([[1.0, -1.0]]))
+    logits = pair_logits(scores, torch.eye(2), torch.tensor([[0, 1]]))
     bradley_terry_loss(logits, torch.tensor([1.0])).backward()
     assert scores.grad is not None
     assert scores.grad.tolist() == pytest.approx([-0.25, 0.25])
@@ -88,8 +88,16 @@ def test_shapes_that_would_broadcast_are_refused():
         bradley_terry_loss(torch.zeros(3), torch.zeros(3, 1))
 
 
-def test_ordered_share_counts_only_decided_pairs():
-    logits = torch.tensor([2.0, -1.0, 3.0, 0.0])
-    labels = torch.tensor([1.0, 1.0, 0.5, 0.0])
-    assert ordered_share(logits, labels) == pytest.approx(1 / 3)
-    assert ordered_share(logits[2:3], labels[2:3]) is None
+def test_only_decided_pairs_have_an_order():
+    """A logit of 0 has none, and is wrong; an answer that is hardly sure has one."""
+    logits = torch.tensor([2.0, -1.0, 3.0, 0.0, -0.5])
+    labels = torch.tensor([1.0, 1.0, 0.5, 0.0, 0.49])
+    assert ordered(logits, labels).tolist() == [True, False, False, True]
+    assert ordered(logits[2:3], labels[2:3]).tolist() == []
+
+
+def test_shares_weigh_the_loss():
+    logits, labels = torch.tensor([0.0, 2.0]), torch.tensor([1.0, 1.0])
+    expected = 0.25 * math.log(2) + 0.75 * math.log1p(math.exp(-2))
+    loss = bradley_terry_loss(logits, labels, torch.tensor([0.25, 0.75]))
+    assert float(loss) == pytest.approx(expected, rel=1e-6)

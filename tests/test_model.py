@@ -51,3 +51,14 @@ def test_initial_weights_have_torchs_default_distribution():
     torchs = nn.Linear(100, 100).weight.detach()
     assert float(ours.abs().max()) == pytest.approx(0.1, rel=1e-2)
     assert float(ours.std()) == pytest.approx(float(torchs.std()), rel=0.02)
+
+
+def test_scores_reach_as_far_as_is_set():
+    model = ProcessRewardModel(input_dim=4, hidden_size=8, ensemble_size=2)
+    rows = torch.eye(4)
+    near = model(rows)
+    model.reach.fill_(0.25)
+    torch.testing.assert_close(model(rows), 0.25 * near)
+    again = ProcessRewardModel(input_dim=4, hidden_size=8, ensemble_size=2)
+    again.load_state_dict(model.state_dict())
+    torch.testing.assert_close(again(rows), 0.25 * near)

@@ -17,6 +17,7 @@ from oprl_gym.types import Trajectory
 
 WILD = spaces.Box(-np.inf, np.inf, (2,), dtype=np.float64)
 ACTIONS = spaces.Discrete(2)
+NEW = np.ones(2, bool)
 VALUES = st.floats(-1e3, 1e3, width=32)
 
 
@@ -74,6 +75,8 @@ def test_which_columns_those_are(space, expected):
     assert StepEncoder(space, ACTIONS, "obs").varied.tolist() == expected
     with_action = StepEncoder(space, ACTIONS, "obs_action").varied.tolist()
     assert with_action == [*expected, False, False]
+    flagged = StepEncoder(space, ACTIONS, "next_obs", first_visits=True)
+    assert flagged.varied.tolist() == [*expected, False]
 
 
 def episodes(rng: np.random.Generator, n: int) -> list[Trajectory]:
@@ -95,21 +98,21 @@ def test_a_tiny_value_beside_a_huge_one_is_learned_from(rng):
     learner = OPRLLearner(WILD, ACTIONS, OPRLConfig(min_preferences=8), seed=0)
     for _ in range(10):
         learner.update(episodes(rng, 20))
-    good = learner.process_reward.score_states(np.array([[1e-4, 1e5]]))
-    bad = learner.process_reward.score_states(np.array([[0.0, 1e5]]))
-    assert good[0] - bad[0] > 0.5
+    states = np.array([[1e-4, 1e5], [0.0, 1e5]])
+    good, bad = learner.process_reward.score(states, NEW)
+    assert good - bad > 0.5
 
 
 def test_statistics_travel_with_the_weights_and_are_saved(tmp_path, rng):
     learner = OPRLLearner(WILD, ACTIONS, OPRLConfig(min_preferences=8), seed=0)
     learner.update(episodes(rng, 20))
     states = np.array([[1e-4, 1e5], [0.0, 1.1e5]])
-    expected = learner.process_reward.score_states(states)
+    expected = learner.process_reward.score(states, NEW)
     travelled = ProcessReward.from_state(WILD, ACTIONS, learner.reward_state())
-    np.testing.assert_array_equal(travelled.score_states(states), expected)
+    np.testing.assert_array_equal(travelled.score(states, NEW), expected)
     save_process_reward(tmp_path / "reward", learner.process_reward)
     loaded = load_process_reward(tmp_path / "reward", WILD, ACTIONS)
-    np.testing.assert_array_equal(loaded.score_states(states), expected)
+    np.testing.assert_array_equal(loaded.score(states, NEW), expected)
 
 
 def test_scoring_leaves_them_alone(rng):
@@ -117,7 +120,7 @@ def test_scoring_leaves_them_alone(rng):
     learner.update(episodes(rng, 20))
     before = learner.reward_state().weights["normaliser.mean"].copy()
     learner.process_reward.fitted = True
-    learner.process_reward.score_states(np.array([[5.0, 5.0]]))
+    learner.process_reward.score(np.array([[5.0, 5.0]]), NEW[:1])
     np.testing.assert_array_equal(
         learner.reward_state().weights["normaliser.mean"], before
     )

@@ -37,14 +37,16 @@ def test_of_many_values_mixtures_are_taken(rng):
     assert len(set(cells.keys(examples))) > 400
 
 
-def test_visits_are_counted_by_cell():
+def test_visits_are_counted_by_cell_once_in_each_episode():
     counter = VisitCounter(ExactCells())
     assert counter.add(np.array([3, 5, 3])).tolist() == [0, 1]
     assert counter.add(np.array([5, 7])).tolist() == [1, 2]
-    assert counter.visits(np.array([0, 1, 2])).tolist() == [2, 2, 1]
+    assert counter.visits(np.array([0, 1, 2])).tolist() == [1, 2, 1]
     assert len(counter) == 3
+    counter.add(np.array([7, 7, 7]))
     assert counter.hardly_recur(max_cells=2)  # 5 visits, fewer than two each
-    counter.add(np.array([7]))
+    assert not counter.hardly_recur(max_cells=3)
+    counter.add(np.array([3]))
     assert not counter.hardly_recur(max_cells=2)
 
 
@@ -84,8 +86,8 @@ def test_the_same_episodes_give_the_same_scores(rng):
 
 def test_beyond_a_number_of_cells_counts_are_shared_and_nothing_grows(rng):
     counter = VisitCounter(ExactCells(), max_cells=100)
-    for _ in range(20):
-        counter.add(rng.normal(size=(50, 3)))
+    for _ in range(1000):
+        counter.add(rng.normal(size=(1, 3)))
     assert len(counter) == 100
     assert counter.visits(np.arange(100)).sum() == 1000
     again = rng.normal(size=(1, 3))

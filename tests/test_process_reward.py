@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from fakes import trajectory
 from gymnasium import spaces
 
 from oprl_gym import ProcessRewardModel
+from oprl_gym.preferences import segment
 from oprl_gym.rewards import (
     ProcessReward,
     load_process_reward,
@@ -16,8 +18,10 @@ LINE = spaces.Box(-1, 1, (3,), dtype=np.float32)
 ACTIONS = spaces.Discrete(2)
 
 
-def process_reward(space=MAZE, reward_input="next_obs", seed=1, fitted=True):
-    encoder = StepEncoder(space, ACTIONS, reward_input)
+def process_reward(
+    space=MAZE, reward_input="next_obs", seed=1, fitted=True, first_visits=True
+):
+    encoder = StepEncoder(space, ACTIONS, reward_input, first_visits)
     generator = torch.Generator().manual_seed(seed)
     model = ProcessRewardModel(encoder.input_dim, 16, generator=generator)
     reward = ProcessReward(encoder, model)
@@ -26,9 +30,10 @@ def process_reward(space=MAZE, reward_input="next_obs", seed=1, fitted=True):
 
 
 def steps(space, n, seed=0):
+    """Return n observations, whether each is new, and n actions."""
     space.seed(seed)
-    observations = np.stack([space.sample() for _ in range(2 * n)])
-    return observations[:n], np.arange(n) % 2, observations[n:]
+    observations = np.stack([space.sample() for _ in range(n)])
+    return observations, np.arange(n) % 3 == 0, np.arange(n) % 2
 
 
 def direct(reward, rows):
@@ -38,76 +43,136 @@ def direct(reward, rows):
 
 def test_an_unfitted_model_scores_exactly_zero():
     reward = process_reward(fitted=False)
-    assert reward.score_steps(*steps(MAZE, 3)).tolist() == [0, 0, 0]
-    assert reward.score_states(steps(MAZE, 3)[0]).tolist() == [0, 0, 0]
+    assert reward.score(*steps(MAZE, 3)).tolist() == [0, 0, 0]
+    assert reward.score(*steps(MAZE, 3)[:2]).dtype == np.float32
 
 
+@pytest.mark.parametrize("first_visits", [True, False])
 @pytest.mark.parametrize("reward_input", ["obs", "next_obs", "obs_action"])
-def test_scores_are_the_models(reward_input):
-    reward = process_reward(reward_input=reward_input)
+def test_scores_are_the_models(reward_input, first_visits):
+    reward = process_reward(reward_input=reward_input, first_visits=first_visits)
     batch = steps(MAZE, 5)
-    expected = direct(reward, reward.encoder.steps(*batch))
-    np.testing.assert_allclose(reward.score_steps(*batch), expected, atol=1e-6)
+    expected = direct(reward, reward.encoder.rows(*batch))
+    np.testing.assert_allclose(reward.score(*batch), expected, atol=1e-6)
     assert len(np.unique(expected)) == 5
+
+
+@pytest.mark.parametrize("first_visits", [True, False])
+def test_a_second_visit_is_scored_otherwise_only_if_the_model_sees_it(first_visits):
+    reward = process_reward(first_visits=first_visits)
+    observation = steps(MAZE, 1)[0][[0, 0]]
+    first, again = reward.score(observation, np.array([True, False]))
+    assert bool(first != again) is first_visits
+
+
+@pytest.mark.parametrize(("reward_input", "start"), [("next_obs", 1), ("obs", 0)])
+def test_the_steps_of_an_episode_are_scored_by_what_they_read(reward_input, start):
+    """And a piece of an episode by what was new in the whole of it."""
+    reward = process_reward(reward_input=reward_input)
+    episode = trajectory([0, 1, 0, 2, 2])
+    cells = np.eye(4, dtype=np.float32)[[0, 1, 0, 2, 2]]
+    first = np.array([True, True, False, True, False])
+    at = slice(start, start + 4)
+    expected = direct(reward, reward.encoder.rows(cells[at], first[at]))
+    np.testing.assert_allclose(reward.score_episode(episode), expected, atol=1e-6)
+    piece = segment(episode, 1, 2)
+    np.testing.assert_allclose(reward.score_episode(piece), expected[1:3], atol=1e-6)
 
 
 def test_scores_looked_up_follow_the_weights():
     """Scores of known observations are remembered, but only until the next fit."""
     reward = process_reward(seed=1)
-    _, _, reached = steps(MAZE, 5)
-    before = reward.score_states(reached)
-    np.testing.assert_array_equal(reward.score_states(reached), before)
+    batch = steps(MAZE, 5)
+    before = reward.score(*batch)
+    np.testing.assert_array_equal(reward.score(*batch), before)
     reward.load_state(process_reward(seed=2).state())
-    after = reward.score_states(reached)
-    np.testing.assert_allclose(after, direct(reward, reached), atol=1e-6)
+    after = reward.score(*batch)
+    expected = direct(reward, reward.encoder.rows(*batch))
+    np.testing.assert_allclose(after, expected, atol=1e-6)
     assert (after != before).all()
 
 
 def test_scores_stay_right_when_there_are_too_many_observations_to_remember():
     reward = process_reward(LINE)
     for seed in range(5):
-        _, _, reached = steps(LINE, 1000, seed)
-        expected = direct(reward, reached)
-        np.testing.assert_allclose(reward.score_states(reached), expected, atol=1e-6)
+        batch = steps(LINE, 1000, seed)
+        expected = direct(reward, reward.encoder.rows(*batch))
+        np.testing.assert_allclose(reward.score(*batch), expected, atol=1e-6)
     assert reward._table.overflowed
 
 
 def test_a_state_alone_has_no_score_if_actions_are_scored():
     reward = process_reward(reward_input="obs_action")
     with pytest.raises(ValueError, match="obs_action"):
-        reward.score_states(steps(MAZE, 1)[0])
+        reward.score(*steps(MAZE, 1)[:2])
 
 
 def test_a_state_rebuilds_the_same_scores_and_shares_no_memory():
     reward = process_reward()
     batch = steps(MAZE, 5)
     state = reward.state()
-    expected = reward.score_steps(*batch)
+    expected = reward.score(*batch)
     with torch.no_grad():
         for weight in reward.model.parameters():
             weight.zero_()
     rebuilt = ProcessReward.from_state(MAZE, ACTIONS, state)
-    np.testing.assert_allclose(rebuilt.score_steps(*batch), expected, atol=1e-6)
+    np.testing.assert_allclose(rebuilt.score(*batch), expected, atol=1e-6)
 
 
-def test_a_state_of_another_env_is_refused():
-    with pytest.raises(ValueError, match="reads rows of 4 values"):
-        ProcessReward.from_state(LINE, ACTIONS, process_reward().state())
+@pytest.mark.parametrize(("first_visits", "values"), [(True, 5), (False, 4)])
+def test_a_state_of_another_env_is_refused(first_visits, values):
+    state = process_reward(first_visits=first_visits).state()
+    with pytest.raises(ValueError, match=f"reads rows of {values} values"):
+        ProcessReward.from_state(LINE, ACTIONS, state)
+
+
+def test_what_a_score_is_worth_travels_with_it():
+    reward = process_reward()
+    assert (reward.unit, reward.late) == (1.0, False)
+    reward.unit, reward.late = 25.0, True
+    rebuilt = ProcessReward.from_state(MAZE, ACTIONS, reward.state())
+    assert (rebuilt.unit, rebuilt.late) == (25.0, True)
+    other = process_reward(seed=2)
+    other.load_state(reward.state())
+    assert (other.unit, other.late) == (25.0, True)
+    batch = steps(MAZE, 5)
+    np.testing.assert_array_equal(other.score(*batch), rebuilt.score(*batch))
+
+
+@pytest.mark.parametrize(
+    ("change", "alike"),
+    [
+        ({"seed": 2}, True),
+        ({"fitted": False}, True),
+        ({"first_visits": False}, False),
+        ({"reward_input": "obs"}, False),
+        ({"space": LINE}, False),
+    ],
+)
+def test_only_the_weights_of_the_same_kind_of_model_can_be_taken_over(change, alike):
+    assert process_reward().is_like(process_reward(**change).state()) is alike
+
+
+def test_a_flag_in_place_of_a_value_does_not_make_two_models_alike():
+    """Rows are as long where the one sees a value more and the other the flag."""
+    wide = spaces.Box(0, 1, (5,), dtype=np.float32)
+    state = process_reward(wide, first_visits=False).state()
+    assert state.input_dim == process_reward().model.input_dim
+    assert not process_reward().is_like(state)
 
 
 @pytest.mark.parametrize("fitted", [True, False])
 def test_a_saved_process_reward_comes_back_the_same(tmp_path, fitted):
     path = tmp_path / "reward.safetensors"
     reward = process_reward(reward_input="obs_action", fitted=fitted)
-    reward.best = 0.25
+    reward.unit, reward.late = 25.5, True
     save_process_reward(path, reward)
     loaded = load_process_reward(path, MAZE, ACTIONS)
     batch = steps(MAZE, 5)
-    np.testing.assert_allclose(
-        loaded.score_steps(*batch), reward.score_steps(*batch), atol=1e-6
-    )
+    np.testing.assert_allclose(loaded.score(*batch), reward.score(*batch), atol=1e-6)
     assert loaded.fitted is fitted
-    assert loaded.best == 0.25
+    assert loaded.encoder.first_visits
+    assert (loaded.unit, loaded.late) == (25.5, True)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 

@@ -44,6 +44,17 @@ def test_it_normalises_as_torch_does(rng):
     np.testing.assert_allclose(QuickModel(slow)(rows), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("models", [1, 3])
+def test_it_reaches_as_far_as_torch_does(rng, models):
+    slow = model(rng, models=models)
+    slow.reach.fill_(0.125)
+    rows = rng.normal(size=(6, 5)).astype(np.float32)
+    with torch.inference_mode():
+        expected = slow(torch.from_numpy(rows)).numpy()
+    np.testing.assert_allclose(QuickModel(slow)(rows), expected, atol=1e-6)
+    assert np.abs(expected).max() <= 0.125
+
+
 def test_it_leaves_the_rows_as_they_are(rng):
     rows = rng.normal(size=(3, 5)).astype(np.float32)
     before = rows.copy()
@@ -59,12 +70,13 @@ def test_few_steps_and_many_get_the_same_scores(rng):
     reward.fitted = True
     reward._table.max_rows = 0
     observations = rng.normal(size=(3 * FEW, 5)).astype(np.float32)
+    new = np.ones(3 * FEW, bool)
     for _ in range(2):
-        many = reward.score_states(observations)
-        few = [reward.score_states(part) for part in np.split(observations, 3)]
+        many = reward.score(observations, new)
+        few = [reward.score(part, new[:FEW]) for part in np.split(observations, 3)]
         np.testing.assert_allclose(np.concatenate(few), many, atol=1e-6)
         assert np.ptp(many) > 0.1
         other = ProcessReward(encoder, model(rng, varied=[True] * 5))
         reward.load_state(other.state())
         reward.fitted = True
-        assert not np.allclose(reward.score_states(observations), many, atol=1e-3)
+        assert not np.allclose(reward.score(observations, new), many, atol=1e-3)

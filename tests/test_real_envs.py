@@ -26,7 +26,6 @@ QUICK = OPRLConfig(
     hidden_size=16,
     min_preferences=2,
     update_interval=128,
-    pairs_per_update=16,
     gradient_steps=2,
 )
 

@@ -106,6 +106,40 @@ def test_undrained_episodes_are_dropped_oldest_first_with_one_warning():
     assert [episode.actions[0] for episode in recorder.pop()] == [3, 4]
 
 
+def test_it_tells_what_the_running_episodes_have_seen_so_far():
+    recorder = EpisodeRecorder(1)
+    assert recorder.running() == []
+    recorder.begin(np.array([[10.0]], np.float32))
+    assert [one.ravel().tolist() for one in recorder.running()] == [[10]]
+    step(recorder, 1, 0.5, 11)
+    step(recorder, 1, 0.5, 12, terminated=YES)
+    recorder.begin(np.array([[20.0]], np.float32))
+    step(recorder, 1, 0.5, 21)
+    assert [one.ravel().tolist() for one in recorder.running()] == [[20, 21]]
+
+
+def test_of_several_envs_each_has_its_own_running_episode():
+    recorder = EpisodeRecorder(2)
+    recorder.begin(np.array([[10], [20]]))
+    ends = np.array([True, False])
+    recorder.step(
+        np.zeros(2), np.zeros(2), np.zeros(2), np.array([[11], [21]]), ends, ends & NO
+    )
+    recorder.begin(np.array([[15], [99]]), ends)
+    assert [one.ravel().tolist() for one in recorder.running()] == [[15], [20, 21]]
+
+
+def test_first_visits_are_those_of_the_episode_alone():
+    """What an env was at in an earlier episode is new again in the next."""
+    recorder = EpisodeRecorder(1)
+    for _ in range(2):
+        recorder.begin(np.array([[1.0]], np.float32))
+        for reached, end in [(2, NO), (1, NO), (2, NO), (3, YES)]:
+            step(recorder, 0, 0.0, reached, terminated=end)
+    for episode in recorder.pop():
+        assert episode.first_visits.tolist() == [True, True, False, False, True]
+
+
 def test_a_step_needs_a_beginning():
     with pytest.raises(RuntimeError, match="begin"):
         step(EpisodeRecorder(1), 0, 0.0, 0)

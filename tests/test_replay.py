@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import CountingEnv, TellingReward
+from fakes import ConstantReward, CountingEnv, TellingReward
 from gymnasium import spaces
 from oprl_gym.callbacks import (
     OPRLCallback,
@@ -16,7 +16,7 @@ from oprl_gym.callbacks import (
 )
 from oprl_gym.callbacks.replay import FreshRewards
 from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
-from oprl_gym.wrappers.shaping import StepScorer
+from oprl_gym.wrappers.shaping import ALONE, StepScorer
 from stable_baselines3 import DQN, SAC, TD3
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
@@ -36,7 +36,6 @@ QUICK = OPRLConfig(
     hidden_size=16,
     min_preferences=4,
     update_interval=50,
-    pairs_per_update=8,
     gradient_steps=2,
 )
 
@@ -75,7 +74,7 @@ def fitted_state(venv: VecEnv, reward_input: str = "next_obs") -> RewardState:
     config = OPRLConfig(hidden_size=8, reward_input=reward_input)  # type: ignore[arg-type]
     learner = OPRLLearner(venv.observation_space, venv.action_space, config, seed=1)
     learner.process_reward.fitted = True
-    learner.process_reward.best = 0.1
+    learner.process_reward.unit = 2.5
     return learner.reward_state()
 
 
@@ -126,6 +125,22 @@ def test_new_weights_change_what_was_stored_before_them():
     assert (old > 1010).all()
 
 
+def test_what_was_stored_before_the_reward_was_known_to_be_late_is_too():
+    """Old transitions lose the env's reward at once, and may get it back."""
+    buffer = of_counting_envs(2, 100)
+    assert buffer.scorer is not None
+    for reward, weight, unit in [
+        (ConstantReward(0.5, unit=8.0), 1.0, 8.0),
+        (ConstantReward(0.5, unit=8.0, late=True), 0.0, ALONE),
+        (ConstantReward(0.5, unit=9.0), 1.0, 9.0),
+    ]:
+        buffer.scorer.process_reward = reward  # type: ignore[assignment]
+        drawn = buffer.sample(64)
+        paid = 1000 + drawn.next_observations[:, 0].numpy() % 100
+        expected = weight * paid + 0.5 * 0.5 * unit
+        np.testing.assert_allclose(drawn.rewards[:, 0].numpy(), expected)
+
+
 VECTOR_ENVS = {
     "maze": lambda **k: VecProcessReward(make_vec_env(MAZE, n_envs=2), **k),
     "maze, wrapped inside": lambda **k: make_vec_env(
@@ -150,7 +165,7 @@ MIXES = [
 def test_with_the_same_weights_the_reward_is_the_one_the_wrapper_gave(
     name, reward_input, mode
 ):
-    """Terminated, truncated, charged, discrete, continuous: the two paths agree."""
+    """Terminated, truncated, discrete, continuous: the two paths agree."""
     changes = {"env_reward_weight": 0.0} if mode == "env_reward_weight" else {}
     mode = "additive" if changes else mode
     venv = VECTOR_ENVS[name](mode=mode, scale=0.7, **changes)

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from oprl_gym.rewards.rows import RowTable, one_hot_places
+from oprl_gym.rewards.rows import RowTable, flagged_places, one_hot_places
 
 
 def test_equal_rows_share_a_number():
@@ -57,6 +59,55 @@ def test_one_hot_rows_are_numbered_in_the_order_seen_like_all_others():
     again.numbers(np.eye(50, dtype=np.float32)[::-1])
     again.load_state(table.state())
     assert again.numbers(rows).tolist() == expected
+
+
+@pytest.mark.parametrize("flags", [[0], [1], [0, 1], [0, 1, 0.5]])
+def test_flagged_one_hot_rows_are_numbered_in_the_order_seen_too(flags):
+    """A flag of another value makes them rows like all others."""
+    rng = np.random.default_rng(1)
+    table, numbers = RowTable(), {}
+    for n in (3, 40, 1, 40, 500):
+        one_hot = np.eye(50, dtype=np.float32)[rng.integers(50, size=n)]
+        flag = rng.choice(flags, size=(n, 1)).astype(np.float32)
+        rows = np.hstack([one_hot, flag])
+        expected = [numbers.setdefault(row.tobytes(), len(numbers)) for row in rows]
+        assert table.numbers(rows).tolist() == expected
+    again = RowTable()
+    again.numbers(rows[::-1])
+    again.load_state(table.state())
+    assert again.numbers(rows).tolist() == expected
+
+
+def test_one_hot_rows_that_end_in_their_1_are_no_flagged_ones():
+    """The last column may be a place of its own, with no flag behind it."""
+    one_hot = np.eye(3, dtype=np.float32)
+    assert flagged_places(one_hot).tolist() == [0, 1, 2]
+    flagged = np.array([[1, 0, 1], [0, 1, 0], [0, 1, 1]], np.float32)
+    assert flagged_places(flagged).tolist() == [3, 1, 4]
+
+
+@given(places=st.lists(st.integers(0, 4), min_size=24, max_size=60), data=st.data())
+def test_places_tell_rows_apart(places, data):
+    flags = data.draw(st.lists(st.booleans(), min_size=len(places), max_size=60))
+    rows = np.eye(5, 6, dtype=np.float32)[places]
+    rows[:, 5] = flags[: len(places)]
+    found = flagged_places(rows)
+    alike = (rows[:, None] == rows[None]).all(axis=2)
+    assert np.array_equal(found[:, None] == found[None], alike)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [[0, 0, 1], [1, 1, 0], [1, 1, 1], [0, 2, 1], [1, 0, 0.5], [1, 0, np.nan]],
+)
+def test_only_a_one_hot_row_can_be_flagged(row):
+    rows = np.array([[0, 1, 1], row, [1, 0, 0]], np.float32)
+    assert flagged_places(rows) is None
+
+
+def test_rows_of_a_single_value_have_no_place_for_a_flag():
+    assert flagged_places(np.ones((3, 1), np.float32)).tolist() == [0, 0, 0]
+    assert flagged_places(np.zeros((3, 1), np.float32)) is None
 
 
 def test_one_hot_rows_may_be_too_many_as_well():

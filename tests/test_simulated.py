@@ -81,8 +81,8 @@ def test_the_same_generator_gives_the_same_answers():
     assert set(answers()) == {0.0, 1.0}
 
 
-def test_chance_decides_so_no_scores_do(rng):
-    assert SimulatedTeacher(rng).decided_by([GOOD, BAD]) is None
+def test_chance_decides_so_every_pair_has_to_be_asked_about(rng):
+    assert SimulatedTeacher(rng).labels([GOOD, BAD]) is None
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from oprl_gym.teaching import album_for, check_answers, teaching
 from oprl_gym.teaching_config import HUMAN_LEARNER, TeachingConfig
 from oprl_gym.train_config import TrainConfig, config_from_dict
 from oprl_gym.training import make_algorithm, make_training_env, resume, train
+from oprl_gym.visits import first_visits
 
 
 def learn(config, path):
@@ -75,7 +76,7 @@ def test_answers_are_picked_up_between_rollouts(tmp_path, monkeypatch):
     # Two after every 1024 steps; the first are answered before the second fit.
     assert versions == [0, 0, 0, 0, 1, 1]
     assert learner.process_reward.fitted
-    assert len(learner.preferences) + len(learner.held_out) == 6
+    assert len(learner.preferences) == 6
 
 
 def test_a_run_that_was_broken_off_goes_on_with_the_answers(tmp_path, monkeypatch):
@@ -174,9 +175,7 @@ def test_a_run_learns_from_the_answers_of_another(tmp_path, labelled):
     right = []
     for first, second in zip(fresh[::2], fresh[1::2], strict=True):
         label = teacher.judge(first, second)
-        sums = [
-            reward.score_states(one.observations[1:]).sum() for one in (first, second)
-        ]
+        sums = [reward.score_episode(one).sum() for one in (first, second)]
         if label is not None:
             right.append((sums[0] > sums[1]) == (label == 1.0))
     assert len(right) > 20
@@ -263,12 +262,14 @@ def test_a_finished_run_can_be_labelled(tmp_path):
         assert ask_about_run(folder, store, 5, Queries("entropy"), rng) == 5
         for question in store.questions():
             first = store.trajectory(question.first)
+            seen = first_visits(first.observations)
+            assert first.first_visits.tolist() == seen.tolist()
             assert len(from_bytes(store.clip(question.first)).cells) == len(first) + 1
         lengths = {len(store.trajectory(digest)) for digest in store.segments()}
         assert max(lengths) == 60
     reward = load_reward(folder)
     assert reward is not None
-    scores = reward.score_states(first.observations[1:])
+    scores = reward.score(first.observations[1:], seen[1:])
     assert first.process_rewards == pytest.approx(scores)
 
 

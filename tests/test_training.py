@@ -116,7 +116,8 @@ def test_the_saved_reward_is_the_fitted_one(ppo_run: RunFolder) -> None:
     reward = load_reward(ppo_run)
     assert reward is not None
     assert reward.fitted
-    assert np.ptp(reward.score_states(np.eye(64, dtype=np.float32))) > 0.01
+    scores = reward.score(np.eye(64, dtype=np.float32), np.ones(64, bool))
+    assert np.ptp(scores) > 0.01
 
 
 def test_the_gif_shows_every_step_of_the_greedy_episode(tmp_path: Path) -> None:
@@ -263,6 +264,9 @@ def test_the_defaults_solve_the_maze(algo: str, tmp_path: Path) -> None:
         ({"seed": -1}, "seed must be an integer >= 0, got -1"),
         ({"gamma": 1.5}, "gamma must be a finite number in"),
         ({"scale": float("nan")}, "scale must be a finite number"),
+        ({"env_reward_weight": float("inf")}, "env_reward_weight must be a finite"),
+        ({"charge_ends": False}, "unknown key charge_ends"),
+        ({"learner": {"ties": "half"}}, "unknown key learner.ties"),
         ({"algo": "a2c", "batch_size": 64}, "batch_size=64 has no effect on a2c"),
         ({"n_envs": 1, "n_steps": 1}, "too little for ppo"),
         ({"env": "OPRLMaze-v0"}, "unknown key env; the known ones are env_id"),

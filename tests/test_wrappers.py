@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import CountingEnv, TellingReward
+from fakes import ConstantReward, CountingEnv, TellingReward
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from oprl_gym.wrappers import (
@@ -18,92 +18,23 @@ from oprl_gym.wrappers import (
     ProcessRewardWrapper,
     VecProcessReward,
 )
+from oprl_gym.wrappers.shaping import ALONE
 from stable_baselines3.common.vec_env import DummyVecEnv
+from streams import ACTIONS, N, every_path, scalar_stream, vector_stream
 
 import oprl_gym  # noqa: F401 (registers the mazes)
 from oprl_gym import OPRLConfig, OPRLLearner
 
-ACTIONS = [4, 3, 2, 1, 0, 1, 2, 3]
-N = 2
 
-
-def scalar_stream(**shaping):
-    """Yield (reward, info) per step, resetting after each end."""
-    terminates = shaping.pop("terminates", True)
-    env = ProcessRewardWrapper(CountingEnv(terminates=terminates), **shaping)
-    env._mixer.scorer.process_reward = TellingReward()
-    env.reset()
-    stream = []
-    for action in ACTIONS:
-        _, reward, terminated, truncated, info = env.step(action)
-        stream.append((reward, info))
-        if terminated or truncated:
-            env.reset()
-    return stream, env.pop_episodes()
-
-
-def sb3_stream(**shaping):
-    terminates = shaping.pop("terminates", True)
-    venv = DummyVecEnv([lambda: CountingEnv(terminates=terminates)] * N)
-    env = VecProcessReward(venv, **shaping)
-    env._mixer.scorer.process_reward = TellingReward()
-    env.reset()
-    stream = []
-    for action in ACTIONS:
-        _, rewards, _, infos = env.step(np.full(N, action))
-        assert rewards[0] == rewards[1]
-        stream.append((float(rewards[0]), infos[0]))
-    return stream, env.pop_episodes()[::N]
-
-
-def vector_stream(autoreset_mode, kind=SyncVectorEnv, options=None, **shaping):
-    terminates = shaping.pop("terminates", True)
-    envs = kind(
-        [lambda: CountingEnv(terminates=terminates)] * N,
-        autoreset_mode=autoreset_mode,
-        **(options or {}),
-    )
-    env = ProcessRewardVectorWrapper(envs, **shaping)
-    env._mixer.scorer.process_reward = TellingReward()
-    env.reset()
-    stream, actions = [], list(ACTIONS)
-    ended = np.zeros(N, dtype=bool)
-    while actions:
-        dummy = autoreset_mode is AutoresetMode.NEXT_STEP and ended.any()
-        action = 0 if dummy else actions.pop(0)
-        _, rewards, terminated, truncated, infos = env.step(np.full(N, action))
-        ended = terminated | truncated
-        if dummy:
-            assert rewards.tolist() == [0, 0]
-            assert infos["process_reward"].tolist() == [0, 0]
-            assert infos["_process_reward"].tolist() == [False, False]
-            continue
-        info = {key: infos[key][0] for key in ("env_reward", "process_reward")}
-        if "oprl_episode" in infos:
-            returns = infos["oprl_episode"]
-            info["oprl_episode"] = {key: returns[key][0] for key in returns}
-        stream.append((float(rewards[0]), info))
-        if autoreset_mode is AutoresetMode.DISABLED and ended.any():
-            env.reset(options={"reset_mask": ended})
-    env.close()
-    return stream, env.pop_episodes()[::N]
-
-
-PATHS = {
-    "scalar": scalar_stream,
-    "sb3": sb3_stream,
-    "next_step": lambda **kw: vector_stream(AutoresetMode.NEXT_STEP, **kw),
-    "same_step": lambda **kw: vector_stream(AutoresetMode.SAME_STEP, **kw),
-    "disabled": lambda **kw: vector_stream(AutoresetMode.DISABLED, **kw),
-}
-every_path = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
+def ends_by(terminates):
+    return lambda: CountingEnv(terminates=terminates)
 
 
 @every_path
 @pytest.mark.parametrize("terminates", [True, False])
 @pytest.mark.parametrize("scale", [0.1, 0.0, -0.5])
 def test_each_step_gets_its_own_env_and_process_reward(path, terminates, scale):
-    stream, _ = path(scale=scale, terminates=terminates)
+    stream, _ = path(make=ends_by(terminates), scale=scale)
     reached = [101, 102, 103, 201, 202, 203, 301, 302]
     paid = [1001, 1002, 1003, 1001, 1002, 1003, 1001, 1002]
     assert [info["process_reward"] for _, info in stream] == reached
@@ -115,7 +46,7 @@ def test_each_step_gets_its_own_env_and_process_reward(path, terminates, scale):
 @every_path
 @pytest.mark.parametrize("terminates", [True, False])
 def test_episodes_are_recorded_as_they_were_scored(path, terminates):
-    _, episodes = path(terminates=terminates)
+    _, episodes = path(make=ends_by(terminates))
     assert len(episodes) == 2
     for number, episode in enumerate(episodes, start=1):
         states = [100 * number + step for step in range(4)]
@@ -141,7 +72,7 @@ def test_the_last_step_tells_the_episodes_returns(path):
 @every_path
 @pytest.mark.parametrize("terminates", [True, False])
 def test_a_potential_is_zero_at_termination_and_never_at_truncation(path, terminates):
-    stream, _ = path(mode="potential", gamma=0.5, scale=2.0, terminates=terminates)
+    stream, _ = path(make=ends_by(terminates), mode="potential", gamma=0.5, scale=2.0)
     last = 0 if terminates else 103
     process = [0.5 * 101 - 100, 0.5 * 102 - 101, 0.5 * last - 102]
     assert [info["process_reward"] for _, info in stream][:3] == process
@@ -165,7 +96,7 @@ def test_vector_envs_of_all_kinds_stream_the_same(mode, kind, copy):
     options = {"copy": copy}
     if kind is AsyncVectorEnv:
         options["context"] = "forkserver"  # a fork of many threads may hang
-    stream, episodes = vector_stream(mode, kind, options)
+    stream, episodes = vector_stream(mode, kind=kind, options=options)
     scalar, scalar_episodes = scalar_stream()
     for (reward, info), (scalar_reward, scalar_info) in zip(
         stream, scalar, strict=True
@@ -220,7 +151,7 @@ def test_a_fitted_model_scores_the_observation_reached(make):
     scalar = isinstance(env, ProcessRewardWrapper)
     observation, reward, *_ = env.step(1 if scalar else np.ones(N, int))
     reached = np.atleast_2d(observation)
-    expected = 0.5 * learner.process_reward.score_states(reached)
+    expected = 0.5 * learner.process_reward.score(reached, np.ones(len(reached), bool))
     np.testing.assert_allclose(np.atleast_1d(reward), expected, atol=1e-6)
 
 
@@ -248,18 +179,6 @@ def test_arguments_without_meaning_are_refused(make, arguments, message):
         make(**arguments)
 
 
-class Constant:
-    """Scores every step and every state the same."""
-
-    def __init__(self, value):
-        self.value = value
-
-    def score_steps(self, observations, actions, reached):
-        return np.full(len(observations), self.value)
-
-    score_states = TellingReward().score_states
-
-
 @pytest.mark.parametrize("truncates", [False, True])
 @pytest.mark.parametrize("kind", ["scalar", "sb3", "vector"])
 def test_a_kept_rollout_is_scored_again_by_the_newest_weights(kind, truncates):
@@ -284,7 +203,7 @@ def test_a_kept_rollout_is_scored_again_by_the_newest_weights(kind, truncates):
             [0] * N,
         ),
     }[kind]()
-    env._mixer.scorer.process_reward = Constant(2.0)
+    env._mixer.scorer.process_reward = ConstantReward(2.0)
     env.reset()
     env.step(np.array(action) if n > 1 else action)  # before the rollout: not kept
     env.keep_rollout()
@@ -310,52 +229,33 @@ def test_steps_that_only_reset_are_not_scored_again_either():
     assert env.rescore_rollout().newest[3].tolist() == [0.0] * N
 
 
-@pytest.mark.parametrize(
-    ("paid", "score", "terminates", "charge_ends", "expected"),
-    [
-        (0.0, -2.0, True, True, -8.0),  # -2 / (1 - 0.75): for good
-        (0.0, -2.0, True, False, -2.0),
-        (0.0, -2.0, False, True, -2.0),  # cut off, not ended
-        (0.0, 2.0, True, True, 2.0),
-        (1.0, -2.0, True, True, -2.0),  # ended with a reward: a success
-    ],
-)
-def test_an_unpaid_end_is_no_way_out_of_bad_scores(
-    paid, score, terminates, charge_ends, expected
-):
-    """Where every step scores below 0, dying early would otherwise pay."""
-    inner = gym.wrappers.TransformReward(
-        CountingEnv(length=2, terminates=terminates), lambda reward: paid
-    )
-    env = ProcessRewardWrapper(inner, gamma=0.75, charge_ends=charge_ends)
-    env._mixer.scorer.process_reward = Constant(score)
-    env.reset()
-    assert env.step(0)[4]["process_reward"] == score
-    assert env.step(0)[4]["process_reward"] == expected
-
-
 def test_without_the_env_reward_only_the_process_reward_is_left():
-    """Then an env reward says nothing about an end either."""
-    env = ProcessRewardWrapper(
-        CountingEnv(length=2), scale=0.5, gamma=0.75, env_reward_weight=0.0
-    )
-    env._mixer.scorer.process_reward = Constant(-2.0)
+    env = ProcessRewardWrapper(CountingEnv(length=2), scale=0.5, env_reward_weight=0.0)
+    env._mixer.scorer.process_reward = ConstantReward(-0.25)
     env.reset()
-    assert env.step(0)[1] == -1.0
+    assert env.step(0)[1] == -0.125 * ALONE
     _, reward, _, _, info = env.step(0)
-    assert reward == 0.5 * -2.0 / (1 - 0.75)
+    assert reward == -0.125 * ALONE
     assert info["env_reward"] == 1002
-    assert info["oprl_episode"]["mixed_return"] == -1.0 + reward
+    assert info["oprl_episode"]["mixed_return"] == -0.25 * ALONE
+
+
+@every_path
+@pytest.mark.parametrize("paid", [0.0, 1.0])
+def test_the_end_of_an_episode_is_scored_like_any_other_step(path, paid):
+    """Whatever the env paid there: nothing is charged, nothing left out."""
+
+    def make():
+        return gym.wrappers.TransformReward(CountingEnv(), lambda reward: paid)
+
+    stream, _ = path(make=make, reward=ConstantReward(-2.0), gamma=0.5)
+    assert [info["process_reward"] for _, info in stream] == [-2.0] * len(ACTIONS)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_weight_that_is_no_number_is_refused(value):
     with pytest.raises(ValueError, match="env_reward_weight must be a finite"):
         ProcessRewardWrapper(CountingEnv(), env_reward_weight=value)
-
-
-def test_without_a_discount_staying_is_worth_a_thousand_scores_at_most():
-    assert ProcessRewardWrapper(CountingEnv(), gamma=1.0).shaping.stay == 1000.0
 
 
 def test_only_a_kept_rollout_can_be_scored_again():
@@ -382,7 +282,6 @@ ALL_ARGUMENTS = {
     "mode": "potential",
     "gamma": 0.9,
     "reward_input": "obs",
-    "charge_ends": False,
     "env_reward_weight": 0.5,
 }
 SPECS = {

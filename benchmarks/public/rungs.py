@@ -44,7 +44,7 @@ SEARCH: dict[str, Rung] = {
     "DoorKey-8x8": _minigrid("DoorKey-8x8-v0", 250_000, 640),
     "MultiRoom-N2-S4": _minigrid("MultiRoom-N2-S4-v0", 60_000, 40),
     "MultiRoom-N4-S5": _minigrid("MultiRoom-N4-S5-v1", 600_000, 80),
-    "MultiRoom-N6-S5": _minigrid("MultiRoom-N4-S5-v0", 600_000, 120),
+    "MultiRoom-N6-S5": _minigrid("MultiRoom-N6-S5-v0", 600_000, 120),
     "KeyCorridorS3R1": _minigrid("KeyCorridorS3R1-v0", 250_000, 270),
     "FourRooms": _minigrid("FourRooms-v0", 300_000, 100),
     # The ice is slippery: an agent that still explores gets nowhere near 90 %.

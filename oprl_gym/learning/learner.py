@@ -195,8 +195,11 @@ class OPRLLearner:
         # Without a new answer there is nothing new to fit to, only more to overfit.
         if new and len(answers) >= self.config.min_preferences:
             steps = rounds * self.config.gradient_steps
+            reach = self.model.reach.clone()
             self._set_reach(answers)
             loss, reverted = self._fit(self._batches(answers, asked), steps)
+            if reverted:
+                self.model.reach.copy_(reach)
         return UpdateReport(
             new_trajectories=taken_in,
             new_preferences=new,
@@ -362,9 +365,8 @@ class OPRLLearner:
         self._foretold.extend(ordered(logits, batch.labels).tolist())
 
     def _set_reach(self, answers: Answers) -> None:
-        if self.config.reach is not None:
-            steps = np.mean([len(one) for one in answers.trajectories])
-            self.model.reach.fill_(min(1.0, self.config.reach / float(steps)))
+        steps = np.mean([len(one) for one in answers.trajectories])
+        self.model.reach.fill_(min(1.0, self.config.reach / float(steps)))
 
     def _batches(self, answers: Answers, asked: bool) -> Iterator[list[PairBatch]]:
         """Yield a batch for each model, for one gradient step after the other.

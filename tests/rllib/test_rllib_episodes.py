@@ -1,12 +1,15 @@
 """Chunks of episodes are put together to whole ones."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from fakes import CountingEnv
+from fakes import BackAndForth, CountingEnv
 from small import samples, small_ppo
 
-from oprl_gym.rllib.episodes import EpisodeAssembler, StepSpaces
+from oprl_gym.rllib.episodes import EpisodeAssembler, StepSpaces, read_chunk
 from oprl_gym.types import EnvError
+from oprl_gym.visits import first_visits
 
 SPACES = StepSpaces(CountingEnv().observation_space, CountingEnv().action_space)
 
@@ -66,6 +69,47 @@ def test_nothing_a_runner_returned_is_changed():
         assembler.add(sample)
     after = [(c.id_, len(c), c.get_return()) for sample in sampled for c in sample]
     assert after == before
+
+
+def going_back_and_forth(steps):
+    """Return samples of two envs, in which episodes of seven steps come back a lot."""
+    env = BackAndForth()
+    of = StepSpaces(env.observation_space, env.action_space)
+    return samples(small_ppo(BackAndForth), steps, 24 // steps), of
+
+
+@pytest.mark.parametrize("steps", [2, 4, 6, 24])
+def test_chunks_and_episodes_know_what_is_new_in_them(steps):
+    sampled, of = going_back_and_forth(steps)
+    assembler = EpisodeAssembler(of)
+    episodes = [one for sample in sampled for one in assembler.add(sample)]
+    assert len(episodes) >= 2
+    for episode in episodes:
+        expected = first_visits(episode.observations)
+        np.testing.assert_array_equal(episode.first_visits, expected)
+    pieces = {}
+    for chunk in (chunk for sample in sampled for chunk in sample):
+        pieces.setdefault(chunk.id_, []).append(read_chunk(chunk, of))
+    for chunks in pieces.values():
+        seen = np.concatenate([chunk.observations[:-1] for chunk in chunks])
+        noted = np.concatenate([chunk.first_visits[:-1] for chunk in chunks])
+        np.testing.assert_array_equal(noted, first_visits(seen))
+        for one, following in pairwise(chunks):
+            assert one.first_visits[-1] == following.first_visits[0]
+
+
+def test_nothing_is_noted_where_the_beginning_is_missing():
+    (_, *later), of = going_back_and_forth(4)
+    assembler = EpisodeAssembler(of)
+    for sample in later:
+        assembler.add(sample)
+    chunks = [chunk for sample in later for chunk in sample]
+    headless = {chunk.id_ for chunk in later[0] if chunk.t_started > 0}
+    assert len(headless) == 2
+    for chunk in chunks:
+        if chunk.id_ in headless:
+            alone = first_visits(chunk.get_observations())
+            np.testing.assert_array_equal(read_chunk(chunk, of).first_visits, alone)
 
 
 @pytest.mark.parametrize("what", ["observation", "reward"])

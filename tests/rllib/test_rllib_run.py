@@ -84,12 +84,14 @@ def test_what_is_logged():
     assert set(logged) == {
         "reward_loss",
         "accuracy",
+        "score_spread",
         "preferences",
         "process_reward_mean",
         "env_reward_mean",
+        "env_reward_weight",
         "mixed_return",
     }
-    assert logged["env_reward_mean"] == 1.0
+    assert logged["env_reward_mean"] == logged["env_reward_weight"] == 1.0
     assert logged["preferences"] > 0
 
 
@@ -179,7 +181,7 @@ def test_connectors_that_rlllibs_networks_need(env, connector, values):
         (rows,) = of_learners(
             algorithm, lambda piece: piece._scorer.process_reward.encoder.input_dim
         )
-    assert rows == values
+    assert rows == values + 1, "the last one tells of first visits"
 
 
 def test_a_teacher_that_compares_returns_reaches_the_trainer():

@@ -51,7 +51,7 @@ def test_it_is_chance_which_runner_comes_first_and_makes_no_difference():
 def test_episodes_are_scored_by_the_weights_before_the_update():
     trainer = fed([1, 2])
     before = trainer.learner.process_reward
-    expected = before.score_states(EPISODES[1][1].observations[1:])
+    expected = before.unit * before.score_episode(EPISODES[1][1])
     assert expected.any()
     trainer.take(1, QUICK.update_interval, pack_trajectories(EPISODES[1]))
     trainer.newest(None)

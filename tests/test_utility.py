@@ -1,0 +1,187 @@
+"""The default teacher: utilities and probabilities worked out by hand."""
+
+import numpy as np
+import pytest
+from fakes import trajectory
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oprl_gym.preferences import UtilityTeacher
+from oprl_gym.preferences.utility import LATEST
+
+NEAR = trajectory([0, 0, 1])
+FAR = trajectory([0, 1, 2])
+GOAL = trajectory([0, 1, 3], [0, 5])
+THIRD = 1 / np.sqrt(3)
+
+
+def taught(*episodes, **arguments):
+    teacher = UtilityTeacher(**arguments)
+    teacher.observe(episodes)
+    return teacher
+
+
+def utilities(teacher, *episodes):
+    return teacher.scores(episodes).ravel()
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_utilities_by_hand():
+    """Three episodes were at 0 and at 1, one each at 2 and 3; a return of 5 is most."""
+    scores = utilities(taught(NEAR, FAR, GOAL), NEAR, FAR, GOAL)
+    novelty = [2 * THIRD, 2 * THIRD + 1, 2 * THIRD + 1]
+    assert scores == pytest.approx(np.add(novelty, [0, 0, 10]))
+    teacher = taught(NEAR, FAR, GOAL, return_worth=3.0)
+    assert utilities(teacher, GOAL) == pytest.approx([2 * THIRD + 1 + 3])
+
+
+def test_probabilities_by_hand():
+    teacher = taught(NEAR, FAR, GOAL, temperature=0.5)
+    tau = 0.5 * np.std([2 * THIRD, 2 * THIRD + 1, 2 * THIRD + 11])
+    labels = teacher.labels([NEAR, FAR, GOAL])
+    assert labels[1, 0] == pytest.approx(sigmoid(1 / tau))
+    assert labels[2, 1] == pytest.approx(sigmoid(10 / tau))
+    assert labels[0, 2] == pytest.approx(sigmoid(-11 / tau))
+    assert labels.diagonal().tolist() == [0.5] * 3
+    assert teacher.judge(FAR, NEAR) == pytest.approx(labels[1, 0])
+
+
+def test_before_any_return_differs_novelty_decides():
+    teacher = taught(NEAR, FAR)
+    assert teacher.judge(FAR, NEAR) > 0.5
+    assert teacher.judge(NEAR, NEAR) == 0.5
+
+
+def test_a_hair_of_cost_does_not_silence_novelty():
+    """Returns below 1 are not blown up to the unit."""
+    costly = trajectory([0, 1, 2], [-0.01, -0.01])
+    teacher = taught(NEAR, costly)
+    assert teacher.judge(costly, NEAR) > 0.9
+
+
+def test_a_success_decides_whatever_else_was_seen():
+    states = list(range(8))
+    wide = trajectory(states, n_states=8)
+    won = trajectory([0, 0, 0], [0, 1], n_states=8)
+    assert taught(wide, won).judge(won, wide) > 0.9
+
+
+def test_novelty_fades_as_all_becomes_known():
+    teacher = taught(FAR)
+    before = utilities(teacher, FAR)
+    teacher.observe([trajectory([0, 1, 2]) for _ in range(8)])
+    assert utilities(teacher, FAR) == pytest.approx(before / 3)
+
+
+def test_the_unit_is_the_largest_return_of_either_sign():
+    falls = trajectory([0, 1, 2], [0, -20])
+    teacher = taught(GOAL, falls)
+    difference = utilities(teacher, GOAL) - utilities(teacher, falls)
+    assert difference == pytest.approx(10 * 5 / 20 + 10)
+    teacher.observe([NEAR] * 500)  # it is not forgotten
+    assert utilities(teacher, falls)[0] == pytest.approx(-10 + 1 + 2 / np.sqrt(502))
+
+
+@given(factor=st.floats(1.0, 1e6))
+def test_what_the_env_pays_in_is_all_the_same(factor):
+    """As long as the largest return is 1 or more."""
+
+    def labels(pay):
+        episodes = [trajectory([0, 1, 2], [0.0, pay * one]) for one in (1.0, -0.5, 0.0)]
+        return taught(*episodes).labels(episodes)
+
+    np.testing.assert_allclose(labels(factor), labels(1.0), rtol=1e-9)
+
+
+STATES = st.lists(st.integers(0, 3), min_size=2, max_size=6)
+
+
+@given(
+    walks=st.lists(st.tuples(STATES, st.integers(-3, 3)), min_size=1, max_size=6),
+    temperature=st.floats(0.01, 10),
+)
+def test_answers_are_probabilities_that_agree_with_the_utilities(walks, temperature):
+    episodes = [
+        trajectory(states, [*[0.0] * (len(states) - 2), float(pay)])
+        for states, pay in walks
+    ]
+    teacher = taught(*episodes, temperature=temperature)
+    labels = teacher.labels(episodes)
+    assert ((labels >= 0) & (labels <= 1)).all()
+    np.testing.assert_allclose(labels + labels.T, 1.0)
+    utility = teacher.scores(episodes)
+    assert (np.sign(labels - 0.5) * np.sign(utility - utility.T) >= 0).all()
+
+
+def test_a_higher_temperature_is_less_sure():
+    cold, warm = (taught(NEAR, FAR, temperature=one) for one in (0.1, 10.0))
+    assert 0.5 < warm.judge(FAR, NEAR) < 0.6 < 0.99 < cold.judge(FAR, NEAR)
+
+
+def test_the_logits_spread_by_one_over_the_temperature():
+    rng = np.random.default_rng(0)
+    episodes = [trajectory([0, 1, 2], [0.0, pay]) for pay in rng.normal(size=50) * 1000]
+    labels = taught(*episodes, temperature=2.0).labels(episodes)
+    logits = np.log(labels / (1 - labels))[:, 0]
+    assert logits.std() == pytest.approx(1 / 2.0)
+
+
+def test_of_many_the_spread_is_their_own_whatever_else_was_seen():
+    calm = [trajectory([0, 1], [pay]) for pay in (0.0, 1.0, 3.0)]
+    wild = [trajectory([0, 1], [pay]) for pay in (-3.0, 3.0)]
+    teacher = taught(*calm, *wild)
+    tau = 0.4 * np.std([0.0, 10 / 3, 10.0])
+    labels = teacher.labels(calm)
+    assert labels[2, 1] == pytest.approx(sigmoid((10 - 10 / 3) / tau))
+    assert teacher.judge(calm[2], calm[1]) < labels[2, 1]
+
+
+def test_of_a_single_pair_the_latest_episodes_say_what_a_large_difference_is():
+    """By the utilities that they had as they came; those of long ago have no say."""
+    wild = [trajectory([0, 1], [pay]) for pay in (-1000.0, 1000.0) * 50]
+    calm = [trajectory([0, 1], [pay]) for pay in (0.0, 1.0) * (LATEST // 2)]
+    teacher = taught(*wild)
+    before = teacher.judge(calm[1], calm[0])
+    assert before == pytest.approx(0.5, abs=0.01)
+    teacher.observe(calm)
+    assert teacher.judge(calm[1], calm[0]) == pytest.approx(sigmoid(2 / 0.4))
+
+
+def test_episodes_that_are_all_alike_are_judged_all_the_same():
+    """There is no spread to measure a difference in."""
+    teacher = taught(NEAR, NEAR)
+    assert teacher.judge(NEAR, NEAR) == 0.5
+    assert teacher.labels([NEAR] * 3).tolist() == [[0.5] * 3] * 3
+
+
+def test_differences_beyond_measure_are_no_overflow():
+    teacher = taught(*[NEAR] * 199, GOAL, temperature=1e-3)
+    assert teacher.judge(GOAL, NEAR) == pytest.approx(1.0)
+    assert teacher.judge(NEAR, GOAL) == pytest.approx(0.0)
+
+
+def test_without_any_episode_it_says_nothing_wrong():
+    assert UtilityTeacher().labels([]).shape == (0, 0)
+    assert UtilityTeacher().judge(FAR, NEAR) > 0.5
+
+
+def test_it_goes_on_from_a_state_as_if_it_had_seen_all():
+    seen = [NEAR, FAR, GOAL, trajectory([0, 1, 2], [0, -7])]
+    teacher, other = taught(*seen), UtilityTeacher()
+    other.load_state(teacher.state(), seen)
+    new = [trajectory([0, 2, 3], [1, 2]), trajectory([1, 1, 1])]
+    for one in (teacher, other):
+        one.observe(new)
+    episodes = [*seen, *new]
+    np.testing.assert_array_equal(other.labels(episodes), teacher.labels(episodes))
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("name", ["return_worth", "temperature"])
+def test_arguments_without_meaning_are_refused(name, value):
+    with pytest.raises(ValueError, match=name) as error:
+        UtilityTeacher(**{name: value})
+    assert repr(value) in str(error.value)

@@ -1,0 +1,112 @@
+"""What an episode sees for the first time: told at once, or step by step."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oprl_gym.visits import VisitTracker, first_visits, keys
+
+WALKS = st.lists(st.integers(0, 3), min_size=1, max_size=12)
+
+
+def told(places):
+    """Return observations that tell where an agent is, (n, 2) float32."""
+    return np.array([[place, -place] for place in places], dtype=np.float32)
+
+
+def test_by_hand():
+    assert first_visits(told([2, 2, 0, 2, 1])).tolist() == [True, False, True, False, 1]
+
+
+@given(WALKS)
+def test_as_many_first_visits_as_places_and_the_first_is_one(places):
+    first = first_visits(told(places))
+    assert first[0]
+    assert first.sum() == len(set(places))
+    assert sorted(np.array(places)[first]) == sorted(set(places))
+
+
+@given(WALKS)
+def test_a_second_round_sees_nothing_new(places):
+    assert not first_visits(told(places + places))[len(places) :].any()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([3, 4, 3]),
+        np.array([[True], [False], [True]]),
+        np.array([[0.5, 0.25], [0.5, 0.26], [0.5, 0.25]]),
+        [3, 4, 3],
+    ],
+    ids=["of a Discrete space", "bool", "float64", "a list"],
+)
+def test_observations_of_any_kind(values):
+    assert first_visits(values).tolist() == [True, True, False]
+
+
+def test_one_bit_is_a_difference():
+    near = np.array([[1.0], [np.nextafter(1.0, 2.0)], [1.0]])
+    assert first_visits(near).tolist() == [True, True, False]
+
+
+def test_pictures_are_told_apart_by_short_keys():
+    pictures = np.zeros((3, 40, 40), dtype=np.uint8)
+    pictures[1, 5, 5] = 1
+    assert first_visits(pictures).tolist() == [True, True, False]
+    assert {len(key) for key in keys(pictures)} == {16}
+
+
+def test_an_observation_out_of_a_strided_array_is_the_same_observation():
+    """As that of one env out of a buffer that holds all envs'."""
+    buffer = np.arange(12, dtype=np.float32).reshape(3, 2, 2)
+    assert keys(buffer[:, 1]) == keys(buffer[:, 1].copy())
+
+
+@given(st.lists(WALKS, min_size=1, max_size=4))
+def test_step_by_step_it_is_told_as_at_once(walks):
+    """Of envs that step together, whose episodes begin and end at their own times."""
+    tracker = VisitTracker(num_envs=1)
+    for walk in walks:
+        tracker.begin(told(walk[:1]))
+        seen = [bool(tracker.latest[0])]
+        for place in walk[1:]:
+            seen += tracker.step(told([place])).tolist()
+            assert tracker.latest[0] == seen[-1]
+        assert seen == first_visits(told(walk)).tolist()
+
+
+def test_each_env_has_a_memory_of_its_own():
+    tracker = VisitTracker(num_envs=2)
+    tracker.begin(told([0, 1]))
+    assert tracker.step(told([1, 1])).tolist() == [True, False]
+    assert tracker.step(told([0, 0])).tolist() == [False, True]
+
+
+def test_a_new_episode_in_one_env_leaves_the_others_going():
+    tracker = VisitTracker(num_envs=2)
+    tracker.begin(told([0, 0]))
+    tracker.step(told([1, 1]))
+    tracker.begin(told([2, 2]), np.array([False, True]))
+    assert tracker.latest.tolist() == [True, True]
+    assert tracker.step(told([0, 0])).tolist() == [False, True]
+
+
+def test_what_was_said_of_a_step_stays_said():
+    """Whoever keeps steps may keep the answer: no later episode writes over it."""
+    tracker = VisitTracker(num_envs=1)
+    tracker.begin(told([0]))
+    last = tracker.step(told([0]))
+    tracker.begin(told([1]))
+    assert last.tolist() == [False]
+
+
+@given(WALKS, st.integers(0, 3))
+def test_it_goes_on_in_the_middle_of_an_episode(places, place):
+    tracker = VisitTracker(num_envs=2)
+    tracker.begin(told([9, 9]))
+    tracker.resume(1, told(places))
+    assert tracker.latest[1] == first_visits(told(places))[-1]
+    expected = first_visits(told([*places, place]))[-1]
+    assert tracker.step(told([9, place])).tolist() == [False, expected]
