@@ -20,6 +20,7 @@ from oprl_gym.wrappers import (
     VecProcessReward,
 )
 from oprl_gym.wrappers.shaping import ALONE, StepScorer
+from safetensors.numpy import load, save
 from stable_baselines3 import DQN
 from stable_baselines3.common.vec_env import DummyVecEnv
 from streams import PATHS, N, every_path
@@ -304,3 +305,10 @@ def test_a_single_env_on_tape_agrees_too():
     for episode in env.pop_episodes():
         first = first_visits(episode.observations)
         assert episode.process_rewards.tolist() == first[1:].tolist()
+
+
+def test_an_answer_stored_before_first_visits_were_kept_can_still_be_read():
+    whole = trajectory([0, 1, 0, 2])
+    arrays = load(pack(whole))
+    del arrays["first_visits"]
+    assert unpack(save(arrays)).first_visits.tolist() == [True, True, False, True]

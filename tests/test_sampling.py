@@ -49,12 +49,3 @@ def test_every_step_is_as_likely_as_any_other_also_if_stretches_cut_through_one(
     margin = 5 * np.sqrt(expected * (1 - expected) / draws)
     assert np.abs(times[:-1] / draws - expected).max() < margin
     assert times[-1] == draws
-
-
-def test_the_steps_of_episodes_are_found_however_often_each_is_asked_for(rng):
-    lengths = np.array([3, 9, 2])
-    sample = sample_steps(lengths, 4, rng)
-    given, place = sample.rows_of(np.array([2, 0, 2]))
-    assert given.tolist() == [0, 0, 1, 1, 1, 2, 2]
-    assert sample.episode[place].tolist() == [2, 2, 0, 0, 0, 2, 2]
-    assert sample.step[place].tolist() == [0, 1, 0, 1, 2, 0, 1]

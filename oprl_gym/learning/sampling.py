@@ -25,17 +25,6 @@ class StepSample:
     stands_for: FloatArray
     start: IntArray
 
-    def rows_of(self, episodes: IntArray) -> tuple[IntArray, IntArray]:
-        """Return where the steps of (R,) episodes stand, some of which may be the same.
-
-        Returns (L,) numbers in [0, R) and as many in [0, M): the episode given, and the
-        place of a step of it.
-        """
-        counts = np.diff(self.start, append=len(self.step))[episodes]
-        given = np.repeat(np.arange(len(episodes)), counts)
-        nth = np.arange(len(given)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return given, self.start[episodes][given] + nth
-
 
 def sample_steps(
     lengths: IntArray, most: int, rng: np.random.Generator | None = None

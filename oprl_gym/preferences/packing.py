@@ -30,8 +30,9 @@ def unpack(data: bytes) -> Trajectory:
     try:
         arrays = load(data)
         terminated = bool(arrays.pop("terminated")[0])
-        first_visits = arrays.pop("first_visits").astype(np.bool_)
-        return Trajectory(**arrays, terminated=terminated, first_visits=first_visits)
+        if "first_visits" in arrays:  # not in answers given before they were kept
+            arrays["first_visits"] = arrays["first_visits"].astype(np.bool_)
+        return Trajectory(**arrays, terminated=terminated)
     except (SafetensorError, KeyError, TypeError, IndexError) as error:
         raise ValueError(f"these bytes hold no trajectory: {error}") from error
 
