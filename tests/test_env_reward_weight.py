@@ -197,3 +197,16 @@ def test_automatic_is_a_setting_that_a_spec_remembers(weight):
     rebuilt = gym.make(EnvSpec.from_json(env.spec.to_json()))
     assert rebuilt.get_wrapper_attr("shaping").env_reward_weight == weight
     assert ProcessRewardWrapper(late_env()).shaping.env_reward_weight is None
+
+
+@pytest.mark.parametrize("weight", [None, 0.0])
+def test_answers_without_a_margin_know_of_no_unit(weight):
+    """What a person prefers is not measured in what the env pays."""
+    env = ProcessRewardWrapper(BackAndForth(), env_reward_weight=weight)
+    config = OPRLConfig(hidden_size=8, min_preferences=4, pairs_per_update=16)
+    learner = OPRLLearner(env.observation_space, env.action_space, config, seed=0)
+    play(env, 12)
+    learner.update(env.pop_episodes())
+    assert learner.process_reward.fitted
+    env.load_reward_state(learner.reward_state())
+    assert env._mixer.scorer.unit == 1.0

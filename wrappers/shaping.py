@@ -180,9 +180,9 @@ class StepScorer:
     @property
     def unit(self) -> float:
         """What a score of 1 is worth: beside the env's reward its largest return."""
-        if not self.env_reward_weight:
-            return ALONE
-        return 1.0 if self.process_reward is None else self.process_reward.unit
+        if self.process_reward is None or not self.process_reward.unit:
+            return 1.0
+        return self.process_reward.unit if self.env_reward_weight else ALONE
 
     def mixed(self, env_rewards: Any, process_rewards: Any) -> Any:
         """Return what the agent gets, of numbers or of arrays."""

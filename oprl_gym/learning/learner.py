@@ -164,7 +164,6 @@ class OPRLLearner:
         self.trajectories.extend(episodes)
         self._normalise(episodes)
         self._pay.observe(episodes)
-        self.process_reward.unit = self._pay.unit
         self.process_reward.late = bool(self._pay.late)
         self._taken_in += len(episodes)
 
@@ -182,6 +181,7 @@ class OPRLLearner:
         taken_in, self._taken_in = self._taken_in, 0
         answers = self._judged()
         asked = answers is None
+        self.process_reward.unit = 0.0 if asked else self._pay.unit
         if answers is None:
             new, rounds = self._ask(rounds)
             answers = gathered(self.preferences)
