@@ -32,7 +32,7 @@ class OPRLConfig:
     ``pairs_per_update`` is "all" where a rule judges all kept episodes at once: every
     gradient step then compares each of them with each other, and no answer grows old. A
     teacher who has to be asked pair by pair, such as a person, is asked about
-    ``ASKED`` pairs then, and answers are kept.
+    64 pairs an update then, and the answers are kept.
 
     Example:
         >>> from oprl_gym import OPRLConfig

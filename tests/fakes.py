@@ -159,3 +159,14 @@ def trajectory(
         process_rewards=np.zeros(steps),
         terminated=bool(env_rewards.any()),
     )
+
+
+def float_episode(rng: np.random.Generator, length: int) -> Trajectory:
+    """Return an episode of observations that never recur."""
+    return Trajectory(
+        observations=rng.normal(size=(length + 1, 2)),
+        actions=rng.integers(2, size=length),
+        env_rewards=rng.normal(size=length),
+        process_rewards=np.zeros(length),
+        terminated=False,
+    )

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from fakes import trajectory
+from fakes import float_episode, trajectory
 from gymnasium import spaces
 
 from oprl_gym import ProcessRewardModel
 from oprl_gym.learning.answers import between_all, gathered
 from oprl_gym.learning.batches import PairBatcher
 from oprl_gym.rewards.encoding import StepEncoder
-from oprl_gym.types import Preference, Trajectory
+from oprl_gym.types import Preference
 
 STATES = spaces.Box(0, 1, (4,), dtype=np.float32)
 FLOATS = spaces.Box(-np.inf, np.inf, (2,), dtype=np.float64)
@@ -23,16 +23,6 @@ MAX_ROWS = {"shared": 4096, "shared at first": 2, "of their own": 0}
 def walk(rng, length):
     episode = trajectory(rng.integers(4, size=length + 1).tolist())
     return replace(episode, actions=rng.integers(2, size=length))
-
-
-def float_episode(rng, length):
-    return Trajectory(
-        observations=rng.normal(size=(length + 1, 2)),
-        actions=rng.integers(2, size=length),
-        env_rewards=rng.normal(size=length),
-        process_rewards=np.zeros(length),
-        terminated=False,
-    )
 
 
 def batcher(space, reward_input="next_obs", first_visits=False, max_rows=4096):

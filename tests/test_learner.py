@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from fakes import trajectory
+from fakes import float_episode, trajectory
 from gymnasium import spaces
 
 from oprl_gym import OPRLConfig, OPRLLearner
@@ -11,7 +11,7 @@ from oprl_gym.learning.answers import between_all
 from oprl_gym.learning.fitting import RewardFitter
 from oprl_gym.learning.learner import ASKED
 from oprl_gym.preferences import Preference, Queries, ReturnTeacher
-from oprl_gym.types import LateAnswers, Trajectory
+from oprl_gym.types import LateAnswers
 
 STATES = spaces.Box(0, 1, (4,), dtype=np.float32)
 FLOATS = spaces.Box(-np.inf, np.inf, (2,), dtype=np.float64)
@@ -30,16 +30,6 @@ def walks(rng, n, length=5):
         states = rng.integers(4, size=length + 1).tolist()
         episodes.append(trajectory(states, [float(s == 3) for s in states[1:]]))
     return episodes
-
-
-def float_episode(rng, length):
-    return Trajectory(
-        observations=rng.normal(size=(length + 1, 2)),
-        actions=rng.integers(2, size=length),
-        env_rewards=rng.normal(size=length),
-        process_rewards=np.zeros(length),
-        terminated=False,
-    )
 
 
 def learner(config=SMALL, teacher=None, seed=0, space=STATES):

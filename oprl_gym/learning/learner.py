@@ -195,11 +195,7 @@ class OPRLLearner:
         # Without a new answer there is nothing new to fit to, only more to overfit.
         if new and len(answers) >= self.config.min_preferences:
             steps = rounds * self.config.gradient_steps
-            reach = self.model.reach.clone()
-            self._set_reach(answers)
-            loss, reverted = self._fit(self._batches(answers, asked), steps)
-            if reverted:
-                self.model.reach.copy_(reach)
+            loss, reverted = self._fit(answers, asked, steps)
         return UpdateReport(
             new_trajectories=taken_in,
             new_preferences=new,
@@ -398,16 +394,18 @@ class OPRLLearner:
             ]
 
     def _fit(
-        self, batches: Iterator[list[PairBatch]], steps: int
+        self, answers: Answers, asked: bool, steps: int
     ) -> tuple[float | None, bool]:
         """Take gradient steps; returns the mean loss, and whether they were undone."""
-        before = self._fitter.weights()
+        before, reach = self._fitter.weights(), self.model.reach.clone()
+        self._set_reach(answers)
         losses = []
-        for of_step in islice(batches, steps):
+        for of_step in islice(self._batches(answers, asked), steps):
             losses.append(self._fitter.step(of_step))
         loss = torch.stack(losses).mean()
         if not (bool(torch.isfinite(loss)) and self._fitter.finite()):
             self._fitter.go_back(before)
+            self.model.reach.copy_(reach)
             return None, True
         self.process_reward.fitted = True
         self.model_version += 1
