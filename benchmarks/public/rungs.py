@@ -49,13 +49,14 @@ SEARCH: dict[str, Rung] = {
     "FourRooms": _minigrid("FourRooms-v0", 300_000, 100),
     # The ice is slippery: an agent that still explores gets nowhere near 90 %.
     "FrozenLake8x8-slippery": Rung(
-        "FrozenLake8x8-v1",
+        "benchmarks.public.lake:OneHotFrozenLake8x8-v0",
         _budget(150_000),
         200,
         maze=False,
         target=0.85,
         stop_after=None,
         best_return=1,
+        threshold=1,
     ),
     "MountainCar": Rung(
         "benchmarks.public.cars:RescaledMountainCar-v0",
