@@ -37,7 +37,7 @@ from benchmarks.envs import make_venv
 from benchmarks.options import make_parser
 from benchmarks.rates import in_turns, read, show, write
 from benchmarks.run import shaped
-from benchmarks.settings import ALGOS, ARMS, RUNGS
+from benchmarks.settings import ARMS, RUNGS, agent_of
 from oprl_gym import OPRLLearner
 from oprl_gym.plotting import FAINT, GREEN, INDIGO, ORANGE, new_figure
 from oprl_gym.preferences.recorder import EpisodeRecorder
@@ -98,7 +98,7 @@ class Training:
         return 1e6 * statistics.median(self.seconds[part][1:]) / self.steps
 
     def _agent(self) -> tuple[Any, OPRLCallback | None]:
-        algo, rung = ALGOS[self.algo], RUNGS[self.rung]
+        algo, rung = agent_of(self.rung, self.algo), RUNGS[self.rung]
         kind: Any = {"PPO": PPO, "A2C": A2C}[algo.name]
         venv = shaped(make_venv(rung, algo.n_envs, 0), ARMS[self.arm], rung, 0)
         model = kind("MlpPolicy", venv, seed=0, device="cpu", **algo.kwargs)

@@ -46,6 +46,7 @@ from benchmarks.settings import (
     RUNGS,
     SAMPLED_EPISODES,
     Arm,
+    agent_of,
     settings_of,
 )
 from benchmarks.shaping import (
@@ -99,7 +100,7 @@ def execute(run: RunId, commit: str) -> dict[str, Any]:
 
 def _train(run: RunId, track: Track) -> tuple[Any, int]:
     """Return the trained agent and the env steps it took."""
-    algo, arm, rung = ALGOS[run.algo], ARMS[run.arm], RUNGS[run.rung]
+    algo, arm, rung = agent_of(run.rung, run.algo), ARMS[run.arm], RUNGS[run.rung]
     if algo.name == "TutorialAgent":
         return train_agent(make_env(rung), arm, run.seed, track)
     if arm.kind == "dense":

@@ -45,11 +45,14 @@ class Rung:
     best_return: float = 10.0
     """Of an episode; what rivals add is measured in it, as if they knew."""
 
+    agent: dict[str, Any] | None = None
+    """Settings of the agent that are others here, in every arm and algorithm."""
+
     def stated(self, algo: str) -> dict[str, Any]:
         """Return what defines a run in it, for its file; what is usual is left out."""
         values = asdict(self)
         values["budget"] = self.budget[algo]
-        del values["stop_after"]  # stands by itself
+        del values["stop_after"], values["agent"]  # stand by themselves
         for later in ("threshold", "delayed", "best_return"):
             if values[later] == _DEFAULTS[later]:
                 del values[later]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from benchmarks.public.rungs import EASY, LATE, PUBLIC, SEARCH
@@ -225,12 +225,18 @@ def fits(arm: str, rung: str, algo: str) -> bool:
     return (ARMS[arm].kind == "own-agent") == (ALGOS[algo].name == "TutorialAgent")
 
 
+def agent_of(rung: str, algo: str) -> Algo:
+    """Return the agent's settings in an env."""
+    own = RUNGS[rung].agent or {}
+    return replace(ALGOS[algo], kwargs={**ALGOS[algo].kwargs, **own})
+
+
 def settings_of(arm: str, rung: str, algo: str) -> dict[str, Any]:
     """Return all that defines such a run but for its seed, as JSON knows it."""
     return {
         "arm": asdict(ARMS[arm]),
         "rung": RUNGS[rung].stated(algo),
-        "algo": asdict(ALGOS[algo]),
+        "algo": asdict(agent_of(rung, algo)),
         "gamma": DEFAULT_GAMMA,
         "stop_after": RUNGS[rung].stop_after,
     }
