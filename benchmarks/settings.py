@@ -144,6 +144,7 @@ ARMS: dict[str, Arm] = {
     "constant-plus": Arm("constant", scale=0.1),
     "return-alone": _changed(rule="return"),
     "hard-labels": _changed(temperature=1e-3),
+    "no-revisit-prior": _changed(revisit_prior=0.0),
     "no-first-visits": _changed(see_first_visits=False),
     "no-mean-prior": _changed(mean_prior=0.0),
     "pairs-64": _changed(pairs_per_update=64),

@@ -48,10 +48,11 @@ class OPRLConfig:
     rule: Rule = "utility"
     """Who judges, unless a teacher is given."""
 
-    return_worth: float = 10.0
-    """First visits that the largest return so far is worth, by the rule "utility"."""
+    return_worth: float = 3.0
+    """What the largest return so far is worth by the rule "utility", in the largest
+    novelty so far (measured)."""
 
-    temperature: float = 0.4
+    temperature: float = 0.3
     """Spreads of the utility that make an answer fairly sure, by the same rule."""
 
     reward_input: RewardInput = "next_obs"
@@ -74,6 +75,10 @@ class OPRLConfig:
     mean_prior: float = 1.0
     """Weight of the squared mean score in the loss, which draws to 0 what the answers
     leave open (measured; tutorial: none)."""
+
+    revisit_prior: float = 10.0
+    """Weight of the mean squared positive score of coming back to where an episode has
+    been: that earns nothing unless the answers insist (measured; tutorial: none)."""
 
     label_smoothing: float = 0.1
     """How far a bare "this one" is from certain, 0 to 0.5 (tutorial: 0)."""
@@ -131,6 +136,7 @@ class OPRLConfig:
             see_first_visits=False,
             reach=1e9,
             mean_prior=0.0,
+            revisit_prior=0.0,
             label_smoothing=0.0,
             learning_rate=3e-4,
             gradient_steps=3,
@@ -167,7 +173,8 @@ class OPRLConfig:
             "reach",
         ):
             _require(self, name, "a positive number", lambda v: v > 0)
-        _require(self, "mean_prior", "a number of at least 0", lambda v: v >= 0)
+        for name in ("mean_prior", "revisit_prior"):
+            _require(self, name, "a number of at least 0", lambda v: v >= 0)
         _require(self, "label_smoothing", "in [0, 0.5)", lambda v: 0 <= v < 0.5)
         _require(self, "interval_growth", "in [0, 1]", lambda v: 0 <= v <= 1)
         _require(self, "see_first_visits", "true or false", lambda v: True, bool)

@@ -92,6 +92,15 @@ def test_a_second_visit_has_a_row_of_its_own():
     expected = {(0, 1, 0, 0, 1): [1, 1], (0, 0, 1, 0, 1): [1, 0]}
     expected[0, 1, 0, 0, 0] = [0, 1]
     assert dict(zip(rows, batch.visits.T.tolist(), strict=True)) == expected
+    assert batch.revisits is not None
+    assert [tuple(row) for row in batch.revisits.tolist()] == [
+        (*row[:-1], 0) for row in rows
+    ]
+
+
+def test_rows_that_do_not_say_whether_they_are_new_have_no_revisits(rng):
+    answers = between_all([walk(rng, 5) for _ in range(2)], np.full((2, 2), 0.5))
+    assert batcher(STATES).batch(answers).revisits is None
 
 
 def test_a_batch_has_no_rows_that_its_trajectories_are_never_at(rng):

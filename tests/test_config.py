@@ -20,6 +20,7 @@ from oprl_gym import OPRLConfig
         ("reach", "far"),
         ("mean_prior", -0.5),
         ("mean_prior", float("nan")),
+        ("revisit_prior", -1.0),
         ("label_smoothing", 0.5),
         ("label_smoothing", -0.1),
         ("learning_rate", 0.0),
@@ -54,6 +55,7 @@ def test_a_wrong_value_is_named(name, value):
     [
         ("reach", 1e9),
         ("mean_prior", 0),
+        ("revisit_prior", 0),
         ("label_smoothing", 0.0),
         ("interval_growth", 1),
         ("best_capacity", 0),
@@ -84,4 +86,5 @@ def test_tutorial_settings_are_those_published():
     assert (config.update_interval, config.interval_growth) == (120, 0.0)
     assert not config.see_first_visits
     assert config.reach >= 1e6  # always to 1
-    assert (config.mean_prior, config.label_smoothing) == (0.0, 0.0)
+    assert (config.mean_prior, config.revisit_prior) == (0.0, 0.0)
+    assert config.label_smoothing == 0.0

@@ -1,5 +1,7 @@
 """RewardFitter: the same steps as plain torch takes, in one tensor."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -18,22 +20,23 @@ def batch(rng, pairs=6, rows=5, trajectories=4):
         pairs=torch.from_numpy(rng.integers(trajectories, size=(pairs, 2))),
         labels=torch.from_numpy(rng.integers(2, size=pairs)).float(),
         shares=counts / counts.sum(),
+        revisits=torch.eye(rows).roll(1, dims=0),
     )
 
 
 @pytest.mark.parametrize("models", [1, 3])
 @pytest.mark.parametrize("max_norm", [0.01, 100.0])
-@pytest.mark.parametrize("mean_prior", [0.0, 0.5])
-def test_it_takes_the_steps_of_plain_torch(rng, models, max_norm, mean_prior):
+@pytest.mark.parametrize("priors", [(0.0, 0.0), (0.5, 0.0), (0.0, 2.0), (0.5, 2.0)])
+def test_it_takes_the_steps_of_plain_torch(rng, models, max_norm, priors):
     """One optimiser, clipping by torch, a loss in which a pair counts by its share."""
     batches = [[batch(rng) for _ in range(models)] for _ in range(10)]
     ours = ProcessRewardModel(5, hidden_size=8, ensemble_size=models)
     plain = ProcessRewardModel(5, hidden_size=8, ensemble_size=models)
-    fitter = RewardFitter(ours, 1e-2, max_norm, mean_prior)
+    fitter = RewardFitter(ours, 1e-2, max_norm, *priors)
     optimizer = torch.optim.Adam(plain.parameters(), lr=1e-2)
     for of_step in batches:
         losses = [
-            _plain_loss(member(one.rows)[:, 0], one, mean_prior)
+            _plain_loss(member, one, *priors)
             for member, one in zip(plain.members, of_step, strict=True)
         ]
         optimizer.zero_grad()
@@ -48,23 +51,36 @@ def test_it_takes_the_steps_of_plain_torch(rng, models, max_norm, mean_prior):
         torch.testing.assert_close(a, b, atol=2e-5, rtol=1e-4)
 
 
-def _plain_loss(scores, one, mean_prior):
+def _plain_loss(member, one, mean_prior, revisit_prior):
+    scores = member(one.rows)[:, 0]
     sums = [sum(n * s for n, s in zip(row, scores, strict=True)) for row in one.visits]
     loss = mean_prior * scores.mean() ** 2
+    for revisit in member(one.revisits)[:, 0]:
+        loss = loss + revisit_prior * max(0, revisit) ** 2 / len(scores)
     for (a, b), label, share in zip(one.pairs, one.labels, one.shares, strict=True):
         p = torch.sigmoid(sums[a] - sums[b])
         loss = loss - share * (label * p.log() + (1 - label) * (1 - p).log())
     return loss
 
 
-def fitted(one, mean_prior, steps=400):
-    """Return the scores of a batch's rows once they are fitted to its answers."""
-    model = ProcessRewardModel(len(one.rows), hidden_size=8)
-    fitter = RewardFitter(model, 1e-2, 100.0, mean_prior)
+def fitted(one, *priors, steps=400):
+    """Return a model fitted to the answers of a batch."""
+    model = ProcessRewardModel(one.rows.shape[1], hidden_size=8)
+    fitter = RewardFitter(model, 1e-2, 100.0, *priors)
     for _ in range(steps):
         fitter.step([one])
+    return model
+
+
+def scores_of(one, *priors, steps=400):
+    """Return the scores of a batch's rows once they are fitted to its answers."""
+    return read(fitted(one, *priors, steps=steps), one.rows)
+
+
+def read(model, rows):
+    """Return a model's scores."""
     with torch.inference_mode():
-        return model(one.rows)
+        return model(rows)
 
 
 def certain(visits, label):
@@ -81,16 +97,16 @@ def certain(visits, label):
 def test_the_mean_prior_draws_to_0_what_the_answers_leave_open():
     """Of two episodes as long as each other nothing is said of a constant."""
     one = certain([[1.0, 0.0], [0.0, 1.0]], 0.75)
-    scores = fitted(one, mean_prior=1.0)
+    scores = scores_of(one, 1.0)
     assert scores.tolist() == pytest.approx([np.log(3) / 2, -np.log(3) / 2], abs=0.02)
 
 
 def test_the_mean_prior_gives_way_where_lengths_tell_something():
     """Three times the only state against once: the label asks for its score itself."""
     one = certain([[3.0], [1.0]], 0.75)
-    free = fitted(one, mean_prior=0.0)
+    free = scores_of(one, 0.0)
     assert free.tolist() == pytest.approx([np.log(3) / 2], abs=0.02)
-    drawn = fitted(one, mean_prior=0.01)
+    drawn = scores_of(one, 0.01)
     assert 0.4 < float(drawn) <= float(free)
 
 
@@ -110,8 +126,45 @@ def test_scores_of_any_reach_come_to_what_is_asked_for(reach):
 
 def test_a_smoothed_answer_asks_for_so_much_and_no_more():
     """Else a pair told apart beyond doubt would drive scores apart for ever."""
-    sure = fitted(certain([[1.0, 0.0], [0.0, 1.0]], 0.8), 1.0, steps=1500)
+    sure = scores_of(certain([[1.0, 0.0], [0.0, 1.0]], 0.8), 1.0, steps=1500)
     assert float(sure[0] - sure[1]) == pytest.approx(np.log(4), abs=0.02)
+
+
+NEW, AGAIN = [1.0, 0.0, 1.0], [1.0, 0.0, 0.0]
+"""A good place, reached for the first time and come back to."""
+ELSEWHERE, ELSEWHERE_AGAIN = [0.0, 1.0, 1.0], [0.0, 1.0, 0.0]
+
+
+def flagged(rows, visits, label=0.9):
+    """Return a batch of one answer, of rows that end in whether they are new."""
+    rows = torch.tensor(rows)
+    revisits = rows.clone()
+    revisits[:, -1] = 0.0
+    return replace(certain(visits, label), rows=rows, revisits=revisits)
+
+
+@pytest.mark.parametrize("revisit_prior", [0.0, 10.0])
+def test_coming_back_earns_nothing_as_long_as_no_answer_speaks_for_it(revisit_prior):
+    """A network that was only ever told of first visits pays for all others as much."""
+    one = flagged([NEW, ELSEWHERE], [[1.0, 0.0], [0.0, 1.0]])
+    model = fitted(one, 1.0, revisit_prior)
+    first, again = read(model, torch.tensor([NEW, AGAIN])).tolist()
+    assert first > 0.8
+    assert again < 0.1 if revisit_prior else again > 0.5
+
+
+def test_coming_back_may_cost():
+    """The prior is no floor."""
+    one = flagged([NEW, AGAIN, ELSEWHERE], [[1.0, 0.0, 1.0], [1.0, 1.0, 1.0]])
+    assert scores_of(one, 1.0, 10.0)[1] < -0.3
+
+
+def test_answers_that_insist_are_heard():
+    """Of two episodes the better one differs in nothing but that it came back often."""
+    visits = [[1.0, 30.0, 0.0], [1.0, 0.0, 30.0]]
+    one = flagged([NEW, AGAIN, ELSEWHERE_AGAIN], visits)
+    sums = 30 * scores_of(one, 1.0, 10.0)
+    assert sums[1] - sums[2] == pytest.approx(np.log(9), abs=0.1)
 
 
 @pytest.mark.parametrize("factor", [1.0, 2.0**-130])

@@ -13,6 +13,8 @@ NEAR = trajectory([0, 0, 1])
 FAR = trajectory([0, 1, 2])
 GOAL = trajectory([0, 1, 3], [0, 5])
 THIRD = 1 / np.sqrt(3)
+MOST = 2 * THIRD + 1
+"""The largest novelty of these three: both 0 and 1 were in all, 2 and 3 in one each."""
 
 
 def taught(*episodes, **arguments):
@@ -32,19 +34,18 @@ def sigmoid(x):
 def test_utilities_by_hand():
     """Three episodes were at 0 and at 1, one each at 2 and 3; a return of 5 is most."""
     scores = utilities(taught(NEAR, FAR, GOAL), NEAR, FAR, GOAL)
-    novelty = [2 * THIRD, 2 * THIRD + 1, 2 * THIRD + 1]
-    assert scores == pytest.approx(np.add(novelty, [0, 0, 10]))
-    teacher = taught(NEAR, FAR, GOAL, return_worth=3.0)
-    assert utilities(teacher, GOAL) == pytest.approx([2 * THIRD + 1 + 3])
+    assert scores == pytest.approx([2 * THIRD / MOST, 1, 1 + 3])
+    teacher = taught(NEAR, FAR, GOAL, return_worth=0.5)
+    assert utilities(teacher, GOAL) == pytest.approx([1.5])
 
 
 def test_probabilities_by_hand():
     teacher = taught(NEAR, FAR, GOAL, temperature=0.5)
-    tau = 0.5 * np.std([2 * THIRD, 2 * THIRD + 1, 2 * THIRD + 11])
+    tau = 0.5 * np.std([2 * THIRD / MOST, 1, 4])
     labels = teacher.labels([NEAR, FAR, GOAL])
-    assert labels[1, 0] == pytest.approx(sigmoid(1 / tau))
-    assert labels[2, 1] == pytest.approx(sigmoid(10 / tau))
-    assert labels[0, 2] == pytest.approx(sigmoid(-11 / tau))
+    assert labels[1, 0] == pytest.approx(sigmoid(1 / MOST / tau))
+    assert labels[2, 1] == pytest.approx(sigmoid(3 / tau))
+    assert labels[0, 2] == pytest.approx(sigmoid((-3 - 1 / MOST) / tau))
     assert labels.diagonal().tolist() == [0.5] * 3
     assert teacher.judge(FAR, NEAR) == pytest.approx(labels[1, 0])
 
@@ -80,9 +81,21 @@ def test_the_unit_is_the_largest_return_of_either_sign():
     falls = trajectory([0, 1, 2], [0, -20])
     teacher = taught(GOAL, falls)
     difference = utilities(teacher, GOAL) - utilities(teacher, falls)
-    assert difference == pytest.approx(10 * 5 / 20 + 10)
+    assert difference == pytest.approx(3 * 5 / 20 + 3)
     teacher.observe([NEAR] * 500)  # it is not forgotten
-    assert utilities(teacher, falls)[0] == pytest.approx(-10 + 1 + 2 / np.sqrt(502))
+    novelty = (1 + 2 / np.sqrt(502)) / (1 + 2 / np.sqrt(2))
+    assert utilities(teacher, falls)[0] == pytest.approx(-3 + novelty)
+
+
+@pytest.mark.parametrize("length", [1, 10, 500])
+def test_a_return_counts_as_much_beside_the_novelty_of_long_episodes(length):
+    """The first of all sees only what is new; one like it with a return is worth 3."""
+    wide = trajectory(list(range(length + 1)), n_states=length + 2)
+    won = trajectory([length + 1] * 2, [7.0], n_states=length + 2)
+    teacher = taught(wide)
+    assert utilities(teacher, wide) == pytest.approx(1)
+    teacher.observe([won])
+    assert utilities(teacher, won) == pytest.approx(3 + 1 / (length + 1))
 
 
 @given(factor=st.floats(1.0, 1e6))
@@ -133,9 +146,9 @@ def test_of_many_the_spread_is_their_own_whatever_else_was_seen():
     calm = [trajectory([0, 1], [pay]) for pay in (0.0, 1.0, 3.0)]
     wild = [trajectory([0, 1], [pay]) for pay in (-3.0, 3.0)]
     teacher = taught(*calm, *wild)
-    tau = 0.4 * np.std([0.0, 10 / 3, 10.0])
+    tau = 0.3 * np.std([0.0, 1.0, 3.0])
     labels = teacher.labels(calm)
-    assert labels[2, 1] == pytest.approx(sigmoid((10 - 10 / 3) / tau))
+    assert labels[2, 1] == pytest.approx(sigmoid((3.0 - 1.0) / tau))
     assert teacher.judge(calm[2], calm[1]) < labels[2, 1]
 
 
@@ -147,7 +160,7 @@ def test_of_a_single_pair_the_latest_episodes_say_what_a_large_difference_is():
     before = teacher.judge(calm[1], calm[0])
     assert before == pytest.approx(0.5, abs=0.01)
     teacher.observe(calm)
-    assert teacher.judge(calm[1], calm[0]) == pytest.approx(sigmoid(2 / 0.4))
+    assert teacher.judge(calm[1], calm[0]) == pytest.approx(sigmoid(2 / 0.3))
 
 
 def test_episodes_that_are_all_alike_are_judged_all_the_same():

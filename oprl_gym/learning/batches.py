@@ -28,6 +28,7 @@ class PairBatch:
     pairs: Tensor  # (B, 2) int64
     labels: Tensor  # (B,) float32
     shares: Tensor  # (B,) float32, how much each counts; they add up to 1
+    revisits: Tensor | None = None  # (U, d) the rows as if none were a first visit
 
     def logits(self, scores: Tensor) -> Tensor:
         """Return the (B,) logits of the pairs from the (U,) scores of the rows."""
@@ -35,7 +36,9 @@ class PairBatch:
 
     def to(self, device: torch.device) -> PairBatch:
         """Return the batch on another device."""
-        return PairBatch(*(tensor.to(device) for tensor in vars(self).values()))
+        return PairBatch(
+            *(None if one is None else one.to(device) for one in vars(self).values())
+        )
 
 
 class PairBatcher:
@@ -89,12 +92,14 @@ class PairBatcher:
             else self._sampled_rows(answers.trajectories, rng, most)
         )
         shares = answers.weights / answers.weights.sum()
+        revisits = self.encoder.as_revisits(rows)
         return PairBatch(
             rows=torch.from_numpy(rows),
             visits=torch.from_numpy(visits),
             pairs=torch.from_numpy(answers.pairs),
             labels=torch.from_numpy(answers.labels.astype(np.float32)),
             shares=torch.from_numpy(shares.astype(np.float32)),
+            revisits=None if revisits is None else torch.from_numpy(revisits),
         ).to(self._device)
 
     def encoded(

@@ -31,6 +31,10 @@ class RewardFitter:
         mean_prior: Weight of the squared mean score of a batch's rows in the loss.
             Trajectories of equal length say nothing of a constant in every score, which
             would drift; where lengths differ and tell something, it gives way.
+        revisit_prior: Weight of the mean squared score, where it is above 0, that a
+            batch's rows would have if the episode had been there before. Hardly a
+            good episode comes back to where it was, so the answers leave that open; an
+            agent that were paid for it would come back for ever.
 
     Example:
         >>> import torch
@@ -55,25 +59,39 @@ class RewardFitter:
         learning_rate: float,
         max_grad_norm: float,
         mean_prior: float = 0.0,
+        revisit_prior: float = 0.0,
     ) -> None:
         self.model = model
         self.max_grad_norm = max_grad_norm
         self.mean_prior = mean_prior
+        self.revisit_prior = revisit_prior
         self._weights = [in_one_tensor(member) for member in model.members]
         self._learning_rate = learning_rate
         self._optimizer = self._new_optimizer()
 
     def step(self, batches: Sequence[PairBatch]) -> Tensor:
         """Take one gradient step, each network on its batch; return the mean loss."""
-        losses = []
-        for member, batch in zip(self.model.members, batches, strict=True):
-            scores = member(self.model.normalised(batch.rows)).view(-1)
-            losses.append(self.loss(self.model.reach * scores, batch))
+        losses = [
+            self._loss_of(member, batch)
+            for member, batch in zip(self.model.members, batches, strict=True)
+        ]
         loss = reduce(torch.add, losses)
         self.backward(loss)
         self._clip()
         self._optimizer.step()
         return loss.detach() / len(losses)
+
+    def _loss_of(self, member: nn.Module, batch: PairBatch) -> Tensor:
+        if batch.revisits is None or not self.revisit_prior:
+            return self.loss(self._scores(member, batch.rows), batch)
+        both = self._scores(member, torch.cat([batch.rows, batch.revisits]))
+        scores, of_revisits = both.chunk(2)
+        paid = of_revisits.clamp(min=0.0).square().mean()
+        return self.loss(scores, batch) + self.revisit_prior * paid
+
+    def _scores(self, member: nn.Module, rows: Tensor) -> Tensor:
+        scores: Tensor = member(self.model.normalised(rows))
+        return self.model.reach * scores.view(-1)
 
     def loss(self, scores: Tensor, batch: PairBatch) -> Tensor:
         """Return the loss of one network's (U,) scores of the rows of a batch."""

@@ -139,6 +139,7 @@ class OPRLLearner:
             self.config.learning_rate,
             self.config.max_grad_norm,
             self.config.mean_prior,
+            self.config.revisit_prior,
         )
         self._pay = EnvPay()
         self._taken_in = 0  # episodes since the last update

@@ -20,13 +20,12 @@ LATEST = 200
 class UtilityTeacher(ScoreTeacher):
     """Prefers the higher utility, the more surely the larger the difference.
 
-    The utility of an episode is its return plus its novelty. The return is measured in
-    the largest one so far, of either sign (at least 1), and that is worth
-    ``return_worth`` first visits; novelty is the rarity of
-    :class:`~oprl_gym.preferences.NoveltyTeacher`, a first visit being worth
-    1 / sqrt(episodes that have been there). So before any return tells episodes apart
-    novelty does, a hair of cost does not silence it, and a success decides; as all
-    becomes known, novelty fades.
+    The utility of an episode is ``return_worth`` times its return plus its novelty,
+    each in units of the largest one so far: of returns that of either sign (at least
+    1); novelty is the rarity of :class:`~oprl_gym.preferences.NoveltyTeacher`, a first
+    visit being worth 1 / sqrt(episodes that have been there). So before any return
+    tells episodes apart novelty does, a hair of cost does not silence it, and a success
+    decides, however long an episode lasts; as all becomes known, novelty fades.
 
     An episode a is preferred to b with probability sigmoid((U_a - U_b) / tau), tau
     being ``temperature`` standard deviations of the utilities of all that are judged.
@@ -35,7 +34,7 @@ class UtilityTeacher(ScoreTeacher):
     long an episode lasts.
 
     Args:
-        return_worth: First visits that the largest return so far is worth.
+        return_worth: What the largest return so far is worth, in the largest novelty.
         temperature: In standard deviations of the utility.
 
     Raises:
@@ -54,10 +53,10 @@ class UtilityTeacher(ScoreTeacher):
         >>> near, far, goal = walk(0, 0, 1), walk(0, 1, 2), walk(0, 1, 3, pay=5.0)
         >>> teacher.observe([near, far, goal])
         >>> teacher.scores([near, far, goal]).round(2).ravel().tolist()
-        [1.15, 2.15, 12.15]
+        [0.54, 1.0, 4.0]
     """
 
-    def __init__(self, return_worth: float = 10.0, temperature: float = 0.4) -> None:
+    def __init__(self, return_worth: float = 3.0, temperature: float = 0.3) -> None:
         super().__init__("half")
         for name, value in (
             ("return_worth", return_worth),
@@ -69,19 +68,23 @@ class UtilityTeacher(ScoreTeacher):
         self.temperature = temperature
         self._novelty = NoveltyTeacher("rarity")
         self._pay = EnvPay()
+        self._largest_novelty = 1.0
         self._latest: deque[float] = deque(maxlen=LATEST)  # utilities as they came
 
     def observe(self, trajectories: Sequence[Trajectory]) -> None:
         """Count what new episodes have seen, and note their returns."""
         self._novelty.observe(trajectories)
         self._pay.observe(trajectories)
+        new = self._novelty.scores(trajectories)
+        self._largest_novelty = max(self._largest_novelty, float(new.max(initial=0.0)))
         self._latest.extend(self.scores(trajectories).ravel().tolist())
 
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
-        """Return (M, 1) utilities, in first visits."""
+        """Return (M, 1) utilities; 1 is the largest novelty so far."""
         returns = np.array([trajectory.env_return for trajectory in trajectories])
-        in_units = returns.reshape(-1, 1) / self._pay.unit
-        return self._novelty.scores(trajectories) + self.return_worth * in_units
+        of_returns = returns.reshape(-1, 1) / self._pay.unit
+        novelty = self._novelty.scores(trajectories) / self._largest_novelty
+        return novelty + self.return_worth * of_returns
 
     def labels(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return (M, M) probabilities that the one of the row is preferred."""
@@ -101,10 +104,11 @@ class UtilityTeacher(ScoreTeacher):
         return 1.0 / (1.0 + np.exp(-np.clip(difference / tau, -30.0, 30.0)))
 
     def state(self) -> dict[str, Any]:
-        """Return the counts, and the largest return so far."""
+        """Return the counts, and the largest return and novelty so far."""
         return {
             "novelty": self._novelty.state(),
             "pay": self._pay.state(),
+            "largest_novelty": self._largest_novelty,
             "latest": list(self._latest),
         }
 
@@ -114,5 +118,6 @@ class UtilityTeacher(ScoreTeacher):
         """Go on judging from there."""
         self._novelty.load_state(state["novelty"], trajectories)
         self._pay.load_state(state["pay"])
+        self._largest_novelty = state["largest_novelty"]
         self._latest.clear()
         self._latest.extend(state["latest"])

@@ -144,6 +144,14 @@ class StepEncoder:
             parts.append(first_visits[:, None].astype(np.float32))
         return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
+    def as_revisits(self, rows: FloatArray) -> FloatArray | None:
+        """Return (n, d) rows as if none were a first visit; None if rows do not say."""
+        if not self.first_visits:
+            return None
+        revisits = rows.copy()
+        revisits[:, -1] = 0.0
+        return revisits
+
 
 def _varied(space: spaces.Space[Any]) -> BoolArray:
     """Return (d,) whether a flattened value has a magnitude of its own."""
