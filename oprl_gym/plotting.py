@@ -218,6 +218,38 @@ def plot_episode_rewards(
     return ax
 
 
+def plot_learned_returns(
+    env_returns: FloatArray, learned: FloatArray, ax: Axes | None = None
+) -> Axes:
+    """Draw what the learned reward makes of episodes against what the env paid.
+
+    A reward that is right rises from the worst episodes to the best. It need not be a
+    line: novelty counts as well.
+
+    Args:
+        env_returns: (M,) returns of the env.
+        learned: (M,) sums of the learned scores of the same episodes.
+        ax: Where to draw.
+
+    Example:
+        >>> ax = plot_learned_returns(np.array([0.0, 10.0]), np.array([-1.0, 2.0]))
+        >>> ax.get_title(loc="right")
+        'correlation 1.00'
+    """
+    ax = _prepared(
+        ax, "Learned reward", "learned, summed over the episode", "return of an episode"
+    )
+    if not len(env_returns):
+        return _empty(ax, "no episode ended")
+    if np.ptp(env_returns) and np.ptp(learned):
+        _explain(ax, f"correlation {np.corrcoef(env_returns, learned)[0, 1]:.2f}")
+    else:
+        _explain(ax, "all alike: nothing to compare")
+    ax.plot(env_returns, learned, "o", color=INDIGO, alpha=0.45, ms=5, mew=0)
+    ax.xaxis.set_major_formatter("{x:,g}")
+    return ax
+
+
 def _prepared(
     ax: Axes | None, title: str, ylabel: str, xlabel: str = "env steps"
 ) -> Axes:

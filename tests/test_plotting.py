@@ -86,6 +86,22 @@ def test_a_loss_is_drawn_with_its_reference() -> None:
     assert "chance" in texts(ax)
 
 
+def test_learned_returns_are_drawn_against_those_of_the_env() -> None:
+    ax = plotting.plot_learned_returns(np.array([0, 1, 2]), np.array([2.0, 1.0, 0.0]))
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[0, 2], [1, 1], [2, 0]])
+    assert ax.get_title(loc="right") == "correlation -1.00"
+
+
+@pytest.mark.parametrize(
+    ("returns", "words"),
+    [([], "no episode ended"), ([3.0, 3.0], "all alike: nothing to compare")],
+)
+def test_learned_returns_without_any_to_compare_say_so(returns, words) -> None:
+    ax = plotting.plot_learned_returns(np.array(returns), np.array(returns))
+    said = {text.get_text() for text in ax.texts} | {ax.get_title(loc="right")}
+    assert words in said
+
+
 def test_axes_that_are_given_are_drawn_on() -> None:
     figure, axes = plotting.new_figure(1, 2)
     assert plotting.plot_returns(STEPS, SUCCESS, ax=axes[0, 1]) is axes[0, 1]
