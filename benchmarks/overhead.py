@@ -30,9 +30,9 @@ if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder
 import torch
 from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.wrappers.shaping import StepScorer
-from stable_baselines3 import A2C, PPO
 
 from benchmarks import provenance
+from benchmarks.agents import make_agent
 from benchmarks.envs import make_venv
 from benchmarks.options import make_parser
 from benchmarks.rates import in_turns, read, show, write
@@ -99,9 +99,8 @@ class Training:
 
     def _agent(self) -> tuple[Any, OPRLCallback | None]:
         algo, rung = agent_of(self.rung, self.algo), RUNGS[self.rung]
-        kind: Any = {"PPO": PPO, "A2C": A2C}[algo.name]
         venv = shaped(make_venv(rung, algo.n_envs, 0), ARMS[self.arm], rung, 0)
-        model = kind("MlpPolicy", venv, seed=0, device="cpu", **algo.kwargs)
+        model = make_agent(algo, venv, 0)
         return model, OPRLCallback() if self.arm == "oprl" else None
 
 

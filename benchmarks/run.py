@@ -20,13 +20,11 @@ if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder
 import torch
 from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.wrappers import VecProcessReward
-from stable_baselines3 import A2C, PPO
-from stable_baselines3.common.on_policy_algorithm import (
-    OnPolicyAlgorithm,
-)
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from benchmarks import provenance
+from benchmarks.agents import make_agent
 from benchmarks.decomposition import DecomposingLearner
 from benchmarks.envs import (
     env_kwargs,
@@ -106,15 +104,7 @@ def _train(run: RunId, track: Track) -> tuple[Any, int]:
     if arm.kind == "dense":
         rung = replace(rung, delayed=False)
     venv = shaped(make_venv(rung, algo.n_envs, run.seed), arm, rung, run.seed)
-    kind: Any = {"PPO": PPO, "A2C": A2C}[algo.name]
-    model: OnPolicyAlgorithm = kind(
-        "MlpPolicy",
-        venv,
-        gamma=DEFAULT_GAMMA,
-        seed=run.seed,
-        device="cpu",
-        **algo.kwargs,
-    )
+    model = make_agent(algo, venv, run.seed)
     learner = _learner(arm, venv, run.seed)
     model.learn(track.budget, callback=[*learner, TrackCallback(track)])
     venv.close()
@@ -173,7 +163,7 @@ def _measures(track: Track, rung: Rung) -> dict[str, Any]:
 
 
 def _final(
-    model: OnPolicyAlgorithm | TutorialAgent, rung: Rung, seed: int
+    model: BaseAlgorithm | TutorialAgent, rung: Rung, seed: int
 ) -> dict[str, Any]:
     """Let the agent play on the plain env, taking the likeliest action and drawing."""
     config = TrainConfig(env_id=rung.env_id, seed=seed, env_kwargs=env_kwargs(rung))

@@ -46,13 +46,17 @@ class Rung:
     """Of an episode; what rivals add is measured in it, as if they knew."""
 
     agent: dict[str, Any] | None = None
-    """Settings of the agent that are others here, in every arm and algorithm."""
+    """Settings of PPO and A2C that are others here, in every arm."""
+
+    continuous: bool = False
+    """Whether actions are real numbers."""
 
     def stated(self, algo: str) -> dict[str, Any]:
         """Return what defines a run in it, for its file; what is usual is left out."""
         values = asdict(self)
         values["budget"] = self.budget[algo]
-        del values["stop_after"], values["agent"]  # stand by themselves
+        # Those stand by themselves, or in the env's id.
+        del values["stop_after"], values["agent"], values["continuous"]
         for later in ("threshold", "delayed", "best_return"):
             if values[later] == _DEFAULTS[later]:
                 del values[later]

@@ -37,7 +37,7 @@ SAMPLED_EPISODES = 50
 class Algo:
     """An agent's settings; what is not named is the library's default."""
 
-    name: Literal["PPO", "A2C", "TutorialAgent"]
+    name: Literal["PPO", "A2C", "DQN", "SAC", "TutorialAgent"]
     n_envs: int
     kwargs: dict[str, Any] = field(default_factory=dict)
 
@@ -117,6 +117,29 @@ ALGOS: dict[str, Algo] = {
     "ppo": Algo("PPO", 8, {"n_steps": 128, "batch_size": 256, "ent_coef": 0.01}),
     "a2c": Algo("A2C", 8, {"ent_coef": 0.01}),
     "own": Algo("TutorialAgent", 1),
+    "dqn": Algo(
+        "DQN",
+        8,
+        {
+            "buffer_size": 100_000,
+            "learning_rate": 5e-4,
+            "learning_starts": 1_000,
+            "train_freq": 1,
+            "gradient_steps": 2,
+            "target_update_interval": 1_000,
+            "exploration_fraction": 0.2,
+        },
+    ),
+    "sac": Algo(
+        "SAC",
+        8,
+        {
+            "buffer_size": 100_000,
+            "learning_starts": 1_000,
+            "train_freq": 1,
+            "gradient_steps": 2,
+        },
+    ),
 }
 
 
@@ -204,6 +227,12 @@ SUITES: dict[str, Suite] = {
     ),
     "late": Suite(("plain", "dense", "oprl", "ircr", "rrd"), tuple(LATE), ("ppo",), 10),
     "easy": Suite(("plain", "oprl"), tuple(EASY), ("ppo",), 10),
+    "off-policy": Suite(
+        ("plain", "oprl"),
+        ("DeepSea-10", "MountainCarContinuous"),
+        ("dqn", "sac"),
+        5,
+    ),
     "smoke": Suite(
         ("plain", "oracle", "oprl", *_RIVALS), ("smoke",), ("ppo", "a2c", "own"), 2
     ),
@@ -213,10 +242,12 @@ SUITES: dict[str, Suite] = {
 def fits(arm: str, rung: str, algo: str) -> bool:
     """Return whether such a run makes sense.
 
-    The oracles know only their own envs, what is late can be made dense, and the
-    tutorial's agent is an algorithm itself.
+    The oracles know only their own envs, what is late can be made dense, the tutorial's
+    agent is an algorithm itself, and DQN and SAC have one kind of actions each.
     """
     kind, env = ARMS[arm].kind, RUNGS[rung]
+    if (algo == "dqn" and env.continuous) or (algo == "sac" and not env.continuous):
+        return False
     if kind == "oracle" and not env.maze:
         return False
     if kind == "velocity" and "MountainCar" not in env.env_id:
@@ -228,7 +259,7 @@ def fits(arm: str, rung: str, algo: str) -> bool:
 
 def agent_of(rung: str, algo: str) -> Algo:
     """Return the agent's settings in an env."""
-    own = RUNGS[rung].agent or {}
+    own = (RUNGS[rung].agent or {}) if algo in ("ppo", "a2c") else {}
     return replace(ALGOS[algo], kwargs={**ALGOS[algo].kwargs, **own})
 
 

@@ -11,7 +11,7 @@ _WHOLE: dict[str, Any] = {"maze": False, "stop_after": None}
 
 
 def _budget(ppo: int, a2c: int = 0, **others: int) -> dict[str, int]:
-    return {"ppo": ppo, "a2c": a2c or ppo, **others}
+    return {"ppo": ppo, "a2c": a2c or ppo, "dqn": ppo, "sac": ppo, **others}
 
 
 def _deep_sea(size: int, steps: int) -> Rung:
@@ -34,13 +34,16 @@ def _minigrid(name: str, steps: int, limit: int) -> Rung:
     return Rung(env_id, _budget(steps), limit, maze=False, best_return=1)
 
 
-def _late(env_id: str, steps: int, limit: int, best_return: float) -> Rung:
+def _late(
+    env_id: str, steps: int, limit: int, best_return: float, continuous: bool = False
+) -> Rung:
     return Rung(
         env_id,
         _budget(steps),
         limit,
         delayed=True,
         best_return=best_return,
+        continuous=continuous,
         **_WHOLE,
     )
 
@@ -82,6 +85,7 @@ SEARCH: dict[str, Rung] = {
         999,
         best_return=100,
         threshold=80,
+        continuous=True,
         maze=False,
     ),
 }
@@ -90,8 +94,8 @@ SEARCH: dict[str, Rung] = {
 LATE: dict[str, Rung] = {
     "CartPole-late": _late("CartPole-v1", 120_000, 500, 500),
     "Acrobot-late": _late("Acrobot-v1", 150_000, 500, 500),
-    "InvertedPendulum-late": _late("InvertedPendulum-v5", 150_000, 1000, 1000),
-    "Hopper-late": _late("Hopper-v5", 300_000, 1000, 2000),
+    "InvertedPendulum-late": _late("InvertedPendulum-v5", 150_000, 1000, 1000, True),
+    "Hopper-late": _late("Hopper-v5", 300_000, 1000, 2000, True),
 }
 """Envs that pay the sum of an episode with its last step."""
 
@@ -102,7 +106,12 @@ EASY: dict[str, Rung] = {
     "Empty-16x16": _minigrid("Empty-16x16-v0", 80_000, 1024),
     "DoorKey-5x5": _minigrid("DoorKey-5x5-v0", 100_000, 250),
     "Pendulum-v1": Rung(
-        "Pendulum-v1", _budget(150_000), 200, best_return=1000, **_WHOLE
+        "Pendulum-v1",
+        _budget(150_000),
+        200,
+        best_return=1000,
+        continuous=True,
+        **_WHOLE,
     ),
 }
 """Envs in which there is nothing to gain, only something to lose."""
