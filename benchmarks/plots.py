@@ -19,6 +19,7 @@ if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder
 
 import numpy as np
 
+from benchmarks.public.rungs import PUBLIC
 from benchmarks.results import read_all
 from benchmarks.settings import HARMLESS, RUNGS, SUITES
 from benchmarks.summary import Group, Key, Run, grouped, summarise
@@ -65,17 +66,18 @@ COLORS = {
 """One colour for an arm, in every figure; the other arms share `OTHER`."""
 
 OTHER = SERIES[6]
+LIMIT = "limit: dense reward, speed paid"
 NAMES = {
     "oprl": "OPRL",
     "oracle": "oracle (shortest paths known)",
     "tutorial": "tutorial's settings",
     "tutorial-agent": "tutorial's agent",
-    "count": "count bonus",
+    "count": "first-visit bonus",
     "rnd": "RND",
     "noveld": "NovelD",
     "step-cost": "cost a step",
-    "dense": "the dense reward",
-    "velocity": "paid for speed",
+    "dense": LIMIT,
+    "velocity": LIMIT,
     "ircr": "IRCR",
     "rrd": "RRD",
     "constant-minus": "-0.1 a step, nothing else",
@@ -83,6 +85,7 @@ NAMES = {
 }
 TITLES = {"ppo": "PPO", "a2c": "A2C", "own": "its own agent"}
 HEADLINE = SUITES["core"].arms
+PUBLIC_HEADLINE = ("plain", "count", "step-cost", "dense", "velocity", "oprl")
 WIDTH = 3
 """Panels in a row."""
 
@@ -106,17 +109,20 @@ def _headline(groups: Mapping[Key, Group], results: Path) -> Path:
     algos = [a for a in ("ppo", "a2c") if any(key[0] == a for key in groups)]
     rungs = [name for name in RUNGS if any(key[1] == name for key in groups)]
     rungs = [name for name in rungs if name not in HARMLESS] or rungs
-    size = (1.6 + 4.6 * len(algos), 1.5 + 0.5 * len(rungs))
+    arms = PUBLIC_HEADLINE if rungs[0] in PUBLIC else HEADLINE
+    width = 6.4 if len(algos) == 1 else 4.6 * len(algos)
+    size = (1.6 + width, 1.5 + (0.2 + 0.07 * len(arms)) * len(rungs))
     figure, axes = new_figure(1, len(algos), size)
     for ax, algo in zip(axes[0], algos, strict=True):
         rows = [
-            [groups[algo, rung, arm] for arm in HEADLINE if (algo, rung, arm) in groups]
+            [groups[algo, rung, arm] for arm in arms if (algo, rung, arm) in groups]
             for rung in rungs
         ]
         _dots(ax, TITLES[algo], rungs, rows)
     for ax in axes[0][1:]:
         ax.tick_params(labelleft=False)
-    _legend(figure, HEADLINE, "o", HOLLOW)
+    drawn = [arm for arm in arms if any(key[2] == arm for key in groups)]
+    _legend(figure, drawn, "o", HOLLOW)
     return _save(figure, results / "headline.png")
 
 
@@ -237,13 +243,14 @@ def _share_axis(ax: Axes, end: float, found: Mapping[str, Sequence[Run]]) -> Non
 def _legend(figure: Any, arms: Iterable[str], marker: str, note: str = "") -> None:
     from matplotlib.lines import Line2D
 
+    shown = {NAMES.get(arm, arm): COLORS[arm] for arm in arms}
     handles = [
-        Line2D([], [], color=COLORS[arm], marker=marker, lw=0, ms=7)
+        Line2D([], [], color=color, marker=marker, lw=0, ms=7)
         if marker == "o"
-        else Line2D([], [], color=COLORS[arm], lw=2.2)
-        for arm in arms
+        else Line2D([], [], color=color, lw=2.2)
+        for color in shown.values()
     ]
-    names = [NAMES.get(arm, arm) for arm in arms]
+    names = list(shown)
     if note:
         handles.append(
             Line2D([], [], color="white", mec=FAINT, mew=1.4, marker="o", lw=0, ms=7)
@@ -253,13 +260,21 @@ def _legend(figure: Any, arms: Iterable[str], marker: str, note: str = "") -> No
         handles,
         names,
         loc="outside upper left",
-        ncols=max(1, int(figure.get_figwidth() / 1.45)),
+        ncols=_columns(figure.get_figwidth(), names),
         frameon=False,
         fontsize=9,
         labelcolor=INK,
         handletextpad=0.5,
         columnspacing=1.6,
     )
+
+
+def _columns(width: float, names: Sequence[str]) -> int:
+    """Return how many entries of a legend stand beside each other in so many inches."""
+    inches = [0.5 + 0.075 * len(name) for name in names]
+    if sum(inches) <= width:
+        return len(names)
+    return max(1, int(width / max(inches)))
 
 
 def _save(figure: Any, path: Path) -> Path:
