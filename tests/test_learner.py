@@ -17,6 +17,8 @@ STATES = spaces.Box(0, 1, (4,), dtype=np.float32)
 FLOATS = spaces.Box(-np.inf, np.inf, (2,), dtype=np.float64)
 ACTIONS = spaces.Discrete(2)
 SMALL = OPRLConfig(hidden_size=16, min_preferences=8, gradient_steps=5)
+FREE = replace(SMALL, revisit_prior=0.0)
+"""Where it is paid for to come back: what the answers alone come to."""
 ASKING = replace(SMALL, pairs_per_update=16)
 both_ways = pytest.mark.parametrize(
     "config", [SMALL, ASKING], ids=["all pairs", "asked"]
@@ -115,7 +117,7 @@ def test_the_model_comes_to_order_episodes_as_the_teacher_does(
 ):
     """New answers are foretold, and the paying state scores highest."""
     config = replace(
-        SMALL, gradient_steps=60, rule=rule, pairs_per_update=pairs_per_update
+        FREE, gradient_steps=60, rule=rule, pairs_per_update=pairs_per_update
     )
     subject = learner(config)
     first = subject.update(walks(rng, 20))
@@ -132,8 +134,11 @@ def test_the_model_comes_to_order_episodes_as_the_teacher_does(
 
 
 def test_a_process_return_is_the_utility_in_the_teachers_temperatures(rng):
-    """But for a constant: scores mean the same whatever the env pays."""
-    subject = learner(replace(SMALL, gradient_steps=60))
+    """But for a constant: scores mean the same whatever the env pays.
+
+    As far as a step's score can reach: a lower temperature asks for more than 1.
+    """
+    subject = learner(replace(FREE, gradient_steps=60, temperature=0.4))
     for _ in range(9):
         subject.update(walks(rng, 20, length=20))
     episodes = list(subject.trajectories)
@@ -143,6 +148,18 @@ def test_a_process_return_is_the_utility_in_the_teachers_temperatures(rng):
     assert slope == pytest.approx(1.0, abs=0.05)
     error = sums(subject, episodes) - (slope * logits + constant)
     assert error.std() < 0.05
+
+
+def test_an_env_that_pays_for_coming_back_is_still_read_in_the_right_order(rng):
+    """The prior holds that it does not: its scores are smaller, not the other way."""
+    subject = learner(replace(SMALL, gradient_steps=60))
+    for _ in range(9):
+        subject.update(walks(rng, 20, length=20))
+    episodes = list(subject.trajectories)
+    utility = subject.teacher.scores(episodes).ravel()
+    assert np.corrcoef(utility, sums(subject, episodes))[0, 1] > 0.9
+    goal = np.eye(4, dtype=np.float32)[[3]]
+    assert subject.process_reward.score(goal, np.array([False]))[0] > 0.0
 
 
 def test_the_model_tells_a_first_visit_from_a_second():
@@ -255,7 +272,7 @@ def test_ties_are_no_answers(rng):
 
 def test_where_ties_are_no_answers_the_few_there_are_are_fitted_to(rng):
     """Also where a minibatch of episodes hardly ever has the one success in it."""
-    config = replace(SMALL, rule="return", batch_episodes=2, gradient_steps=60)
+    config = replace(FREE, rule="return", batch_episodes=2, gradient_steps=60)
     subject = learner(config)
     subject._batcher._table.max_rows = 0
     report = subject.update(ONE_SUCCESS)
@@ -390,7 +407,13 @@ def test_the_model_cannot_die(rng):
 @both_ways
 def test_a_certain_answer_given_again_and_again_drives_no_score_to_its_end(config):
     """Label smoothing bounds the difference that it asks for, to log(9) here."""
-    config = replace(config, rule="return", gradient_steps=50, min_preferences=1)
+    config = replace(
+        config,
+        rule="return",
+        gradient_steps=50,
+        min_preferences=1,
+        revisit_prior=0.0,  # the better one came back
+    )
     subject = learner(config)
     for _ in range(30):
         subject.update([trajectory([0, 1, 1], [0, 1.0]), trajectory([0, 2, 2])])
