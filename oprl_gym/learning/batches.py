@@ -36,9 +36,8 @@ class PairBatch:
 
     def to(self, device: torch.device) -> PairBatch:
         """Return the batch on another device."""
-        return PairBatch(
-            *(None if one is None else one.to(device) for one in vars(self).values())
-        )
+        tensors = {name: one for name, one in vars(self).items() if one is not None}
+        return PairBatch(**{name: one.to(device) for name, one in tensors.items()})
 
 
 class PairBatcher:
