@@ -22,6 +22,7 @@ if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder
 from benchmarks import goals, provenance
 from benchmarks.commands import commands
 from benchmarks.goals import Claim, goals_table
+from benchmarks.headline import PUBLIC as PUBLIC_TABLES
 from benchmarks.headline import write_headline
 from benchmarks.public import goals as public_goals
 from benchmarks.public.rungs import PUBLIC
@@ -31,6 +32,7 @@ from benchmarks.summary import Group, Key, Run, grouped, summarise
 from oprl_gym.measures import Estimate
 
 RESULTS = Path(__file__).resolve().parent / "results"
+PUBLIC_RESULTS = RESULTS.parent / "public" / "results"
 CHANGED = "Runs of these groups were made with different settings; do not compare:"
 EXPLAINED = """\
 Steps to the target rate, first success and area under the success curve: interquartile
@@ -72,6 +74,9 @@ def write_tables(results: Path) -> None:
     (results / "README.md").write_text(page, encoding="utf-8")
     if results == RESULTS:
         write_headline(runs)
+    if results == PUBLIC_RESULTS:
+        for table in PUBLIC_TABLES:
+            write_headline(runs, table)
 
 
 def _provenance(runs: Sequence[Run], commands: Sequence[str]) -> list[str]:

@@ -1,63 +1,129 @@
-"""The table of the project's README: steps to the target rate, and nothing else."""
+"""The tables of the project's README: steps to the target rate, and nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.settings import HARMLESS, RUNGS
+from benchmarks.public.rungs import LATE, SEARCH
+from benchmarks.settings import HARMLESS, LADDER
 from benchmarks.summary import Key, Run, budget_of, failures, grouped, steps_to_target
 from oprl_gym.measures import interquartile_mean
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-BEGIN = "<!-- ladder: made by benchmarks/analyse.py -->\n"
-END = "<!-- end of ladder -->\n"
-ALGOS = {"ppo": "PPO", "a2c": "A2C"}
-ARMS = {"plain": "plain", "oracle": "oracle", "oprl": "OPRL"}
 
 
-def headline_table(runs: Iterable[Run]) -> str:
+@dataclass(frozen=True)
+class Table:
+    """One table of the README.
+
+    Attributes:
+        name: Of its place there.
+        rungs: Its rows; those that OPRL has not run are left out.
+        columns: (algorithm, arm) by what stands above.
+    """
+
+    name: str
+    rungs: tuple[str, ...]
+    columns: dict[str, tuple[str, str]]
+
+    @property
+    def begin(self) -> str:
+        """The line that stands before it."""
+        return f"<!-- {self.name}: made by benchmarks/analyse.py -->\n"
+
+    @property
+    def end(self) -> str:
+        """The line that stands behind it."""
+        return f"<!-- end of {self.name} -->\n"
+
+
+MAZES = Table(
+    "ladder",
+    tuple(name for name in LADDER if name not in HARMLESS),
+    {
+        f"{title} {words}": (algo, arm)
+        for algo, title in (("ppo", "PPO"), ("a2c", "A2C"))
+        for arm, words in (("plain", "plain"), ("oracle", "oracle"), ("oprl", "OPRL"))
+    },
+)
+PUBLIC = (
+    Table(
+        "search",
+        tuple(SEARCH),
+        {
+            "plain": ("ppo", "plain"),
+            "first-visit bonus": ("ppo", "count"),
+            "RND": ("ppo", "rnd"),
+            "NovelD": ("ppo", "noveld"),
+            "cost a step": ("ppo", "step-cost"),
+            "paid for speed": ("ppo", "velocity"),
+            "OPRL": ("ppo", "oprl"),
+        },
+    ),
+    Table(
+        "late",
+        tuple(LATE),
+        {
+            "plain": ("ppo", "plain"),
+            "IRCR": ("ppo", "ircr"),
+            "RRD": ("ppo", "rrd"),
+            "the dense reward": ("ppo", "dense"),
+            "OPRL": ("ppo", "oprl"),
+        },
+    ),
+)
+
+
+def headline_table(runs: Iterable[Run], table: Table = MAZES) -> str:
     """Return a row for every rung that OPRL has run, and below how many seeds did."""
     groups = grouped(runs)
-    columns = [(algo, arm) for algo in ALGOS for arm in ARMS]
-    names = [f"{ALGOS[algo]} {ARMS[arm]}" for algo, arm in columns]
-    lines = [f"| env | {' | '.join(names)} |", "|---|" + "--:|" * len(names)]
-    for rung in RUNGS:
-        if rung in HARMLESS or ("ppo", rung, "oprl") not in groups:
+    lines = [
+        f"| env | {' | '.join(table.columns)} |",
+        "|---|" + "--:|" * len(table.columns),
+    ]
+    for rung in table.rungs:
+        if ("ppo", rung, "oprl") not in groups:
             continue
-        cells = [_cell(groups, (algo, rung, arm)) for algo, arm in columns]
+        keys = [(algo, rung, arm) for algo, arm in table.columns.values()]
+        cells = [_cell(groups, key) for key in keys]
         lines.append(f"| {rung} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", _seeds(groups)]) + "\n"
+    return "\n".join([*lines, "", _seeds(groups, table)]) + "\n"
 
 
-def _seeds(groups: Mapping[Key, Sequence[Run]]) -> str:
-    """Return how many seeds each arm has, of all its rungs the fewest and the most."""
-    parts = []
-    for arm, name in ARMS.items():
-        counts = [
-            len(runs)
-            for (algo, rung, of), runs in groups.items()
-            if of == arm and algo in ALGOS and rung not in HARMLESS
-        ]
-        if counts:
-            few, many = min(counts), max(counts)
-            parts.append(f"{name} {few}" + (f" to {many}" if many > few else ""))
-    return f"Seeds: {', '.join(parts)}."
-
-
-def write_headline(runs: Iterable[Run], readme: Path = README) -> None:
-    """Put the table into the README, in the place of the one that is there.
+def write_headline(
+    runs: Iterable[Run], table: Table = MAZES, readme: Path = README
+) -> None:
+    """Put a table into the README, in the place of the one that is there.
 
     Raises:
         ValueError: The README has no place for it.
     """
     text = readme.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = text.partition(table.begin)
+    _, end, after = rest.partition(table.end)
     if not begin or not end:
-        raise ValueError(f"{readme} lacks the lines {BEGIN.strip()} and {END.strip()}")
-    table = f"\n{headline_table(runs)}\n"
-    readme.write_text(before + begin + table + end + after, encoding="utf-8")
+        raise ValueError(
+            f"{readme} lacks the lines {table.begin.strip()} and {table.end.strip()}"
+        )
+    shown = f"\n{headline_table(runs, table)}\n"
+    readme.write_text(before + begin + shown + end + after, encoding="utf-8")
+
+
+def _seeds(groups: Mapping[Key, Sequence[Run]], table: Table) -> str:
+    """Return how many seeds each arm has, of all its rungs the fewest and the most."""
+    counts: dict[str, list[int]] = {}
+    for words, (algo, arm) in table.columns.items():
+        name = words.removeprefix("PPO ").removeprefix("A2C ")
+        keys = [(algo, rung, arm) for rung in table.rungs]
+        counts.setdefault(name, []).extend(len(groups[k]) for k in keys if k in groups)
+    parts = []
+    for name, of_rungs in counts.items():
+        if of_rungs:
+            few, many = min(of_rungs), max(of_rungs)
+            parts.append(f"{name} {few}" + (f" to {many}" if many > few else ""))
+    return f"Seeds: {', '.join(parts)}."
 
 
 def _cell(groups: Mapping[Key, Sequence[Run]], key: Key) -> str:

@@ -83,7 +83,13 @@ NAMES = {
     "constant-minus": "-0.1 a step, nothing else",
     "constant-plus": "+0.1 a step, nothing else",
 }
-TITLES = {"ppo": "PPO", "a2c": "A2C", "own": "its own agent"}
+TITLES = {
+    "ppo": "PPO",
+    "a2c": "A2C",
+    "own": "its own agent",
+    "dqn": "DQN",
+    "sac": "SAC",
+}
 HEADLINE = SUITES["core"].arms
 PUBLIC_HEADLINE = ("plain", "count", "step-cost", "dense", "velocity", "oprl")
 WIDTH = 3

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.settings import ARMS, RUNGS
+from benchmarks.settings import ALGOS, ARMS, RUNGS
 from oprl_gym.measures import Estimate, censored, estimate, improvement
 from oprl_gym.measures import interquartile_mean as iqm
 from oprl_gym.types import FloatArray
@@ -77,8 +77,8 @@ def grouped(runs: Iterable[Run]) -> dict[Key, list[Run]]:
         groups[run["algo"], run["rung"], run["arm"]].append(run)
     rungs, arms = list(RUNGS), list(ARMS)
     known = [key for key in groups if key[1] in rungs and key[2] in arms]
-    order = {"ppo": 0, "a2c": 1, "own": 2}
-    known.sort(key=lambda k: (rungs.index(k[1]), order[k[0]], arms.index(k[2])))
+    algos = list(ALGOS)
+    known.sort(key=lambda k: (rungs.index(k[1]), algos.index(k[0]), arms.index(k[2])))
     return {key: groups[key] for key in known}
 
 

@@ -19,9 +19,9 @@ from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from benchmarks import goals, ladder, settings
-from benchmarks.analyse import RESULTS
+from benchmarks.analyse import PUBLIC_RESULTS, RESULTS
 from benchmarks.envs import make_venv
-from benchmarks.headline import README, headline_table, write_headline
+from benchmarks.headline import PUBLIC, README, headline_table, write_headline
 from benchmarks.recording import Track, success_curve
 from benchmarks.results import RunId, read_all, read_run, state_of
 from benchmarks.rnd import RandomNetworkDistillation
@@ -400,6 +400,9 @@ def test_the_headline_is_that_of_the_reported_runs():
     """The README shows what `analyse.py` would write today."""
     text = README.read_text(encoding="utf-8")
     assert headline_table(read_all(RESULTS)) in text
+    runs = read_all(PUBLIC_RESULTS)
+    for table in PUBLIC:
+        assert headline_table(runs, table) in text
 
 
 def test_the_headline_says_what_failed():
