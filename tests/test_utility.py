@@ -135,32 +135,45 @@ def test_a_higher_temperature_is_less_sure():
 
 
 def test_the_logits_spread_by_one_over_the_temperature():
-    rng = np.random.default_rng(0)
-    episodes = [trajectory([0, 1, 2], [0.0, pay]) for pay in rng.normal(size=50) * 1000]
+    episodes = [trajectory([0, 1, 2], [0.0, pay]) for pay in (-1000.0, 1000.0) * 25]
     labels = taught(*episodes, temperature=2.0).labels(episodes)
     logits = np.log(labels / (1 - labels))[:, 0]
     assert logits.std() == pytest.approx(1 / 2.0)
 
 
-def test_of_many_the_spread_is_their_own_whatever_else_was_seen():
-    calm = [trajectory([0, 1], [pay]) for pay in (0.0, 1.0, 3.0)]
-    wild = [trajectory([0, 1], [pay]) for pay in (-3.0, 3.0)]
-    teacher = taught(*calm, *wild)
-    tau = 0.3 * np.std([0.0, 1.0, 3.0])
-    labels = teacher.labels(calm)
-    assert labels[2, 1] == pytest.approx(sigmoid((3.0 - 1.0) / tau))
-    assert teacher.judge(calm[2], calm[1]) < labels[2, 1]
+def test_once_nearly_all_succeed_what_is_left_to_tell_them_apart_is_not_blown_up():
+    """It is measured by what a success was worth, not by how little they differ."""
+    short, long = trajectory([0, 3], [5]), trajectory([0, 1, 2, 3], [0, 0, 5])
+    teacher = taught(NEAR, *[short, long] * 100)
+    labels = teacher.labels([short, long] * 100)
+    utility = utilities(teacher, short, long)
+    assert utility[1] - utility[0] < 0.25
+    tau = 0.3 * 3 * 0.5
+    assert labels[1, 0] == pytest.approx(sigmoid((utility[1] - utility[0]) / tau))
+    assert 0.5 < labels[1, 0] < 0.65
+
+
+def test_of_many_the_spread_is_their_own_as_long_as_no_return_differs():
+    wide = trajectory(list(range(8)), n_states=8)
+    teacher = taught(trajectory([0, 0, 1], n_states=8), wide)
+    here = [trajectory([0, 0, 1], n_states=8), trajectory([0, 1, 2], n_states=8)]
+    labels = teacher.labels(here)
+    utility = utilities(teacher, *here)
+    tau = 0.3 * np.std(utility)
+    assert labels[1, 0] == pytest.approx(sigmoid((utility[1] - utility[0]) / tau))
 
 
 def test_of_a_single_pair_the_latest_episodes_say_what_a_large_difference_is():
     """By the utilities that they had as they came; those of long ago have no say."""
-    wild = [trajectory([0, 1], [pay]) for pay in (-1000.0, 1000.0) * 50]
-    calm = [trajectory([0, 1], [pay]) for pay in (0.0, 1.0) * (LATEST // 2)]
-    teacher = taught(*wild)
-    before = teacher.judge(calm[1], calm[0])
-    assert before == pytest.approx(0.5, abs=0.01)
-    teacher.observe(calm)
-    assert teacher.judge(calm[1], calm[0]) == pytest.approx(sigmoid(2 / 0.3))
+    wide = trajectory(list(range(8)), n_states=8)
+    stays, walks = trajectory([0, 0], n_states=8), trajectory([0, 1], n_states=8)
+    teacher, noted = taught(wide), []
+    for one in [stays, walks] * (LATEST // 2):
+        teacher.observe([one])
+        noted.append(utilities(teacher, one)[0])
+    difference = np.subtract(*utilities(teacher, walks, stays))
+    expected = sigmoid(difference / (0.3 * np.std(noted)))
+    assert teacher.judge(walks, stays) == pytest.approx(expected)
 
 
 def test_episodes_that_are_all_alike_are_judged_all_the_same():

@@ -28,10 +28,13 @@ class UtilityTeacher(ScoreTeacher):
     decides, however long an episode lasts; as all becomes known, novelty fades.
 
     An episode a is preferred to b with probability sigmoid((U_a - U_b) / tau), tau
-    being ``temperature`` standard deviations of the utilities of all that are judged.
+    being ``temperature`` standard deviations of the utilities of all that are judged,
+    or of what these would be if half of all episodes had earned the most so far and
+    half the least, if that is more: once nearly all succeed, what is left to tell them
+    apart is little, and is not blown up.
     Fitted to such answers, the learned rewards of an episode add up to U / tau, but for
-    a constant: they spread by 1 / ``temperature``, whatever the env pays and however
-    long an episode lasts.
+    a constant: they spread by 1 / ``temperature`` at most, whatever the env pays and
+    however long an episode lasts.
 
     Args:
         return_worth: What the largest return so far is worth, in the largest novelty.
@@ -99,7 +102,8 @@ class UtilityTeacher(ScoreTeacher):
         return float(self._surely(one - other, spread)[0])
 
     def _surely(self, difference: FloatArray, spread: float) -> FloatArray:
-        tau = self.temperature * spread or 1.0
+        of_returns = self.return_worth * self._pay.spread / self._pay.unit
+        tau = self.temperature * max(spread, of_returns) or 1.0
         # Beyond 30 nothing changes any more, and exp would overflow.
         return 1.0 / (1.0 + np.exp(-np.clip(difference / tau, -30.0, 30.0)))
 
