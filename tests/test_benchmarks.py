@@ -420,7 +420,7 @@ def test_a_readme_without_a_place_for_the_table_is_left_alone(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("# Something else\n")
     with pytest.raises(ValueError, match="lacks the lines"):
-        write_headline([], readme)
+        write_headline([], readme=readme)
     assert readme.read_text() == "# Something else\n"
 
 
