@@ -115,6 +115,8 @@ def _headline(groups: Mapping[Key, Group], results: Path) -> Path:
     algos = [a for a in ("ppo", "a2c") if any(key[0] == a for key in groups)]
     rungs = [name for name in RUNGS if any(key[1] == name for key in groups)]
     rungs = [name for name in rungs if name not in HARMLESS] or rungs
+    ours = {rung for _, rung, arm in groups if arm == "oprl"}
+    rungs = [name for name in rungs if name in ours] or rungs
     arms = PUBLIC_HEADLINE if rungs[0] in PUBLIC else HEADLINE
     width = 6.4 if len(algos) == 1 else 4.6 * len(algos)
     size = (1.6 + width, 1.5 + (0.2 + 0.07 * len(arms)) * len(rungs))
