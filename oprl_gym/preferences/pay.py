@@ -42,9 +42,7 @@ class EnvPay:
 
     Attributes:
         unit: The largest return so far, at least 1.
-        spread: Half of what lies between the least return so far and the most: the
-            standard deviation if half of all episodes had earned the one and half the
-            other.
+        least: The least return so far; infinite before the first episode.
         late: Whether the reward is late; None until it is decided.
 
     Example:
@@ -64,20 +62,14 @@ class EnvPay:
     def __init__(self) -> None:
         self.unit = SMALLEST_UNIT
         self.late: bool | None = None
-        self._least, self._most = math.inf, -math.inf
+        self.least = math.inf
         self._paid_at_end: deque[bool] = deque(maxlen=MEMORY)
-
-    @property
-    def spread(self) -> float:
-        """See above; 0 before the first episode."""
-        return max(0.0, self._most - self._least) / 2.0
 
     def observe(self, episodes: Sequence[Trajectory]) -> None:
         """Take note of newly finished episodes."""
         for episode in episodes:
             self.unit = max(self.unit, abs(episode.env_return))
-            self._least = min(self._least, episode.env_return)
-            self._most = max(self._most, episode.env_return)
+            self.least = min(self.least, episode.env_return)
             self._paid_at_end.append(_paid_at_end(episode))
             if self.late is None and len(self._paid_at_end) == EPISODES:
                 self.late = all(self._paid_at_end)
@@ -90,8 +82,7 @@ class EnvPay:
         return {
             "unit": self.unit,
             "late": self.late,
-            "least": self._least,
-            "most": self._most,
+            "least": self.least,
             "paid_at_end": list(self._paid_at_end),
         }
 
@@ -99,7 +90,7 @@ class EnvPay:
         """Go on from what :meth:`state` returned."""
         self.unit = state["unit"]
         self.late = state["late"]
-        self._least, self._most = state["least"], state["most"]
+        self.least = state["least"]
         self._paid_at_end.clear()
         self._paid_at_end.extend(state["paid_at_end"])
 

@@ -29,9 +29,9 @@ class UtilityTeacher(ScoreTeacher):
 
     An episode a is preferred to b with probability sigmoid((U_a - U_b) / tau), tau
     being ``temperature`` standard deviations of the utilities of all that are judged,
-    or of what these would be if half of all episodes had earned the most so far and
-    half the least, if that is more: once nearly all succeed, what is left to tell them
-    apart is little, and is not blown up.
+    or half of what these earn on average above the least return so far, if that is
+    more: once nearly all succeed, what is left to tell them apart is little, and is not
+    blown up.
     Fitted to such answers, the learned rewards of an episode add up to U / tau, but for
     a constant: they spread by 1 / ``temperature`` at most, whatever the env pays and
     however long an episode lasts.
@@ -72,7 +72,8 @@ class UtilityTeacher(ScoreTeacher):
         self._novelty = NoveltyTeacher("rarity")
         self._pay = EnvPay()
         self._largest_novelty = 1.0
-        self._latest: deque[float] = deque(maxlen=LATEST)  # utilities as they came
+        # (utility, return) of the latest, as they came
+        self._latest: deque[tuple[float, float]] = deque(maxlen=LATEST)
 
     def observe(self, trajectories: Sequence[Trajectory]) -> None:
         """Count what new episodes have seen, and note their returns."""
@@ -80,7 +81,9 @@ class UtilityTeacher(ScoreTeacher):
         self._pay.observe(trajectories)
         new = self._novelty.scores(trajectories)
         self._largest_novelty = max(self._largest_novelty, float(new.max(initial=0.0)))
-        self._latest.extend(self.scores(trajectories).ravel().tolist())
+        utilities = self.scores(trajectories).ravel().tolist()
+        returns = [one.env_return for one in trajectories]
+        self._latest.extend(zip(utilities, returns, strict=True))
 
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return (M, 1) utilities; 1 is the largest novelty so far."""
@@ -92,18 +95,24 @@ class UtilityTeacher(ScoreTeacher):
     def labels(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return (M, M) probabilities that the one of the row is preferred."""
         utility = self.scores(trajectories)
-        spread = float(utility.std()) if len(utility) else 0.0
-        return self._surely(utility - utility.T, spread)
+        returns = np.array([trajectory.env_return for trajectory in trajectories])
+        return self._surely(utility - utility.T, self._tau(utility, returns))
 
     def judge(self, first: Trajectory, second: Trajectory) -> float:
         """Return the probability that the first is preferred."""
         one, other = self.scores([first, second])
-        spread = float(np.std(self._latest)) if self._latest else 0.0
-        return float(self._surely(one - other, spread)[0])
+        latest = np.array(self._latest).reshape(-1, 2)
+        return float(self._surely(one - other, self._tau(*latest.T))[0])
 
-    def _surely(self, difference: FloatArray, spread: float) -> FloatArray:
-        of_returns = self.return_worth * self._pay.spread / self._pay.unit
-        tau = self.temperature * max(spread, of_returns) or 1.0
+    def _tau(self, utility: FloatArray, returns: FloatArray) -> float:
+        """Return how far utilities lie apart for an answer that is fairly sure."""
+        if not len(returns):
+            return 1.0
+        earned = float(returns.mean() - self._pay.least) / self._pay.unit
+        spread = max(float(utility.std()), self.return_worth * earned / 2.0)
+        return self.temperature * spread or 1.0
+
+    def _surely(self, difference: FloatArray, tau: float) -> FloatArray:
         # Beyond 30 nothing changes any more, and exp would overflow.
         return 1.0 / (1.0 + np.exp(-np.clip(difference / tau, -30.0, 30.0)))
 
@@ -113,7 +122,7 @@ class UtilityTeacher(ScoreTeacher):
             "novelty": self._novelty.state(),
             "pay": self._pay.state(),
             "largest_novelty": self._largest_novelty,
-            "latest": list(self._latest),
+            "latest": np.array(self._latest).reshape(-1, 2),
         }
 
     def load_state(
@@ -124,4 +133,4 @@ class UtilityTeacher(ScoreTeacher):
         self._pay.load_state(state["pay"])
         self._largest_novelty = state["largest_novelty"]
         self._latest.clear()
-        self._latest.extend(state["latest"])
+        self._latest.extend((float(u), float(r)) for u, r in state["latest"])
