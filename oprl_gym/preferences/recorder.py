@@ -51,6 +51,7 @@ class EpisodeRecorder:
         if self._observations is None:
             self._observations = _rows(128, observations)
         where = slice(None) if mask is None else mask
+        self._observations = _holding(self._observations, observations)
         self._observations[self._row, where] = observations[where]
         self._start[where] = self._row
 
@@ -92,6 +93,8 @@ class EpisodeRecorder:
         if self._row + 2 > len(self._observations):
             self._make_room()
         row = self._row
+        self._actions = _holding(self._actions, actions)
+        self._observations = _holding(self._observations, next_observations)
         self._actions[row] = actions
         self._env_rewards[row] = env_rewards
         self._process_rewards[row] = process_rewards
@@ -191,6 +194,14 @@ class EpisodeRecorder:
 
 def _rows(capacity: int, like: Array) -> Array:
     return np.zeros((capacity, *like.shape), dtype=like.dtype)
+
+
+def _holding(buffer: Array, values: Array) -> Array:
+    """Return a buffer in a dtype that also holds values, itself if it is in one."""
+    if values.dtype == buffer.dtype:
+        return buffer
+    dtype = np.promote_types(buffer.dtype, values.dtype)
+    return buffer.astype(dtype, copy=False)
 
 
 def _shifted(buffer: Array, keep: slice, grow: bool) -> Array:

@@ -9,7 +9,7 @@ from gymnasium import spaces
 from gymnasium.vector.utils import batch_space, iterate
 
 from oprl_gym.rewards.images import as_channels_first, image_shape
-from oprl_gym.types import Array, BoolArray, FloatArray, RewardInput
+from oprl_gym.types import Array, BoolArray, EnvError, FloatArray, RewardInput
 
 _ARRAY_SPACES = (
     spaces.Box,
@@ -22,18 +22,22 @@ _ARRAY_SPACES = (
 def to_array(space: spaces.Space[Any], value: Any) -> Array:
     """Return one value of a space as one array.
 
-    Values of Box, Discrete, MultiBinary and MultiDiscrete stay what they are; those of
-    nested spaces (Dict, Tuple) become float32 vectors by ``gymnasium.spaces.flatten``.
+    Values of Box, Discrete, MultiBinary and MultiDiscrete get the space's dtype, unless
+    that is of integers and cannot hold them; those of nested spaces (Dict, Tuple)
+    become float32 vectors by ``gymnasium.spaces.flatten``.
+
+    Raises:
+        EnvError: The value is not made of numbers.
     """
     if isinstance(space, _ARRAY_SPACES):
-        return np.asarray(value)
+        return _in_dtype_of(space, np.asarray(value))
     return np.asarray(spaces.flatten(space, value), dtype=np.float32)
 
 
 def batch_to_array(space: spaces.Space[Any], batch: Any, n: int) -> Array:
     """Return a batch of ``n`` values as one array, as :func:`to_array` does for one."""
     if isinstance(space, _ARRAY_SPACES):
-        return np.asarray(batch)
+        return _in_dtype_of(space, np.asarray(batch))
     if isinstance(space, spaces.Dict):
         parts = [(inner, batch[key]) for key, inner in space.items()]
         return _side_by_side(parts, n)
@@ -41,6 +45,22 @@ def batch_to_array(space: spaces.Space[Any], batch: Any, n: int) -> Array:
         return _side_by_side(list(zip(space, batch, strict=True)), n)
     items = iterate(batch_space(space, n), batch)
     return np.stack([to_array(space, item) for item in items])
+
+
+def _in_dtype_of(space: spaces.Space[Any], values: Array) -> Array:
+    """Return values of a space in its dtype; as they are where integers cannot be.
+
+    An env may give integers at one time and floats at another: the same observation has
+    to be the same to the bit whenever it comes.
+    """
+    if values.dtype == space.dtype:
+        return values
+    if values.dtype.kind not in "biuf":
+        raise EnvError(f"the env's {space} holds numbers, but got {values.tolist()!r}")
+    with np.errstate(invalid="ignore", over="ignore"):
+        cast = values.astype(space.dtype)
+    fits = cast.dtype.kind == "f" or np.array_equal(cast, values)
+    return cast if fits else values
 
 
 def array_shape(space: spaces.Space[Any]) -> tuple[int, ...]:

@@ -1,0 +1,165 @@
+"""Envs that take the interface lightly: learned from as they are meant, or named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from oprl_gym.wrappers import (
+    ProcessRewardVectorWrapper,
+    ProcessRewardWrapper,
+    VecProcessReward,
+)
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
+
+from oprl_gym.preferences import EpisodeRecorder
+from oprl_gym.rewards.encoding import batch_to_array, to_array
+from oprl_gym.types import EnvError
+
+BOX = spaces.Box(-10, 10, (2,), np.float32)
+
+
+class Scripted(gym.Env[Any, Any]):
+    """Gives what it is told to, and truncates with the last of it.
+
+    Args:
+        observations: What an episode goes through, the first from ``reset``.
+        observation_space: Of which they ought to be.
+        action_space: Of what it is given.
+    """
+
+    def __init__(
+        self,
+        observations: list[Any],
+        observation_space: spaces.Space[Any] = BOX,
+        action_space: spaces.Space[Any] | None = None,
+    ) -> None:
+        self.observations = observations
+        self.observation_space = observation_space
+        self.action_space = action_space or spaces.Discrete(3)
+        self.at = 0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.at = 0
+        return self.observations[0], {}
+
+    def step(self, action):
+        self.at += 1
+        end = self.at == len(self.observations) - 1
+        return self.observations[self.at], 0.0, False, end, {}
+
+
+INTEGERS_FIRST = [np.array([0, 1]), np.array([0.5, -0.25]), np.array([1.5, 2.0])]
+
+
+def integers_first() -> Scripted:
+    return Scripted(INTEGERS_FIRST)
+
+
+def recorded(wrapper: Any, action: Any, steps: int = 2) -> Any:
+    """Return the first episode that is recorded of the same action again and again."""
+    wrapper.reset()
+    for _ in range(steps):
+        wrapper.step(action)
+    return wrapper.pop_episodes()[0]
+
+
+WRAPPED = {
+    "scalar": lambda make: (ProcessRewardWrapper(make()), 1),
+    "sb3": lambda make: (VecProcessReward(DummyVecEnv([make] * 2)), np.ones(2, int)),
+    "subprocesses": lambda make: (
+        VecProcessReward(SubprocVecEnv([make] * 2)),
+        np.ones(2, int),
+    ),
+    "vector": lambda make: (
+        ProcessRewardVectorWrapper(
+            SyncVectorEnv([make] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
+        ),
+        np.ones(2, int),
+    ),
+}
+every_wrapper = pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED.keys())
+
+
+@every_wrapper
+def test_integers_from_reset_do_not_truncate_the_floats_that_follow(wrap):
+    wrapper, action = wrap(integers_first)
+    episode = recorded(wrapper, action)
+    wrapper.close()
+    assert episode.observations.dtype == np.float32
+    assert episode.observations.tolist() == [row.tolist() for row in INTEGERS_FIRST]
+
+
+def test_the_same_place_is_the_same_as_an_integer_and_as_a_float():
+    again = [np.array([0, 1]), np.array([2.0, 1.0]), np.array([0.0, 1.0])]
+    wrapper = ProcessRewardWrapper(Scripted(again))
+    wrapper.reset()
+    told = [wrapper.step(0)[4]["oprl_first_visits"] for _ in range(2)]
+    assert told == [(True, True), (True, False)]
+
+
+@pytest.mark.parametrize(
+    "actions", [[np.array([1, 0]), np.array([0.5, -0.5])], [[0, 1], [0.25, 0.5]]]
+)
+def test_actions_are_recorded_in_the_spaces_dtype(actions):
+    box = spaces.Box(-1, 1, (2,), np.float32)
+    wrapper = ProcessRewardWrapper(Scripted(INTEGERS_FIRST, action_space=box))
+    wrapper.reset()
+    for action in actions:
+        wrapper.step(action)
+    (episode,) = wrapper.pop_episodes()
+    assert episode.actions.dtype == np.float32
+    assert episode.actions.tolist() == [list(action) for action in actions]
+
+
+def test_integer_actions_first_do_not_truncate_those_of_other_envs():
+    box = spaces.Box(-1, 1, (1,), np.float32)
+    venv = DummyVecEnv([lambda: Scripted(INTEGERS_FIRST, action_space=box)] * 2)
+    wrapper = VecProcessReward(venv)
+    wrapper.reset()
+    wrapper.step(np.array([[1], [0]]))
+    wrapper.step(np.array([[0.5], [-0.5]]))
+    taken = [episode.actions.ravel().tolist() for episode in wrapper.pop_episodes()]
+    assert taken == [[1.0, 0.5], [0.0, -0.5]]
+
+
+SPACES_AND_VALUES = [
+    (BOX, [1, 2], np.float32),
+    (spaces.Box(0, 255, (2,), np.uint8), [3, 255], np.uint8),
+    (spaces.Box(0, 255, (2,), np.uint8), [3.0, 4.0], np.uint8),
+    (spaces.Box(0, 255, (2,), np.uint8), [0.5, 4.0], np.float64),
+    (spaces.Box(0, 255, (2,), np.uint8), [3, 256], np.int64),
+    (spaces.Discrete(5), np.int32(3), np.int64),
+    (spaces.Discrete(5), 3.0, np.int64),
+    (spaces.MultiDiscrete([3, 3]), [1.0, 2.0], np.int64),
+    (spaces.MultiBinary(2), [True, False], np.int8),
+]
+
+
+@pytest.mark.parametrize(("space", "value", "dtype"), SPACES_AND_VALUES)
+def test_a_value_gets_the_dtype_of_its_space_or_one_that_holds_it(space, value, dtype):
+    for array in (to_array(space, value), batch_to_array(space, [value], 1)[0]):
+        assert array.dtype == dtype
+        assert array.tolist() == np.asarray(value).tolist()
+
+
+@pytest.mark.parametrize("value", [[None, None], ["a", "b"]])
+def test_a_value_that_is_no_number_is_named(value):
+    with pytest.raises(EnvError, match="holds numbers, but got"):
+        to_array(BOX, value)
+
+
+def test_a_recorder_widens_to_hold_what_comes_later():
+    recorder = EpisodeRecorder(1)
+    no, yes = np.zeros(1, bool), np.ones(1, bool)
+    recorder.begin(np.array([[1]], dtype=np.uint8))
+    recorder.step(np.array([1]), no, no, np.array([[300]]), no, no)
+    recorder.step(np.array([0.5]), no, no, np.array([[0.25]]), yes, no)
+    (episode,) = recorder.pop()
+    assert episode.observations.ravel().tolist() == [1, 300, 0.25]
+    assert episode.actions.tolist() == [1, 0.5]
