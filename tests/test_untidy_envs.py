@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from fakes import CountingEnv
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from oprl_gym.wrappers import (
@@ -163,3 +164,98 @@ def test_a_recorder_widens_to_hold_what_comes_later():
     (episode,) = recorder.pop()
     assert episode.observations.ravel().tolist() == [1, 300, 0.25]
     assert episode.actions.tolist() == [1, 0.5]
+
+
+class InPlace(gym.Env[Any, Any]):
+    """Scales its action in place."""
+
+    def __init__(self) -> None:
+        self.observation_space = spaces.Box(0, 1000, (1,), np.float32)
+        self.action_space = spaces.Box(-1, 1, (1,), np.float32)
+        self.observation = np.zeros(1, np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.observation[:] = 100
+        return self.observation.copy(), {}
+
+    def step(self, action):
+        action *= 50.0
+        self.observation += 1
+        end = bool(self.observation[0] == 102)
+        return self.observation.copy(), 1.0, False, end, {}
+
+
+HALF = {
+    "scalar": np.full(1, 0.5, np.float32),
+    "sb3": np.full((2, 1), 0.5, np.float32),
+    "vector": np.full((2, 1), 0.5, np.float32),
+}
+
+
+@pytest.mark.parametrize("kind", HALF)
+def test_an_action_that_the_env_changes_is_recorded_as_it_was_taken(kind):
+    wrapper, _ = WRAPPED[kind](InPlace)
+    wrapper.reset()
+    for _ in range(2):
+        wrapper.step(HALF[kind].copy())
+    episode = wrapper.pop_episodes()[0]
+    assert episode.actions.ravel().tolist() == [0.5, 0.5]
+    assert episode.observations.ravel().tolist() == [100, 101, 102]
+
+
+def test_a_terminal_observation_is_told_as_it_was_whatever_is_done_to_it():
+    wrapper = ProcessRewardWrapper(InPlace())
+    wrapper.reset()
+    for _ in range(2):
+        observation, *_, info = wrapper.step(np.zeros(1, np.float32))
+    observation /= 2
+    assert info["oprl_terminal_observation"].tolist() == [102]
+
+
+def test_one_of_several_parts_is_told_as_it_was_too():
+    nested = spaces.Dict({"a": BOX})
+    rows = [{"a": row.astype(np.float32)} for row in INTEGERS_FIRST]
+    wrapper = ProcessRewardWrapper(Scripted(rows, nested))
+    wrapper.reset()
+    for _ in range(2):
+        observation, *_, info = wrapper.step(0)
+    observation["a"] *= 0
+    assert info["oprl_terminal_observation"]["a"].tolist() == [1.5, 2.0]
+
+
+def test_a_terminal_observation_of_a_vecenv_is_told_as_it_was():
+    wrapper = VecProcessReward(DummyVecEnv([InPlace]))
+    wrapper.reset()
+    for _ in range(2):
+        *_, infos = wrapper.step(np.zeros((1, 1), np.float32))
+    infos[0]["terminal_observation"] /= 2
+    assert infos[0]["oprl_terminal_observation"].tolist() == [102]
+
+
+class SameArrays(gym.vector.VectorWrapper):
+    """Gives the same arrays at every step, as a simulator on a device may."""
+
+    def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
+        super().__init__(env)
+        self.own: list[np.ndarray] = []
+
+    def step(self, actions):
+        observations, *rest, infos = self.env.step(actions)
+        self.own = self.own or [part.copy() for part in rest]
+        for own, part in zip(self.own, rest, strict=True):
+            own[:] = part
+        return observations, *self.own, infos
+
+
+def test_a_kept_rollout_does_not_change_with_the_arrays_of_the_env():
+    env = SameArrays(SyncVectorEnv([CountingEnv] * 2))
+    wrapper = ProcessRewardVectorWrapper(env)
+    wrapper.reset()
+    wrapper.keep_rollout()
+    for _ in range(3):
+        _, rewards, *_ = wrapper.step(np.zeros(2, int))
+        rewards[:] = -1.0
+    rescored = wrapper.rescore_rollout()
+    assert rescored.given[:, 0].tolist() == [1001, 1002, 1003]
+    assert rescored.newest[:, 0].tolist() == [1001, 1002, 1003]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import gymnasium as gym
@@ -91,11 +92,13 @@ class ProcessRewardWrapper(
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Step the env; the reward returned is the mixed one."""
+        # Before the env gets it, which may clip or scale it in place.
+        taken = to_array(self._mixer.scorer.action_space, action)[None].copy()
         observation, reward, terminated, truncated, info = self.env.step(action)
         env_reward = float(reward)
         rewards = np.array([env_reward])
         process_rewards, mixed = self._mixer.step(
-            to_array(self._mixer.scorer.action_space, action)[None],
+            taken,
             rewards,
             to_array(self._mixer.scorer.observation_space, observation)[None],
             np.array([terminated]),
@@ -111,5 +114,6 @@ class ProcessRewardWrapper(
         }
         if terminated or truncated:
             info["oprl_episode"] = self._mixer.episode_info(0, info)
-            info["oprl_terminal_observation"] = observation
+            # A copy: a wrapper outside may change the one that it is given in place.
+            info["oprl_terminal_observation"] = deepcopy(observation)
         return observation, float(mixed[0]), terminated, truncated, info

@@ -86,13 +86,16 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
 
     def step(self, actions: Any) -> tuple[Any, Array, Array, Array, dict[str, Any]]:
         """Step the envs; the rewards returned are the mixed ones."""
+        # Before the envs get them, which may clip or scale them in place.
+        action_space = self._mixer.scorer.action_space
+        taken = batch_to_array(action_space, actions, self.num_envs).copy()
         observations, rewards, terminated, truncated, infos = self.env.step(actions)
         after = self._array(observations)
         active = ~self._ended
         ended = terminated | truncated
-        env_rewards = np.asarray(rewards, dtype=np.float64)
+        env_rewards = np.array(rewards, dtype=np.float64)
         process_rewards, mixed = self._mixer.step(
-            batch_to_array(self._mixer.scorer.action_space, actions, self.num_envs),
+            taken,
             env_rewards,
             self._reached(after, ended, infos),
             terminated,

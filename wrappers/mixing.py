@@ -161,12 +161,8 @@ class RewardMixer:
         process_rewards = self.scorer.score(step)
         mixed = self.mixed(env_rewards, process_rewards)
         if self._kept is not None:
-            copies = step._replace(
-                observations=step.observations.copy(),
-                actions=actions.copy(),
-                reached=next_observations.copy(),
-            )
-            self._kept.append((copies, mixed))
+            # Copies: what is given out, or came from the env, may be changed in place.
+            self._kept.append((step.copy(), mixed.copy()))
         self._env_returns += env_rewards
         self._process_returns += process_rewards
         self._recorder.step(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
             shaping,
             device,
         )
-        self._taken: Any = None
+        self._taken = np.zeros(0)  # actions on their way
 
     def reset(self) -> VecEnvObs:
         """Reset all envs and start recording their episodes."""
@@ -91,7 +92,9 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
 
     def step_async(self, actions: np.ndarray) -> None:
         """Send the actions on."""
-        self._taken = actions
+        # A copy: an env may clip or scale its action in place.
+        action_space = self._mixer.scorer.action_space
+        self._taken = batch_to_array(action_space, actions, self.num_envs).copy()
         try:
             self.venv.step_async(actions)
         except BROKEN_PIPE as error:
@@ -114,7 +117,7 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
             truncated[env] = bool(infos[env].get("TimeLimit.truncated", False))
         env_rewards = rewards.astype(np.float64)
         process_rewards, mixed = self._mixer.step(
-            batch_to_array(self._mixer.scorer.action_space, self._taken, self.num_envs),
+            self._taken,
             env_rewards,
             self._reached(first, ended, infos),
             dones & ~truncated,
@@ -140,7 +143,8 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
         for env in ended:
             info = infos[env]
             info["oprl_episode"] = self._mixer.episode_info(env, info)
-            info["oprl_terminal_observation"] = info["terminal_observation"]
+            # A copy: a wrapper outside may change the one that it is given in place.
+            info["oprl_terminal_observation"] = deepcopy(info["terminal_observation"])
         if ended:
             self._mixer.begin(first, dones)
         return observations, mixed.astype(np.float32), dones, infos

@@ -86,6 +86,11 @@ class VectorStep(NamedTuple):
     truncated: BoolArray  # (N,)
     active: BoolArray | None = None  # (N,); None: everywhere
 
+    def copy(self) -> VectorStep:
+        """Return the step with arrays of its own."""
+        parts: Any = [None if one is None else one.copy() for one in self]
+        return VectorStep(*parts)
+
     def rows(self, rows: slice) -> VectorStep:
         """Return the step of some of the envs."""
         parts: Any = [None if one is None else one[rows] for one in self]
