@@ -31,6 +31,7 @@ _ROWS = (
     "rewards",
     "env_rewards",  # ours
     "first_visits",  # ours
+    "terminated",  # ours
     "dones",
     "timeouts",
 )
@@ -136,6 +137,7 @@ def _replay_state(buffer: ReplayBuffer) -> dict[str, Any]:
     return {
         "pos": buffer.pos,
         "full": buffer.full,
+        "ends": getattr(buffer, "ends", {}),  # ours
         "rows": {
             name: _first_rows(getattr(buffer, name), rows)
             for name in _ROWS
@@ -157,6 +159,8 @@ def _load_replay_state(buffer: ReplayBuffer, state: dict[str, Any]) -> None:
                 )
             target[: len(saved)] = saved
     buffer.pos, buffer.full = state["pos"], state["full"]
+    if hasattr(buffer, "ends"):
+        buffer.ends = state["ends"]
 
 
 def _first_rows(values: Any, rows: int) -> Any:

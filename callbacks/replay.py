@@ -28,6 +28,11 @@ class FreshRewards(ReplayBuffer):
         self.env_rewards = np.zeros_like(self.rewards)
         # Of each step: is what it started from new in the episode, and what it led to?
         self.first_visits = np.zeros((*self.rewards.shape, 2), dtype=np.bool_)
+        # `dones` with `timeouts` say so too, but only if timeouts are to be handled.
+        self.terminated = np.zeros(self.rewards.shape, dtype=np.bool_)
+        # With `optimize_memory_usage`, where the next episode's first observation takes
+        # their place: what the last steps of episodes led to, by row and env.
+        self.ends: dict[tuple[int, int], Array] = {}
         self.scorer: StepScorer | None = None  # given by OPRLCallback
 
     def add(
@@ -51,10 +56,20 @@ class FreshRewards(ReplayBuffer):
             )
         self.env_rewards[self.pos] = [info["env_reward"] for info in infos]
         self.first_visits[self.pos] = [info["oprl_first_visits"] for info in infos]
+        truncated = [info.get("TimeLimit.truncated", False) for info in infos]
+        self.terminated[self.pos] = (np.asarray(done) > 0) & ~np.array(truncated)
         if self.scorer is not None:
             self._check_rewards(self.scorer, reward, infos)
             next_obs = _with_own_ends(next_obs, infos)
+        if self.optimize_memory_usage:
+            self._keep_ends(next_obs, done)
         super().add(obs, next_obs, action, reward, done, infos)
+
+    def _keep_ends(self, next_obs: Any, done: np.ndarray) -> None:
+        for env in range(self.n_envs):
+            self.ends.pop((self.pos, env), None)
+            if done[env]:
+                self.ends[self.pos, env] = np.array(next_obs[env])
 
     def _check_rewards(
         self, scorer: StepScorer, rewards: np.ndarray, infos: list[dict[str, Any]]
@@ -81,17 +96,17 @@ class FreshRewards(ReplayBuffer):
     def _mixed(self, scorer: StepScorer, rows: IntArray) -> FloatArray:
         """Return the (R, N) rewards of R rows by the weights of now."""
         env_rewards = self.env_rewards[rows].astype(np.float64)
-        timeouts = self.timeouts[rows] > 0
+        dones, terminated = self.dones[rows] > 0, self.terminated[rows]
         first_visits = _flat(self.first_visits[rows])
         step = VectorStep(
-            observations=self._values(scorer, self._stored(rows, after=False)),
+            observations=self._values(scorer, _flat_parts(self.observations, rows)),
             first_visits=first_visits[:, 0],
             actions=self._actions(scorer.action_space, rows),
             env_rewards=env_rewards.reshape(-1),
-            reached=self._values(scorer, self._stored(rows, after=True)),
+            reached=self._values(scorer, self._reached(rows)),
             reached_first=first_visits[:, 1],
-            terminated=((self.dones[rows] > 0) & ~timeouts).reshape(-1),
-            truncated=timeouts.reshape(-1),
+            terminated=terminated.reshape(-1),
+            truncated=(dones & ~terminated).reshape(-1),
         )
         scores = scorer.score(step).reshape(env_rewards.shape)
         mixed: FloatArray = scorer.mixed(env_rewards, scores)
@@ -106,15 +121,14 @@ class FreshRewards(ReplayBuffer):
         shape = space.shape or ()
         return np.asarray(stored).reshape(len(stored), *shape)
 
-    def _stored(self, rows: IntArray, after: bool) -> Any:
-        if after and not self.optimize_memory_usage:
-            source = self.next_observations
-        else:
-            source = self.observations
-            rows = (rows + after) % self.buffer_size
-        if isinstance(source, dict):
-            return {key: _flat(values[rows]) for key, values in source.items()}
-        return _flat(source[rows])
+    def _reached(self, rows: IntArray) -> Any:
+        """Return the (R * N, ...) observations that the steps of R rows led to."""
+        if not self.optimize_memory_usage:
+            return _flat_parts(self.next_observations, rows)
+        reached = self.observations[(rows + 1) % self.buffer_size]
+        for place, env in zip(*np.nonzero(self.dones[rows]), strict=True):
+            reached[place, env] = self.ends[int(rows[place]), int(env)]
+        return _flat(reached)
 
     def _actions(self, space: spaces.Space[Any], rows: IntArray) -> Array:
         """Return the actions as the env got them; those of a Box are kept scaled."""
@@ -177,6 +191,13 @@ def _with_own_ends(next_obs: Any, infos: list[dict[str, Any]]) -> Any:
         else:
             own[env] = terminal
     return own
+
+
+def _flat_parts(stored: Any, rows: IntArray) -> Any:
+    """Return some rows of stored observations, which may be parts of Dict ones."""
+    if isinstance(stored, dict):
+        return {key: _flat(values[rows]) for key, values in stored.items()}
+    return _flat(stored[rows])
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

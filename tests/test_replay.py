@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import ConstantReward, CountingEnv, TellingReward
+from fakes import BackAndForth, ConstantReward, CountingEnv, TellingReward
 from gymnasium import spaces
 from oprl_gym.callbacks import (
     OPRLCallback,
@@ -107,13 +107,48 @@ def test_what_is_drawn_is_scored_by_the_observation_reached(n_envs, steps, lean)
     drawn = buffer.sample(512)
     reached = drawn.next_observations[:, 0].numpy()
     expected = 1000 + reached % 100 + 0.5 * reached
-    if not lean:  # which overwrites the end of an episode by the next one's start
+    if not lean:
         assert (reached % 100 == 4).any()
         assert not (reached % 100 == 0).any()
-        np.testing.assert_allclose(drawn.rewards[:, 0].numpy(), expected)
-    else:
-        inner = reached % 100 != 0
-        np.testing.assert_allclose(drawn.rewards[:, 0].numpy()[inner], expected[inner])
+    else:  # an end is drawn with the next one's start, which nobody looks at
+        ended = reached % 100 == 0
+        last = reached - 100 + 4
+        expected = np.where(ended, 1004 + 0.5 * last, expected)
+    np.testing.assert_allclose(drawn.rewards[:, 0].numpy(), expected)
+
+
+@pytest.mark.parametrize("mode", ["additive", "potential"])
+@pytest.mark.parametrize("reward_input", ["obs", "next_obs"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"replay_buffer_kwargs": {"handle_timeout_termination": False}},
+        {
+            "optimize_memory_usage": True,
+            "replay_buffer_kwargs": {"handle_timeout_termination": False},
+        },
+    ],
+    ids=["usual", "timeouts not handled", "memory optimised"],
+)
+def test_ends_are_drawn_with_the_reward_the_wrapper_gave(changes, reward_input, mode):
+    """Terminated ones and truncated ones, of episodes that end side by side or not."""
+    venv = VecProcessReward(DummyVecEnv([BackAndForth] * 2), scale=0.7, mode=mode)
+    model = agent(
+        DQN, venv, ProcessRewardReplayBuffer, learning_starts=10**6, **changes
+    )
+    learner = OPRLLearner(
+        *venv.reward_spaces(),
+        OPRLConfig(reward_input=reward_input, update_interval=999),
+    )
+    learner.process_reward.fitted = True
+    model.learn(300, callback=OPRLCallback(learner=learner))
+    buffer = model.replay_buffer
+    given = buffer.rewards[:150].copy()
+    ended = buffer.dones[:150] > 0
+    assert len(np.unique(given[ended].round(4))) > 1
+    buffer.sample(5000)  # every row is drawn, and brought up to date
+    np.testing.assert_allclose(buffer.rewards[:150], given, atol=1e-5)
 
 
 def test_new_weights_change_what_was_stored_before_them():
