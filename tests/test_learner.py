@@ -133,7 +133,7 @@ def test_the_model_comes_to_order_episodes_as_the_teacher_does(
     assert np.corrcoef(scores, returns)[0, 1] > (0.95 if rule == "return" else 0.7)
 
 
-def test_a_process_return_is_the_utility_in_the_teachers_temperatures(rng):
+def test_a_process_return_is_what_the_teacher_would_bet_on_it(rng):
     """But for a constant: scores mean the same whatever the env pays.
 
     As far as a step's score can reach: a lower temperature asks for more than 1.
@@ -142,11 +142,11 @@ def test_a_process_return_is_the_utility_in_the_teachers_temperatures(rng):
     for _ in range(9):
         subject.update(walks(rng, 20, length=20))
     episodes = list(subject.trajectories)
-    utility = subject.teacher.scores(episodes).ravel()
-    logits = utility / (subject.config.temperature * utility.std())
-    slope, constant = np.polyfit(logits, sums(subject, episodes), 1)
+    surely = subject.teacher.labels(episodes)[:, 0]
+    log_odds = np.log(surely / (1.0 - surely))
+    slope, constant = np.polyfit(log_odds, sums(subject, episodes), 1)
     assert slope == pytest.approx(1.0, abs=0.05)
-    error = sums(subject, episodes) - (slope * logits + constant)
+    error = sums(subject, episodes) - (slope * log_odds + constant)
     assert error.std() < 0.05
 
 
