@@ -10,6 +10,7 @@ import pytest
 from fakes import CountingEnv
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import Autoreset
 from oprl_gym.wrappers import (
     ProcessRewardVectorWrapper,
     ProcessRewardWrapper,
@@ -259,3 +260,95 @@ def test_a_kept_rollout_does_not_change_with_the_arrays_of_the_env():
     rescored = wrapper.rescore_rollout()
     assert rescored.given[:, 0].tolist() == [1001, 1002, 1003]
     assert rescored.newest[:, 0].tolist() == [1001, 1002, 1003]
+
+
+def test_an_env_that_resets_itself_is_refused_and_recorded_right_inside_out():
+    short = gym.make("CartPole-v1", max_episode_steps=5)
+    inside = ProcessRewardWrapper(Autoreset(short))
+    inside.reset(seed=0)
+    for _ in range(5):
+        inside.step(0)
+    with pytest.raises(EnvError, match=r"Autoreset\(ProcessRewardWrapper\(env\)\)"):
+        inside.step(0)
+
+    outside = Autoreset(ProcessRewardWrapper(short))
+    outside.reset(seed=0)
+    for step in range(18):
+        outside.step(step % 2)
+    episodes = outside.env.pop_episodes()
+    assert [len(episode) for episode in episodes] == [5, 5, 5]
+
+
+def test_no_step_before_a_reset_and_an_episode_broken_off_is_not_recorded():
+    wrapper = ProcessRewardWrapper(CountingEnv())
+    with pytest.raises(EnvError, match="call reset"):
+        wrapper.step(0)
+    for steps in (2, 3):
+        wrapper.reset()
+        for _ in range(steps):
+            wrapper.step(0)
+    assert [len(episode) for episode in wrapper.pop_episodes()] == [3]
+
+
+class GoesOn(CountingEnv):
+    """Ends every third step, whether or not it is reset."""
+
+    def step(self, action):
+        self.step_count += 1
+        end = self.step_count % 3 == 0
+        return self._observation(), 0.0, end, False, {}
+
+
+def test_an_env_of_a_vector_stepped_past_its_end_is_named():
+    """Also where the env itself does not mind."""
+    envs = SyncVectorEnv(
+        [CountingEnv, lambda: GoesOn(length=9)],
+        autoreset_mode=AutoresetMode.DISABLED,
+    )
+    wrapper = ProcessRewardVectorWrapper(envs)
+    wrapper.reset()
+    for _ in range(3):
+        wrapper.step(np.zeros(2, int))
+    mask = np.array([True, False])
+    wrapper.reset(options={"reset_mask": mask})
+    with pytest.raises(EnvError, match=r"env \[1\].*'reset_mask': terminated"):
+        wrapper.step(np.zeros(2, int))
+    wrapper.reset(options={"reset_mask": ~mask})
+    wrapper.step(np.zeros(2, int))
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_a_vector_has_to_be_reset_first(mode):
+    envs = SyncVectorEnv([CountingEnv] * 2, autoreset_mode=mode)
+    with pytest.raises(EnvError, match=r"env \[0, 1\]: call reset\(\) first"):
+        ProcessRewardVectorWrapper(envs).step(np.zeros(2, int))
+
+
+def test_a_vecenv_has_to_be_reset_first():
+    wrapper = VecProcessReward(DummyVecEnv([CountingEnv] * 2))
+    with pytest.raises(EnvError, match=r"env \[0, 1\]: call reset\(\) first"):
+        wrapper.step(np.zeros(2, int))
+
+
+def test_a_recorder_takes_steps_after_an_end_for_none_of_an_episode():
+    """Also after it was saved and loaded in between."""
+    no, yes = np.zeros(1, bool), np.ones(1, bool)
+
+    def step(recorder: EpisodeRecorder, end: np.ndarray) -> None:
+        recorder.step(no, no, no, np.zeros((1, 1)), end, no)
+
+    recorder = EpisodeRecorder(1)
+    recorder.begin(np.zeros((1, 1)))
+    step(recorder, yes)
+    for _ in range(2):
+        step(recorder, no)
+        step(recorder, yes)
+        loaded = EpisodeRecorder(1)
+        loaded.load_state(recorder.state())
+        recorder = loaded
+    assert recorder.over == {0}
+    recorder.begin(np.zeros((1, 1)))
+    assert recorder.over == set()
+    step(recorder, no)
+    step(recorder, yes)
+    assert [len(episode) for episode in recorder.pop()] == [1, 2]

@@ -15,6 +15,11 @@ from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE
 from oprl_gym.rewards.encoding import to_array
 from oprl_gym.types import Mode, RewardInput
 
+_BEGIN = (
+    "call reset() first, also after each end; a wrapper that resets by itself goes "
+    "outside: Autoreset(ProcessRewardWrapper(env))"
+)
+
 
 class ProcessRewardWrapper(
     HasRewardMixer, gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs
@@ -91,7 +96,13 @@ class ProcessRewardWrapper(
         return observation, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Step the env; the reward returned is the mixed one."""
+        """Step the env; the reward returned is the mixed one.
+
+        Raises:
+            EnvError: No episode is going on, or the env gave what nothing can be
+                learned from.
+        """
+        self._mixer.check_begun(_BEGIN)
         # Before the env gets it, which may clip or scale it in place.
         taken = to_array(self._mixer.scorer.action_space, action)[None].copy()
         observation, reward, terminated, truncated, info = self.env.step(action)

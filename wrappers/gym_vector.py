@@ -13,6 +13,11 @@ from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE
 from oprl_gym.rewards.encoding import batch_to_array, to_array
 from oprl_gym.types import Array, BoolArray, Mode, RewardInput
 
+_BEGIN = (
+    "call reset() first; where autoreset is disabled also after each end: "
+    "reset(options={'reset_mask': terminated | truncated})"
+)
+
 
 class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
     """Adds ``scale`` times a learned process reward to every env's reward.
@@ -85,7 +90,14 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
         return observations, infos
 
     def step(self, actions: Any) -> tuple[Any, Array, Array, Array, dict[str, Any]]:
-        """Step the envs; the rewards returned are the mixed ones."""
+        """Step the envs; the rewards returned are the mixed ones.
+
+        Raises:
+            EnvError: No episode is going on in an env, or one gave what nothing can be
+                learned from.
+        """
+        next_step = self.autoreset_mode is AutoresetMode.NEXT_STEP
+        self._mixer.check_begun(_BEGIN, self._ended if next_step else None)
         # Before the envs get them, which may clip or scale them in place.
         action_space = self._mixer.scorer.action_space
         taken = batch_to_array(action_space, actions, self.num_envs).copy()

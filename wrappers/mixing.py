@@ -13,7 +13,7 @@ from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep
 from oprl_gym.preferences.recorder import EpisodeRecorder
 from oprl_gym.rewards.encoding import array_shape
 from oprl_gym.rewards.process_reward import RewardState
-from oprl_gym.types import Array, BoolArray, FloatArray, Trajectory
+from oprl_gym.types import Array, BoolArray, EnvError, FloatArray, Trajectory
 from oprl_gym.visits import VisitTracker
 
 
@@ -102,6 +102,25 @@ class RewardMixer:
             newest=newest.reshape(-1, self.num_envs),
             truncated=np.stack([step.truncated for step, _ in self._kept]),
         )
+
+    def check_begun(self, remedy: str, resetting: BoolArray | None = None) -> None:
+        """Check that the next step is one of an episode, in every env.
+
+        Args:
+            remedy: What to write where none has begun.
+            resetting: (N,) where it only resets the env.
+
+        Raises:
+            EnvError: No episode is going on in an env that is not resetting.
+        """
+        over = self._recorder.over
+        if not over:
+            return
+        idle = [env for env in sorted(over) if resetting is None or not resetting[env]]
+        if idle:
+            raise EnvError(
+                f"step() while no episode is going on in env {idle}: {remedy}"
+            )
 
     def begin(self, observations: Array, mask: BoolArray | None = None) -> None:
         """Start new episodes, everywhere or where ``mask`` (N,) holds.

@@ -91,7 +91,12 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
         return observations
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Send the actions on."""
+        """Send the actions on.
+
+        Raises:
+            EnvError: No episode has begun, or an env's process died.
+        """
+        self._mixer.check_begun("call reset() first")
         # A copy: an env may clip or scale its action in place.
         action_space = self._mixer.scorer.action_space
         self._taken = batch_to_array(action_space, actions, self.num_envs).copy()

@@ -24,12 +24,17 @@ class EpisodeRecorder:
         max_episodes: Finished episodes kept until :meth:`pop`; beyond that the oldest
             are dropped, with one warning. None takes 1000, or 10 for each env if that
             is more.
+
+    Attributes:
+        over: Envs in which no episode is going on: none has begun since the last end.
+            Their steps are no part of any.
     """
 
     def __init__(self, num_envs: int, max_episodes: int | None = None) -> None:
         if max_episodes is None:
             max_episodes = max(1000, 10 * num_envs)
         self.num_envs = num_envs
+        self.over = set(range(num_envs))
         self._finished: deque[Trajectory] = deque(maxlen=max_episodes)
         self._warned = False
         self._row = 0  # where the next step is written
@@ -54,6 +59,9 @@ class EpisodeRecorder:
         self._observations = _holding(self._observations, observations)
         self._observations[self._row, where] = observations[where]
         self._start[where] = self._row
+        if self.over:
+            envs = np.arange(self.num_envs)[where]
+            self.over.difference_update(envs.tolist())
 
     def current(self) -> Array:
         """Return the (N, ...) observations that the next step starts from."""
@@ -100,7 +108,8 @@ class EpisodeRecorder:
         self._process_rewards[row] = process_rewards
         self._observations[row + 1] = next_observations
         for env in (terminated | truncated).nonzero()[0].tolist():
-            self._finish(env, bool(terminated[env]))
+            if env not in self.over:
+                self._finish(env, bool(terminated[env]))
         self._row = row + 1
 
     def pop(self) -> list[Trajectory]:
@@ -140,6 +149,7 @@ class EpisodeRecorder:
             "env_rewards": self._env_rewards[first : self._row].copy(),
             "process_rewards": self._process_rewards[first : self._row].copy(),
             "start": self._start - first,
+            "over": sorted(self.over),
         }
 
     def _load_running(self, running: dict[str, Any]) -> None:
@@ -151,11 +161,13 @@ class EpisodeRecorder:
         self._env_rewards = _moved(running["env_rewards"], keep, capacity)
         self._process_rewards = _moved(running["process_rewards"], keep, capacity)
         self._start = running["start"].copy()
+        self.over = set(running["over"])
         self._row = steps
 
     def _finish(self, env: int, terminated: bool) -> None:
         assert self._observations is not None
         assert self._actions is not None
+        self.over.add(env)
         first, last = int(self._start[env]), self._row
         steps = slice(first, last + 1)
         if len(self._finished) == self._finished.maxlen and not self._warned:
