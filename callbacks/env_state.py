@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from oprl_gym.callbacks.ports import envs_wrapped
 from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
 from oprl_gym.wrappers.sb3_vec import VecProcessReward
 from oprl_gym.wrappers.tape import EpisodeTape, Tape
@@ -142,7 +143,7 @@ def _tapes(venv: VecEnv, layers: list[VecEnvWrapper]) -> list[dict[str, Any]] | 
     # Any other wrapper may know something of its episodes, as VecFrameStack does.
     if not all(isinstance(layer, known) for layer in layers):
         return None
-    if not all(venv.env_is_wrapped(EpisodeTape)):
+    if not all(envs_wrapped(venv, EpisodeTape)):
         return None
     tapes: list[Tape] = venv.env_method("tape")
     return [vars(tape) for tape in tapes]
@@ -150,14 +151,14 @@ def _tapes(venv: VecEnv, layers: list[VecEnvWrapper]) -> list[dict[str, Any]] | 
 
 def _recordings(venv: VecEnv) -> list[dict[str, Any]]:
     """Return what the reward wrapper in each env has recorded."""
-    if not all(venv.env_is_wrapped(ProcessRewardWrapper)):
+    if not all(envs_wrapped(venv, ProcessRewardWrapper)):
         return []
     return venv.env_method("recording_state")
 
 
 def _play_again(venv: VecEnv, tapes: list[dict[str, Any]] | None) -> bool:
     """Play each env's episode to the end of its tape; returns whether it got there."""
-    if tapes is None or not all(venv.env_is_wrapped(EpisodeTape)):
+    if tapes is None or not all(envs_wrapped(venv, EpisodeTape)):
         return False
     for env, tape in enumerate(tapes):
         venv.env_method("rewind", Tape(**tape), indices=env)

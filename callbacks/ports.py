@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from gymnasium import Space
+from gymnasium import Space, Wrapper
 from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
 from oprl_gym.wrappers.mixing import Rescored
 from oprl_gym.wrappers.sb3_vec import VecProcessReward
@@ -35,6 +35,18 @@ or a VecEnv, as a whole or each env in it:
 """
 
 
+def envs_wrapped(venv: VecEnv, kind: type[Wrapper[Any, Any, Any, Any]]) -> list[bool]:
+    """Return of each env whether it is wrapped so; not where a VecEnv cannot say.
+
+    Many a VecEnv of other makers runs its envs without a gymnasium.Env for each.
+    """
+    try:
+        found = venv.env_is_wrapped(kind)
+    except (NotImplementedError, AttributeError):
+        found = None
+    return [False] * venv.num_envs if found is None else list(found)
+
+
 @dataclass(frozen=True)
 class RewardPort:
     """The reward wrappers of a VecEnv: one around it, or one in each of its envs.
@@ -55,7 +67,7 @@ class RewardPort:
                 or only some of the envs have one.
         """
         outer = unwrap_vec_wrapper(venv, VecProcessReward)
-        inner = venv.env_is_wrapped(ProcessRewardWrapper)
+        inner = envs_wrapped(venv, ProcessRewardWrapper)
         if outer is None and not any(inner):
             raise ValueError(_HELP)
         if outer is not None and any(inner):

@@ -7,16 +7,19 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import CountingEnv
+import torch
+from fakes import QUICK, CountingEnv
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import Autoreset
+from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.wrappers import (
     ProcessRewardVectorWrapper,
     ProcessRewardWrapper,
     VecProcessReward,
 )
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
+from stable_baselines3 import A2C
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
 from oprl_gym.preferences import EpisodeRecorder
 from oprl_gym.rewards.encoding import batch_to_array, to_array
@@ -352,3 +355,211 @@ def test_a_recorder_takes_steps_after_an_end_for_none_of_an_episode():
     step(recorder, no)
     step(recorder, yes)
     assert [len(episode) for episode in recorder.pop()] == [1, 2]
+
+
+class Foreign(VecEnv):
+    """A VecEnv that steps all envs at once and has no gymnasium.Env for each.
+
+    Counts as ``CountingEnv`` does, in episodes of three steps.
+
+    Args:
+        knows: What ``env_is_wrapped`` returns, or raises.
+        dress: Makes of what a step gives whatever this VecEnv gives.
+    """
+
+    def __init__(self, knows: Any = None, dress: Any = lambda *step: step) -> None:
+        self.knows = knows
+        self.dress = dress
+        box = spaces.Box(0, 1000, (1,), np.float32)
+        super().__init__(2, box, spaces.Discrete(2))
+
+    def reset(self):
+        self.count, self.episode = 0, 1
+        return self._observations()
+
+    def step_async(self, actions):
+        self.count += 1
+
+    def step_wait(self):
+        infos: list[dict[str, Any]] = [{}, {}]
+        rewards = np.full(2, 1000.0 + self.count, np.float32)
+        end = self.count == 3
+        if end:
+            infos = [{"terminal_observation": row} for row in self._observations()]
+            self.count, self.episode = 0, self.episode + 1
+        return self.dress(self._observations(), rewards, np.full(2, end), infos)
+
+    def _observations(self):
+        return np.full((2, 1), 100 * self.episode + self.count, np.float32)
+
+    def close(self):
+        pass
+
+    def get_attr(self, attr_name, indices=None):
+        return [None, None]
+
+    def set_attr(self, attr_name, value, indices=None):
+        pass
+
+    def env_method(self, method_name, *args, indices=None, **kwargs):
+        raise NotImplementedError
+
+    def env_is_wrapped(self, wrapper_class, indices=None):
+        if isinstance(self.knows, Exception):
+            raise self.knows
+        return self.knows
+
+
+DRESSES = {
+    "arrays": lambda *step: step,
+    "lists": lambda seen, paid, done, infos: (
+        seen.tolist(),
+        paid.tolist(),
+        done.tolist(),
+        tuple(infos),
+    ),
+    "columns": lambda seen, paid, done, infos: (
+        seen,
+        paid[:, None],
+        done[:, None],
+        infos,
+    ),
+    "floats": lambda seen, paid, done, infos: (seen, paid, done.astype(float), infos),
+    "tensors": lambda seen, paid, done, infos: (
+        seen,
+        torch.tensor(paid, requires_grad=True),
+        torch.tensor(done),
+        infos,
+    ),
+}
+
+
+@pytest.mark.parametrize("dress", DRESSES.values(), ids=DRESSES)
+def test_what_a_foreign_vecenv_means_is_taken(dress):
+    wrapper = VecProcessReward(Foreign(dress=dress))
+    wrapper.reset()
+    for step in (1, 2, 3):
+        _, rewards, dones, _ = wrapper.step(np.zeros(2, int))
+        assert rewards.tolist() == [1000 + step] * 2
+        assert dones.dtype == np.bool_
+        assert dones.tolist() == [step == 3] * 2
+    for episode in wrapper.pop_episodes():
+        assert episode.observations.ravel().tolist() == [100, 101, 102, 103]
+        assert episode.env_rewards.tolist() == [1001, 1002, 1003]
+        assert episode.terminated
+
+
+@pytest.mark.parametrize("knows", [None, [False, False], NotImplementedError("no")])
+def test_an_agent_learns_in_a_foreign_vecenv(knows, tmp_path):
+    """One that cannot say how its envs are wrapped; also when the run is saved."""
+    venv = VecProcessReward(Foreign(knows))
+    callback = OPRLCallback(QUICK, save_path=tmp_path / "run", save_every=100)
+    A2C("MlpPolicy", venv, device="cpu").learn(300, callback=callback)
+    assert callback.report is not None
+    assert callback.report.gradient_steps > 0
+
+
+@pytest.mark.parametrize("knows", [None, NotImplementedError("no")])
+def test_a_foreign_vecenv_without_a_wrapper_gets_the_line_to_add(knows):
+    model = A2C("MlpPolicy", Foreign(knows), device="cpu")
+    with pytest.raises(ValueError, match=r"venv = VecProcessReward\(venv\)"):
+        model.learn(10, callback=OPRLCallback())
+
+
+NAMED = {
+    "no terminal observation": (
+        lambda seen, paid, done, infos: (seen, paid, done, [{}, {}]),
+        r"env 0 .* no info\['terminal_observation'\].*before the reset",
+    ),
+    "infos of a vector": (
+        lambda seen, paid, done, infos: (seen, paid, done, {}),
+        r"the infos \{\}: give a list of 2 dicts",
+    ),
+    "no info": (
+        lambda seen, paid, done, infos: (seen, paid, done, [None, {}]),
+        r"the infos \[None, \{\}\]: give a list of 2 dicts",
+    ),
+    "one reward": (
+        lambda seen, paid, done, infos: (seen, 1.0, done, infos),
+        "rewards=1.0: give 2 numbers",
+    ),
+    "words": (
+        lambda seen, paid, done, infos: (seen, ["1", "2"], done, infos),
+        r"rewards=\['1', '2'\]: give 2 numbers",
+    ),
+    "half done": (
+        lambda seen, paid, done, infos: (seen, paid, [0.5, 0.0], infos),
+        r"dones=\[0.5, 0.0\]: give False or True",
+    ),
+}
+
+
+@pytest.mark.parametrize(("dress", "message"), NAMED.values(), ids=NAMED)
+def test_what_a_foreign_vecenv_lacks_is_named_in_a_line(dress, message):
+    wrapper = VecProcessReward(Foreign(dress=dress))
+    wrapper.reset()
+    with pytest.raises(EnvError, match=message) as raised:
+        three_steps(wrapper)
+    assert "\n" not in str(raised.value)
+
+
+def three_steps(wrapper: Any) -> None:
+    for _ in range(3):
+        wrapper.step(np.zeros(2, int))
+
+
+class Told(gym.vector.VectorWrapper):
+    """A vector env that gives something else than it was given.
+
+    Args:
+        env: A vector env.
+        change: Makes of what a step gives whatever this one gives.
+    """
+
+    def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any], change: Any) -> None:
+        super().__init__(env)
+        self.change = change
+
+    def step(self, actions):
+        return self.change(*self.env.step(actions))
+
+
+def told(change: Any) -> ProcessRewardVectorWrapper:
+    same_step = AutoresetMode.SAME_STEP
+    envs = SyncVectorEnv([CountingEnv] * 2, autoreset_mode=same_step)
+    return ProcessRewardVectorWrapper(Told(envs, change))
+
+
+def test_what_a_vector_means_is_taken():
+    wrapper = told(
+        lambda seen, paid, ended, cut, infos: (
+            seen,
+            paid[:, None],
+            ended.tolist(),
+            cut.astype(np.float32),
+            infos,
+        )
+    )
+    wrapper.reset()
+    for step in (1, 2, 3):
+        _, rewards, terminated, truncated, _ = wrapper.step(np.zeros(2, int))
+        assert rewards.tolist() == [1000 + step] * 2
+        assert terminated.tolist() == [step == 3] * 2
+        assert truncated.tolist() == [False] * 2
+    assert [len(episode) for episode in wrapper.pop_episodes()] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda *step: (*step[:4], {}), r"env 0 .* no infos\['final_obs'\]\[0\]"),
+        (lambda *step: (*step[:4], None), "the info None: give a dict"),
+        (lambda *step: (step[0], None, *step[2:]), "rewards=None: give 2 numbers"),
+        (lambda *step: (*step[:2], None, *step[3:]), "terminated=None: give 2"),
+    ],
+)
+def test_what_a_vector_lacks_is_named(change, message):
+    wrapper = told(change)
+    wrapper.reset()
+    with pytest.raises(EnvError, match=message):
+        three_steps(wrapper)

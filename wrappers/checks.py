@@ -1,15 +1,118 @@
-"""What an env may not give: numbers that are none, observations of another shape."""
+"""What an env may not give: numbers that are none, observations of another shape.
+
+What is meant is taken: a list, a tensor, or a column of N numbers for N numbers.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from oprl_gym.types import Array, EnvError, FloatArray
+from oprl_gym.types import Array, BoolArray, EnvError, FloatArray
 
 BROKEN_PIPE = (EOFError, ConnectionError)
 """What is raised where a process of a ``SubprocVecEnv`` is no longer there."""
+
+
+def as_rewards(values: Any, num_envs: int) -> FloatArray:
+    """Return the rewards that N envs gave as (N,) float64, in an array of their own.
+
+    Raises:
+        EnvError: They are not N numbers.
+    """
+    return _numbers("rewards", values, num_envs).astype(np.float64)
+
+
+def as_flags(name: str, values: Any, num_envs: int) -> BoolArray:
+    """Return what N envs gave as (N,) bool, in an array of their own.
+
+    Args:
+        name: What it is called, as "terminated".
+        values: What they gave; 0 and 1 are taken for False and True.
+        num_envs: N.
+
+    Raises:
+        EnvError: They are not N of False and True.
+    """
+    numbers = _numbers(name, values, num_envs)
+    flags = numbers.astype(np.bool_)
+    if numbers.dtype != flags.dtype and (numbers != flags).any():
+        raise EnvError(f"the env gave {name}={_shown(values)}: give False or True")
+    return flags
+
+
+def as_info(value: Any) -> Mapping[str, Any]:
+    """Return the info that an env, or a vector of them, gave.
+
+    Raises:
+        EnvError: It is no dict.
+    """
+    if not isinstance(value, Mapping):
+        raise EnvError(
+            f"the env gave the info {_shown(value)}: give a dict, {{}} where there is "
+            "nothing to tell"
+        )
+    return value
+
+
+def as_infos(values: Any, num_envs: int) -> list[Mapping[str, Any]]:
+    """Return the infos that N envs gave.
+
+    Raises:
+        EnvError: They are not N dicts.
+    """
+    infos = list(values) if isinstance(values, list | tuple) else []
+    dicts = all(issubclass(kind, Mapping) for kind in set(map(type, infos)))
+    if len(infos) != num_envs or not dicts:
+        raise EnvError(
+            f"the env gave the infos {_shown(values)}: give a list of {num_envs} "
+            "dicts, {} where there is nothing to tell"
+        )
+    return infos
+
+
+def terminal_of(found: Any, env: int, name: str) -> Any:
+    """Return what an env said its episode ended at.
+
+    Args:
+        found: What was found there; None if nothing was.
+        env: Number of the env.
+        name: Where it was looked for.
+
+    Raises:
+        EnvError: Nothing was found.
+    """
+    if found is None:
+        raise EnvError(
+            f"env {env} ended an episode and gave no {name}, so what its last step led "
+            "to is not known: give there the observation from before the reset"
+        )
+    return found
+
+
+def _numbers(name: str, values: Any, num_envs: int) -> Array:
+    """Return N numbers, however they were given, as (N,)."""
+    array = values
+    if not isinstance(values, np.ndarray):
+        if hasattr(values, "detach"):  # a tensor, perhaps on a device
+            array = values.detach().cpu()
+        try:
+            array = np.asarray(array)
+        except (TypeError, ValueError):  # of lists of several lengths
+            array = np.asarray(None)
+    if array.dtype.kind not in "biuf" or array.size != num_envs:
+        wanted = "one number" if num_envs == 1 else f"{num_envs} numbers"
+        raise EnvError(f"the env gave {name}={_shown(values)}: give {wanted}")
+    return array.reshape(num_envs)
+
+
+def _shown(value: Any) -> str:
+    """Return a value in one line that is not too long."""
+    shown = " ".join(repr(value).split())
+    return shown if len(shown) <= 100 else f"{shown[:100]}..."
 
 
 def check_observations(observations: Array, shape: tuple[int, ...]) -> None:

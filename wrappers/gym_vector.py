@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from oprl_gym.wrappers.checks import as_flags, as_info, as_rewards, terminal_of
 from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer
 from oprl_gym.wrappers.shaping import Shaping
 
@@ -101,36 +103,43 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
         # Before the envs get them, which may clip or scale them in place.
         action_space = self._mixer.scorer.action_space
         taken = batch_to_array(action_space, actions, self.num_envs).copy()
-        observations, rewards, terminated, truncated, infos = self.env.step(actions)
+        observations, rewards, for_good, cut_off, told = self.env.step(actions)
+        terminated = as_flags("terminated", for_good, self.num_envs)
+        truncated = as_flags("truncated", cut_off, self.num_envs)
+        info = as_info(told)
         after = self._array(observations)
         active = ~self._ended
         ended = terminated | truncated
-        env_rewards = np.array(rewards, dtype=np.float64)
+        env_rewards = as_rewards(rewards, self.num_envs)
         process_rewards, mixed = self._mixer.step(
             taken,
             env_rewards,
-            self._reached(after, ended, infos),
+            self._reached(after, ended, info),
             terminated,
             truncated,
             active,
         )
-        infos = self._infos(infos, env_rewards, process_rewards, active)
+        infos = self._infos(info, env_rewards, process_rewards, active)
         self._note_ends(infos, after, ended)
         return observations, mixed, terminated, truncated, infos
 
-    def _reached(self, after: Array, ended: BoolArray, infos: dict) -> Array:
+    def _reached(
+        self, after: Array, ended: BoolArray, infos: Mapping[str, Any]
+    ) -> Array:
         """Return the observations the steps led to, not those of the resets."""
         if self.autoreset_mode is not AutoresetMode.SAME_STEP or not ended.any():
             return after
         reached = after.copy()
         for env in np.flatnonzero(ended):
-            final = infos["final_obs"][env]
+            finals = infos.get("final_obs")
+            found = None if finals is None else finals[env]
+            final = terminal_of(found, env, f"infos['final_obs'][{env}]")
             reached[env] = to_array(self._mixer.scorer.observation_space, final)
         return reached
 
     def _infos(
         self,
-        infos: dict[str, Any],
+        infos: Mapping[str, Any],
         env_rewards: Array,
         process_rewards: Array,
         active: BoolArray,

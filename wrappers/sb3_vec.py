@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
 import numpy as np
-from oprl_gym.wrappers.checks import BROKEN_PIPE, worker_died
+from oprl_gym.wrappers.checks import (
+    BROKEN_PIPE,
+    as_flags,
+    as_infos,
+    as_rewards,
+    terminal_of,
+    worker_died,
+)
 from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer
 from oprl_gym.wrappers.shaping import Shaping
 from stable_baselines3.common.vec_env import (
@@ -112,15 +120,17 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
             EnvError: An env gave what nothing can be learned from, or its process died.
         """
         try:
-            observations, rewards, dones, infos = self.venv.step_wait()
+            observations, rewards, done, told = self.venv.step_wait()
         except BROKEN_PIPE as error:
             raise worker_died(error) from error
+        dones = as_flags("dones", done, self.num_envs)
+        infos = as_infos(told, self.num_envs)
         first = self._array(observations)
         ended = dones.nonzero()[0].tolist()
         truncated = np.zeros_like(dones)
         for env in ended:
             truncated[env] = bool(infos[env].get("TimeLimit.truncated", False))
-        env_rewards = rewards.astype(np.float64)
+        env_rewards = as_rewards(rewards, self.num_envs)
         process_rewards, mixed = self._mixer.step(
             self._taken,
             env_rewards,
@@ -134,7 +144,7 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
             zip(*(new.tolist() for new in self._mixer.first_visits), strict=True),
             strict=True,
         )
-        infos = [
+        own_infos = [
             {
                 **info,
                 "env_reward": env_reward,
@@ -146,21 +156,24 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
             )
         ]
         for env in ended:
-            info = infos[env]
+            info = own_infos[env]
             info["oprl_episode"] = self._mixer.episode_info(env, info)
             # A copy: a wrapper outside may change the one that it is given in place.
             info["oprl_terminal_observation"] = deepcopy(info["terminal_observation"])
         if ended:
             self._mixer.begin(first, dones)
-        return observations, mixed.astype(np.float32), dones, infos
+        return observations, mixed.astype(np.float32), dones, own_infos
 
-    def _reached(self, first: Array, ended: list[int], infos: list[dict]) -> Array:
+    def _reached(
+        self, first: Array, ended: list[int], infos: list[Mapping[str, Any]]
+    ) -> Array:
         """Return the observations the steps led to, not those of the resets."""
         if not ended:
             return first
         reached = first.copy()
         for env in ended:
-            terminal = infos[env]["terminal_observation"]
+            found = infos[env].get("terminal_observation")
+            terminal = terminal_of(found, env, "info['terminal_observation']")
             reached[env] = to_array(self._mixer.scorer.observation_space, terminal)
         return reached
 
