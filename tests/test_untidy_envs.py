@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import gymnasium as gym
@@ -11,15 +12,21 @@ import torch
 from fakes import QUICK, CountingEnv
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers import Autoreset
+from gymnasium.wrappers import Autoreset, TimeLimit
 from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.wrappers import (
+    DelayedReward,
     ProcessRewardVectorWrapper,
     ProcessRewardWrapper,
     VecProcessReward,
 )
 from stable_baselines3 import A2C
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
+from stable_baselines3.common.vec_env import (
+    DummyVecEnv,
+    SubprocVecEnv,
+    VecEnv,
+    VecMonitor,
+)
 
 from oprl_gym.preferences import EpisodeRecorder
 from oprl_gym.rewards.encoding import batch_to_array, to_array
@@ -555,7 +562,7 @@ def test_what_a_vector_means_is_taken():
         (lambda *step: (*step[:4], {}), r"env 0 .* no infos\['final_obs'\]\[0\]"),
         (lambda *step: (*step[:4], None), "the info None: give a dict"),
         (lambda *step: (step[0], None, *step[2:]), "rewards=None: give 2 numbers"),
-        (lambda *step: (*step[:2], None, *step[3:]), "terminated=None: give 2"),
+        (lambda *step: (*step[:2], None, *step[3:]), "terminated=None: give 2 bools"),
     ],
 )
 def test_what_a_vector_lacks_is_named(change, message):
@@ -563,3 +570,179 @@ def test_what_a_vector_lacks_is_named(change, message):
     wrapper.reset()
     with pytest.raises(EnvError, match=message):
         three_steps(wrapper)
+
+
+class Pays(gym.Env[Any, Any]):
+    """One step, of which parts may be given.
+
+    Args:
+        reward: What it pays.
+        terminated: Whether it ends the episode, which is truncated anyhow.
+        info: What it tells.
+    """
+
+    def __init__(self, reward: Any = 1.5, terminated: Any = False, info: Any = ()):
+        self.observation_space = BOX
+        self.action_space = spaces.Discrete(2)
+        self.told = reward, terminated, {} if info == () else info
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        reward, terminated, info = self.told
+        return np.ones(2, np.float32), reward, terminated, True, info
+
+
+def one_step(**parts: Any) -> tuple[ProcessRewardWrapper, Any]:
+    wrapper = ProcessRewardWrapper(Pays(**parts))
+    wrapper.reset()
+    return wrapper, wrapper.step(0)
+
+
+@pytest.mark.parametrize(
+    "reward",
+    [
+        1.5,
+        np.float16(1.5),
+        np.array(1.5),
+        np.array([1.5]),
+        np.array([[1.5]]),
+        [1.5],
+        torch.tensor(1.5),
+        torch.tensor([1.5], requires_grad=True),
+    ],
+    ids=repr,
+)
+def test_one_number_is_a_reward_however_it_is_given(reward):
+    wrapper, (_, mixed, _, _, info) = one_step(reward=reward)
+    assert type(mixed) is type(info["env_reward"]) is float
+    assert mixed == info["env_reward"] == 1.5
+    assert wrapper.pop_episodes()[0].env_rewards.tolist() == [1.5]
+    late = DelayedReward(Pays(reward=reward))
+    late.reset()
+    assert late.step(0)[1] == 1.5
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [np.bool_(True), 1, 1.0, np.array(True), np.array([True]), torch.tensor(True)],
+    ids=repr,
+)
+def test_an_end_is_an_end_however_it_is_given(ended):
+    wrapper, (_, _, terminated, truncated, _) = one_step(terminated=ended)
+    assert terminated is truncated is True
+    assert wrapper.pop_episodes()[0].terminated
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"reward": None}, "reward=None: give one number"),
+        ({"reward": "1.5"}, "reward='1.5': give one number"),
+        ({"reward": 1 + 0j}, "give one number"),
+        ({"reward": np.array([1.5, 2.0])}, r"reward=array\(\[1.5, 2. \]\): give one"),
+        ({"reward": [[1.0], [1.0, 2.0]]}, "give one number"),
+        ({"terminated": None}, "terminated=None: give one bool"),
+        ({"terminated": 0.5}, "terminated=0.5: give False or True"),
+        ({"info": None}, "the info None: give a dict"),
+        ({"info": [("a", 1)]}, "give a dict"),
+        ({"info": {"episode": {"r": None}}}, "reward=None: give one number"),
+    ],
+)
+def test_what_is_no_reward_no_end_and_no_info_is_named_in_a_line(parts, message):
+    with pytest.raises(EnvError, match=message) as raised:
+        one_step(**parts)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("episode", [7, {"len": 3}, None])
+def test_an_info_of_the_same_name_as_a_monitors_is_left_alone(episode):
+    _, (*_, info) = one_step(info={"episode": episode})
+    assert info["episode"] == episode
+    assert info["oprl_episode"]["env_return"] == 1.5
+
+
+def a_vecenv() -> DummyVecEnv:
+    return DummyVecEnv([CountingEnv])
+
+
+def a_vector() -> SyncVectorEnv:
+    return SyncVectorEnv([CountingEnv])
+
+
+def in_each() -> SyncVectorEnv:
+    return SyncVectorEnv([lambda: ProcessRewardWrapper(CountingEnv())])
+
+
+WRONG = {
+    "a VecEnv": (ProcessRewardWrapper, a_vecenv, r"write VecProcessReward\(env\)"),
+    "a vector": (ProcessRewardWrapper, a_vector, "write ProcessRewardVectorWrapper"),
+    "a name": (ProcessRewardWrapper, lambda: "Maze", r"\(gym.make\('Maze'\)\)"),
+    "a list": (ProcessRewardWrapper, lambda: [CountingEnv()], "wrap each on its own"),
+    "a class": (ProcessRewardWrapper, lambda: CountingEnv, "make an env first"),
+    "nothing": (ProcessRewardWrapper, lambda: None, "got None: make an env first"),
+    "an env": (VecProcessReward, CountingEnv, r"write ProcessRewardWrapper\(env\)"),
+    "a vector env": (VecProcessReward, a_vector, "write ProcessRewardVectorWrapper"),
+    "an env in a vector": (
+        ProcessRewardVectorWrapper,
+        CountingEnv,
+        r"ProcessRewardVectorWrapper takes .* write ProcessRewardWrapper\(env\)",
+    ),
+    "a VecEnv in a vector": (
+        ProcessRewardVectorWrapper,
+        a_vecenv,
+        r"write VecProcessReward\(env\)",
+    ),
+    "itself": (
+        ProcessRewardWrapper,
+        lambda: TimeLimit(ProcessRewardWrapper(CountingEnv()), 5),
+        "added twice",
+    ),
+    "itself around a vector": (
+        ProcessRewardVectorWrapper,
+        lambda: ProcessRewardVectorWrapper(a_vector()),
+        "added twice",
+    ),
+    "one in each env": (ProcessRewardVectorWrapper, in_each, "added twice"),
+    "itself around a VecEnv": (
+        VecProcessReward,
+        lambda: VecMonitor(VecProcessReward(a_vecenv())),
+        "added twice",
+    ),
+}
+
+
+@pytest.mark.parametrize(("wrapper", "make", "message"), WRONG.values(), ids=WRONG)
+def test_around_what_does_not_fit_it_says_what_to_write(wrapper, make, message):
+    env = make()
+    with pytest.raises(ValueError, match=message) as raised:
+        wrapper(env)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("scale", "0.1"),
+        ("scale", None),
+        ("scale", True),
+        ("scale", [0.1]),
+        ("gamma", "0.9"),
+        ("gamma", None),
+        ("env_reward_weight", "0"),
+        ("mode", None),
+        ("reward_input", 3),
+    ],
+)
+def test_an_argument_of_another_type_is_named(name, value):
+    for wrapper, make in (
+        (ProcessRewardWrapper, CountingEnv),
+        (VecProcessReward, a_vecenv),
+        (ProcessRewardVectorWrapper, a_vector),
+    ):
+        with pytest.raises(
+            ValueError, match=f"{name} must be .*{re.escape(repr(value))}"
+        ):
+            wrapper(make(), **{name: value})

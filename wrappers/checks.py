@@ -9,12 +9,29 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 from oprl_gym.types import Array, BoolArray, EnvError, FloatArray
 
 BROKEN_PIPE = (EOFError, ConnectionError)
 """What is raised where a process of a ``SubprocVecEnv`` is no longer there."""
+
+
+def as_reward(value: Any) -> float:
+    """Return the reward that one env gave.
+
+    Raises:
+        EnvError: It is not one number.
+    """
+    if isinstance(value, float):  # the usual one, NumPy's included
+        return float(value)
+    return float(_numbers("reward", value, 1)[0])
+
+
+def as_flag(name: str, value: Any) -> bool:
+    """Return what one env gave as True or False; see :func:`as_flags`."""
+    return value if isinstance(value, bool) else bool(as_flags(name, value, 1)[0])
 
 
 def as_rewards(values: Any, num_envs: int) -> FloatArray:
@@ -37,7 +54,7 @@ def as_flags(name: str, values: Any, num_envs: int) -> BoolArray:
     Raises:
         EnvError: They are not N of False and True.
     """
-    numbers = _numbers(name, values, num_envs)
+    numbers = _numbers(name, values, num_envs, "bool")
     flags = numbers.astype(np.bool_)
     if numbers.dtype != flags.dtype and (numbers != flags).any():
         raise EnvError(f"the env gave {name}={_shown(values)}: give False or True")
@@ -93,8 +110,8 @@ def terminal_of(found: Any, env: int, name: str) -> Any:
     return found
 
 
-def _numbers(name: str, values: Any, num_envs: int) -> Array:
-    """Return N numbers, however they were given, as (N,)."""
+def _numbers(name: str, values: Any, num_envs: int, kind: str = "number") -> Array:
+    """Return N numbers of a kind, however they were given, as (N,)."""
     array = values
     if not isinstance(values, np.ndarray):
         if hasattr(values, "detach"):  # a tensor, perhaps on a device
@@ -104,7 +121,7 @@ def _numbers(name: str, values: Any, num_envs: int) -> Array:
         except (TypeError, ValueError):  # of lists of several lengths
             array = np.asarray(None)
     if array.dtype.kind not in "biuf" or array.size != num_envs:
-        wanted = "one number" if num_envs == 1 else f"{num_envs} numbers"
+        wanted = f"one {kind}" if num_envs == 1 else f"{num_envs} {kind}s"
         raise EnvError(f"the env gave {name}={_shown(values)}: give {wanted}")
     return array.reshape(num_envs)
 
@@ -167,3 +184,32 @@ def first_not_finite(values: Array) -> int | None:
             return None
     bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
     return int(bad.argmax()) if bad.any() else None
+
+
+def check_env(env: Any, kind: type, wrapper: str, what: str) -> None:
+    """Check that an env is of the kind that a wrapper takes.
+
+    Args:
+        env: What it was given.
+        kind: What it takes.
+        wrapper: Name of the wrapper.
+        what: Words for what it takes.
+
+    Raises:
+        ValueError: It is of another kind; the message says what to write.
+    """
+    if not isinstance(env, kind):
+        raise ValueError(f"{wrapper} takes {what}, got {_shown(env)}: {_fitting(env)}")
+
+
+def _fitting(env: Any) -> str:
+    """Return what to write around what is to be wrapped."""
+    if isinstance(env, str):
+        return f"make it first, as in ProcessRewardWrapper(gym.make({env!r}))"
+    if isinstance(env, gym.Env):
+        return "write ProcessRewardWrapper(env)"
+    if isinstance(env, gym.vector.VectorEnv):
+        return "write ProcessRewardVectorWrapper(env)"
+    if hasattr(env, "step_wait"):
+        return "write VecProcessReward(env)"
+    return "make an env first, as by gym.make(...), and wrap each on its own"

@@ -6,6 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
+from oprl_gym.wrappers.checks import as_reward
 
 
 class DelayedReward(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
@@ -49,6 +50,6 @@ class DelayedReward(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take a step; the reward is 0 unless it is the last."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        self._earned += float(reward)
+        self._earned += as_reward(reward)
         ended = terminated or truncated
         return observation, self._earned if ended else 0.0, terminated, truncated, info

@@ -8,7 +8,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.utils import RecordConstructorArgs
-from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer
+from oprl_gym.wrappers.checks import as_flag, as_info, as_reward, check_env
+from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer, check_alone
 from oprl_gym.wrappers.shaping import Shaping
 
 from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE
@@ -68,6 +69,8 @@ class ProcessRewardWrapper(
         reward_input: RewardInput | None = None,
         env_reward_weight: float | None = None,
     ) -> None:
+        check_env(env, gym.Env, type(self).__name__, "a gymnasium.Env")
+        check_alone(env)
         RecordConstructorArgs.__init__(
             self,
             scale=scale,
@@ -105,8 +108,11 @@ class ProcessRewardWrapper(
         self._mixer.check_begun(_BEGIN)
         # Before the env gets it, which may clip or scale it in place.
         taken = to_array(self._mixer.scorer.action_space, action)[None].copy()
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        env_reward = float(reward)
+        observation, reward, for_good, cut_off, told = self.env.step(action)
+        env_reward = as_reward(reward)
+        terminated = as_flag("terminated", for_good)
+        truncated = as_flag("truncated", cut_off)
+        inner = as_info(told)
         rewards = np.array([env_reward])
         process_rewards, mixed = self._mixer.step(
             taken,
@@ -116,7 +122,7 @@ class ProcessRewardWrapper(
             np.array([truncated]),
         )
         info = {
-            **info,
+            **inner,
             "env_reward": env_reward,
             "process_reward": float(process_rewards[0]),
             "oprl_first_visits": tuple(

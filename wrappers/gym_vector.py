@@ -7,8 +7,14 @@ from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
-from oprl_gym.wrappers.checks import as_flags, as_info, as_rewards, terminal_of
-from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer
+from oprl_gym.wrappers.checks import (
+    as_flags,
+    as_info,
+    as_rewards,
+    check_env,
+    terminal_of,
+)
+from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer, check_alone
 from oprl_gym.wrappers.shaping import Shaping
 
 from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE
@@ -66,6 +72,8 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
         env_reward_weight: float | None = None,
         device: str = "cpu",
     ) -> None:
+        check_env(env, VectorEnv, type(self).__name__, "a gymnasium.vector.VectorEnv")
+        check_alone(env)
         super().__init__(env)
         self.autoreset_mode = _autoreset_mode(env)
         shaping = Shaping(scale, mode, gamma, reward_input, env_reward_weight)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from oprl_gym.wrappers.checks import check_observations, check_rewards
+from oprl_gym.wrappers.checks import as_reward, check_observations, check_rewards
 from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep
 
 from oprl_gym.preferences.recorder import EpisodeRecorder
@@ -209,7 +211,7 @@ class RewardMixer:
             "mixed_return": self.mixed(env_returns, process_returns),
         }
 
-    def episode_info(self, env: int, inner_info: dict[str, Any]) -> dict[str, float]:
+    def episode_info(self, env: int, inner_info: Mapping[str, Any]) -> dict[str, float]:
         """Return the returns of the episode that just ended in ``env``.
 
         A Monitor inside this wrapper knows the env's own return even if rewards were
@@ -219,8 +221,10 @@ class RewardMixer:
         process_return = self._process_returns[env]
         mixed_return = self.scorer.mixed(env_return, process_return)
         monitor = inner_info.get("episode")
+        if isinstance(monitor, Mapping) and "r" in monitor:
+            env_return = as_reward(monitor["r"])
         return {
-            "env_return": float(env_return if monitor is None else monitor["r"]),
+            "env_return": float(env_return),
             "process_return": float(process_return),
             "mixed_return": float(mixed_return),
         }
@@ -269,3 +273,24 @@ class HasRewardMixer:
     def rescore_rollout(self) -> Rescored:
         """Score the steps kept since :meth:`keep_rollout` by the newest weights."""
         return self._mixer.rescore_rollout()
+
+
+TWICE = (
+    "the env already has a wrapper that adds the process reward, so every one would be "
+    "added twice: leave out one of the two"
+)
+
+
+def check_alone(env: Any) -> None:
+    """Check that no other wrapper in an env, or in one of a vector, adds the reward.
+
+    Raises:
+        ValueError: There is one.
+    """
+    while isinstance(env, gym.Wrapper | gym.vector.VectorWrapper):
+        if isinstance(env, HasRewardMixer):
+            raise ValueError(TWICE)
+        env = env.env
+    if isinstance(env, gym.vector.SyncVectorEnv):
+        for one in env.envs:
+            check_alone(one)

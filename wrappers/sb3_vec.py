@@ -12,10 +12,11 @@ from oprl_gym.wrappers.checks import (
     as_flags,
     as_infos,
     as_rewards,
+    check_env,
     terminal_of,
     worker_died,
 )
-from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer
+from oprl_gym.wrappers.mixing import TWICE, HasRewardMixer, RewardMixer
 from oprl_gym.wrappers.shaping import Shaping
 from stable_baselines3.common.vec_env import (
     VecEnv,
@@ -73,6 +74,9 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
         env_reward_weight: float | None = None,
         device: str = "cpu",
     ) -> None:
+        check_env(venv, VecEnv, type(self).__name__, "a VecEnv of Stable-Baselines3")
+        if unwrap_vec_wrapper(venv, VecProcessReward) is not None:
+            raise ValueError(TWICE)
         # Its statistics move: what was learned of an observation or a return yesterday
         # would be said of another one today.
         if unwrap_vec_wrapper(venv, VecNormalize) is not None:

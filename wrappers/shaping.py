@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
@@ -48,9 +49,10 @@ class Shaping:
         """Check every value."""
         for name in ("scale", "env_reward_weight"):
             value = getattr(self, name)
-            if value is not None and not math.isfinite(value):
+            left_out = name == "env_reward_weight" and value is None
+            if not (left_out or _is_number(value)):
                 raise ValueError(f"{name} must be a finite number, got {value!r}")
-        if not 0.0 <= self.gamma <= 1.0:
+        if not (_is_number(self.gamma) and 0.0 <= self.gamma <= 1.0):
             raise ValueError(f"gamma must be in [0, 1], got {self.gamma!r}")
         check_choice("mode", self.mode, get_args(Mode))
         if self.reward_input is not None:
@@ -60,6 +62,11 @@ class Shaping:
                 "mode='potential' needs a score of the state alone, which "
                 "reward_input='obs_action' is not; use 'next_obs' or 'obs'"
             )
+
+
+def _is_number(value: Any) -> bool:
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    return real and math.isfinite(value)
 
 
 ALONE = 10.0
