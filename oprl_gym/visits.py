@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 _LONG = 256
 """Bytes beyond which an observation is known by a digest: pictures fill the memory."""
 
+MOST = 2**17
+"""Observations that are remembered of an episode, which may never end: every visit of
+another one is then a first one."""
+
 
 def keys(observations: NDArray[Any]) -> list[bytes]:
     """Return a key for each of (n, ...) observations, equal if they are to the bit."""
@@ -82,6 +86,8 @@ class VisitTracker:
 
 
 def _is_new(key: bytes, seen: set[bytes]) -> bool:
-    size = len(seen)
-    seen.add(key)
-    return len(seen) > size
+    if key in seen:
+        return False
+    if len(seen) < MOST:
+        seen.add(key)
+    return True

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -143,3 +145,119 @@ def test_first_visits_are_those_of_the_episode_alone():
 def test_a_step_needs_a_beginning():
     with pytest.raises(RuntimeError, match="begin"):
         step(EpisodeRecorder(1), 0, 0.0, 0)
+
+
+def counted(recorder, lengths, steps, between=lambda recorder: recorder):
+    """Record envs that count, each through episodes of its own length.
+
+    Args:
+        recorder: A new one.
+        lengths: (N,) steps of an episode in each env.
+        steps: To take.
+        between: Makes of the recorder, after each step, the one to go on with.
+    """
+    n = len(lengths)
+    nothing = np.zeros(n, bool)
+    state, since = np.arange(n) * 100_000, np.zeros(n, int)
+    recorder.begin(state[:, None])
+    for _ in range(steps):
+        state, since = state + 1, since + 1
+        ended = since == lengths
+        recorder.step(since, since * 1.0, since * 2.0, state[:, None], ended, nothing)
+        if ended.any():
+            since[ended] = 0
+            state = np.where(ended, state + 5, state)  # a reset jumps
+            recorder.begin(state[:, None], ended)
+        recorder = between(recorder)
+    return recorder
+
+
+def check_counted(episodes):
+    for episode in episodes:
+        assert np.all(np.diff(episode.observations.ravel()) == 1)
+        assert episode.actions.tolist() == list(range(1, len(episode) + 1))
+        assert episode.env_rewards.tolist() == episode.actions.tolist()
+        assert episode.process_rewards.tolist() == (2 * episode.actions).tolist()
+
+
+def test_a_long_episode_beside_short_ones_is_recorded_whole():
+    lengths = np.array([3] * 9 + [1400])
+    recorder = counted(EpisodeRecorder(10, max_episodes=10_000), lengths, 1450)
+    running = recorder.running()[9].ravel()
+    assert len(running) == 51
+    episodes = recorder.pop()
+    assert sorted({len(episode) for episode in episodes}) == [3, 1400]
+    check_counted(episodes)
+
+
+def test_of_a_long_episode_all_is_saved_and_told():
+    def saved_and_loaded(recorder):
+        loaded = EpisodeRecorder(10, max_episodes=10_000)
+        loaded.load_state(recorder.state())
+        assert np.all(np.diff(loaded.running()[9].ravel()) == 1)
+        return loaded
+
+    def now_and_then(recorder):
+        nonlocal count
+        count += 1
+        return saved_and_loaded(recorder) if count % 97 == 0 else recorder
+
+    count = 0
+    lengths = np.array([3] * 9 + [700])
+    recorder = counted(
+        EpisodeRecorder(10, max_episodes=10_000), lengths, 800, now_and_then
+    )
+    episodes = recorder.pop()
+    assert [len(episode) for episode in episodes if len(episode) > 3] == [700]
+    check_counted(episodes)
+
+
+def test_an_episode_that_does_not_end_costs_the_memory_of_one_env():
+    n, steps, width = 16, 5000, 200
+    recorder = EpisodeRecorder(n)
+    nothing = np.zeros(n, bool)
+    rows = np.zeros((n, width), np.float32)
+    others = np.arange(n) > 0
+    tracemalloc.start()
+    recorder.begin(rows)
+    for number in range(steps):
+        ended = others & (number % 20 == 19)
+        recorder.step(nothing, nothing, nothing, rows, ended, nothing)
+        if ended.any():
+            recorder.begin(rows, ended)
+            recorder.pop()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * steps * width * 4
+
+
+def test_where_no_episode_ends_it_is_said_once_what_to_do():
+    recorder = EpisodeRecorder(2)
+    with pytest.warns(UserWarning, match=r"TimeLimit\(env, max_episode_") as caught:
+        counted(recorder, np.array([10**6, 10**6]), 9000)
+    assert len(caught) == 1
+
+
+def test_where_others_have_ended_a_long_episode_is_nothing_to_warn_of():
+    recorder = counted(EpisodeRecorder(1), np.array([2]), 4)
+    recorder = counted(recorder, np.array([6000]), 6000)
+    assert [len(episode) for episode in recorder.pop()] == [2, 2, 6000]
+
+
+def test_an_episode_that_is_too_long_is_given_up_and_the_next_one_recorded(monkeypatch):
+    monkeypatch.setattr("oprl_gym.preferences.recorder.LONGEST", 1000)
+    lengths = np.array([3] * 9 + [5000])
+    recorder = EpisodeRecorder(10, max_episodes=20_000)
+    with pytest.warns(UserWarning, match="has not ended in 1,") as caught:
+        recorder = counted(recorder, lengths, 5100)
+    assert len(caught) == 1
+    assert len(recorder.running()[9]) == 101
+    episodes = recorder.pop()
+    assert {len(episode) for episode in episodes} == {3}
+    check_counted(episodes)
+
+
+def test_pictures_are_too_long_sooner(monkeypatch):
+    monkeypatch.setattr("oprl_gym.preferences.recorder.MOST_BYTES", 8000)
+    with pytest.warns(UserWarning, match="has not ended"):
+        counted(EpisodeRecorder(1), np.array([10**6]), 1100)

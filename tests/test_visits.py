@@ -110,3 +110,14 @@ def test_it_goes_on_in_the_middle_of_an_episode(places, place):
     assert tracker.latest[1] == first_visits(told(places))[-1]
     expected = first_visits(told([*places, place]))[-1]
     assert tracker.step(told([9, place])).tolist() == [False, expected]
+
+
+def test_an_endless_episode_is_not_remembered_without_end(monkeypatch):
+    """What comes late is new each time it comes; told at once or step by step."""
+    monkeypatch.setattr("oprl_gym.visits.MOST", 3)
+    walk = told([0, 1, 2, 3, 2, 3])
+    new = [True, True, True, True, False, True]
+    assert first_visits(walk).tolist() == new
+    tracker = VisitTracker(1)
+    tracker.begin(walk[:1])
+    assert [bool(tracker.step(one[None])[0]) for one in walk[1:]] == new[1:]

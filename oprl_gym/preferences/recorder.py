@@ -4,19 +4,40 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from oprl_gym.preferences.snapshot import pack_trajectories, unpack_trajectories
 from oprl_gym.types import Array, BoolArray, FloatArray, Trajectory
 
+LONGEST = 100_000
+"""Steps after which an episode that does not end is recorded no further."""
+
+MOST_BYTES = 2**28
+"""What an episode may take before that: pictures fill the memory sooner."""
+
+NONE_YET = 4096
+"""Steps of an episode after which it is said if none has ended so far."""
+
+
+class _Steps(NamedTuple):
+    """T steps of one env; the observations are those that they started from."""
+
+    observations: Array  # (T, ...)
+    actions: Array  # (T, ...)
+    env_rewards: FloatArray  # (T,)
+    process_rewards: FloatArray  # (T,)
+
 
 class EpisodeRecorder:
     """Records N envs that step together and cuts their stream into episodes.
 
     Rows of a step lie side by side in buffers of shape (rows, N, ...), so that a step
-    costs one copy per buffer whatever N is; an episode is cut out when it ends.
+    costs one copy per buffer whatever N is; an episode is cut out when it ends. Of one
+    that lasts much longer than those beside it the rows are moved out, so that they do
+    not hold on to those of all envs. One that does not end in 100,000 steps or 256 MiB
+    is given up, with one warning.
     Everything is copied: the caller may reuse its arrays.
 
     Args:
@@ -35,10 +56,14 @@ class EpisodeRecorder:
             max_episodes = max(1000, 10 * num_envs)
         self.num_envs = num_envs
         self.over = set(range(num_envs))
+        self._given_up: set[int] = set()  # envs whose episode was too long
+        self._some_ended = False
         self._finished: deque[Trajectory] = deque(maxlen=max_episodes)
         self._warned = False
+        self._warned_of_endless = False
         self._row = 0  # where the next step is written
         self._start = np.zeros(num_envs, dtype=np.int64)  # first row of each episode
+        self._moved_out: dict[int, list[_Steps]] = {}  # what came before that row
         self._observations: Array | None = None
         self._actions: Array | None = None
         self._env_rewards = np.zeros((0, num_envs))
@@ -59,9 +84,10 @@ class EpisodeRecorder:
         self._observations = _holding(self._observations, observations)
         self._observations[self._row, where] = observations[where]
         self._start[where] = self._row
-        if self.over:
-            envs = np.arange(self.num_envs)[where]
-            self.over.difference_update(envs.tolist())
+        for env in np.arange(self.num_envs)[where].tolist():
+            self.over.discard(env)
+            self._given_up.discard(env)
+            self._moved_out.pop(env, None)
 
     def current(self) -> Array:
         """Return the (N, ...) observations that the next step starts from."""
@@ -123,7 +149,10 @@ class EpisodeRecorder:
         if self._observations is None:
             return []
         rows = self._observations[: self._row + 1]
-        return [rows[start:, env] for env, start in enumerate(self._start)]
+        return [
+            self._whole("observations", env, rows[start:, env])
+            for env, start in enumerate(self._start)
+        ]
 
     def state(self) -> dict[str, Any]:
         """Return the finished episodes and what there is of the unfinished ones."""
@@ -149,7 +178,14 @@ class EpisodeRecorder:
             "env_rewards": self._env_rewards[first : self._row].copy(),
             "process_rewards": self._process_rewards[first : self._row].copy(),
             "start": self._start - first,
+            "moved_out": [
+                {"env": env, **part._asdict()}
+                for env, parts in self._moved_out.items()
+                for part in parts
+            ],
             "over": sorted(self.over),
+            "given_up": sorted(self._given_up),
+            "some_ended": self._some_ended,
         }
 
     def _load_running(self, running: dict[str, Any]) -> None:
@@ -161,15 +197,21 @@ class EpisodeRecorder:
         self._env_rewards = _moved(running["env_rewards"], keep, capacity)
         self._process_rewards = _moved(running["process_rewards"], keep, capacity)
         self._start = running["start"].copy()
+        self._moved_out = {}
+        for part in running["moved_out"]:
+            steps_of = _Steps(*(part[name] for name in _Steps._fields))
+            self._moved_out.setdefault(part["env"], []).append(steps_of)
         self.over = set(running["over"])
+        self._given_up = set(running["given_up"])
+        self._some_ended = running["some_ended"]
         self._row = steps
 
     def _finish(self, env: int, terminated: bool) -> None:
         assert self._observations is not None
-        assert self._actions is not None
         self.over.add(env)
-        first, last = int(self._start[env]), self._row
-        steps = slice(first, last + 1)
+        self._some_ended = True
+        if env in self._given_up:
+            return
         if len(self._finished) == self._finished.maxlen and not self._warned:
             self._warned = True
             warnings.warn(
@@ -178,30 +220,100 @@ class EpisodeRecorder:
                 "learn(), or call pop_episodes() yourself",
                 stacklevel=2,
             )
+        first, last = int(self._start[env]), self._row
+        here = self._steps(env, last + 1)
         self._finished.append(
             Trajectory(
-                observations=self._observations[first : last + 2, env].copy(),
-                actions=self._actions[steps, env].copy(),
-                env_rewards=self._env_rewards[steps, env].copy(),
-                process_rewards=self._process_rewards[steps, env].copy(),
+                self._whole(
+                    "observations", env, self._observations[first : last + 2, env]
+                ),
+                self._whole("actions", env, here.actions),
+                self._whole("env_rewards", env, here.env_rewards),
+                self._whole("process_rewards", env, here.process_rewards),
                 terminated=terminated,
             )
         )
+        self._moved_out.pop(env, None)
+
+    def _steps(self, env: int, stop: int) -> _Steps:
+        """Return what the buffers hold of an env's episode, up to a row; no copies."""
+        assert self._observations is not None
+        assert self._actions is not None
+        rows = slice(int(self._start[env]), stop)
+        return _Steps(
+            self._observations[rows, env],
+            self._actions[rows, env],
+            self._env_rewards[rows, env],
+            self._process_rewards[rows, env],
+        )
+
+    def _whole(self, name: str, env: int, last: Array) -> Array:
+        """Return a copy of the rows given, after those of the episode moved out."""
+        earlier = [getattr(part, name) for part in self._moved_out.get(env, ())]
+        return np.concatenate([*earlier, last])
 
     def _make_room(self) -> None:
         """Drop rows no unfinished episode needs; grow if that frees too little."""
         assert self._observations is not None
         assert self._actions is not None
-        first = int(self._start.min())
-        keep = slice(first, self._row + 1)
-        # At least half of all rows are dropped if the buffers are not to grow.
-        grow = 2 * (self._row + 1 - first) > len(self._observations)
+        self._give_up_the_endless()
+        self._start[list(self.over | self._given_up)] = self._row
+        if self._grows():
+            self._move_out_the_long()
+        keep = slice(int(self._start.min()), self._row + 1)
+        grow = self._grows()
         self._observations = _shifted(self._observations, keep, grow)
         self._actions = _shifted(self._actions, keep, grow)
         self._env_rewards = _shifted(self._env_rewards, keep, grow)
         self._process_rewards = _shifted(self._process_rewards, keep, grow)
-        self._row -= first
-        self._start -= first
+        self._row -= keep.start
+        self._start -= keep.start
+
+    def _grows(self) -> bool:
+        """Return whether the buffers are to grow, as too few rows can be dropped."""
+        assert self._observations is not None
+        kept = self._row + 1 - int(self._start.min())
+        return 2 * kept > len(self._observations)
+
+    def _move_out_the_long(self) -> None:
+        """Move out the longest episodes if most of the rows kept are of no episode."""
+        lengths = self._row - self._start
+        longest = int(lengths.max())
+        if 4 * int(lengths.sum()) >= self.num_envs * longest:
+            return
+        for env in np.flatnonzero(2 * lengths > longest).tolist():
+            copies = _Steps(*(part.copy() for part in self._steps(env, self._row)))
+            self._moved_out.setdefault(env, []).append(copies)
+            self._start[env] = self._row
+
+    def _give_up_the_endless(self) -> None:
+        """Record no more of episodes that are too long, and say so once."""
+        lengths = self._row + 1 - self._start
+        for env, parts in self._moved_out.items():
+            lengths[env] += sum(len(part.actions) for part in parts)
+        lengths[list(self.over | self._given_up)] = 0
+        endless = np.flatnonzero(lengths > self._longest()).tolist()
+        for env in endless:
+            self._given_up.add(env)
+            self._moved_out.pop(env, None)
+        longest = int(lengths.max())
+        none_yet = longest >= NONE_YET and not self._some_ended
+        if (endless or none_yet) and not self._warned_of_endless:
+            self._warned_of_endless = True
+            warnings.warn(
+                f"an episode has not ended in {longest:,} steps, and nothing is "
+                "learned from one before it ends: if the env never ends by itself, cut "
+                "it off inside the reward wrapper, as in "
+                "ProcessRewardWrapper(TimeLimit(env, max_episode_steps=1000))",
+                stacklevel=2,
+            )
+
+    def _longest(self) -> int:
+        """Return how many steps an episode may have."""
+        assert self._observations is not None
+        assert self._actions is not None
+        bytes_of_step = self._observations[0, 0].nbytes + self._actions[0, 0].nbytes
+        return min(LONGEST, MOST_BYTES // max(1, bytes_of_step))
 
 
 def _rows(capacity: int, like: Array) -> Array:
