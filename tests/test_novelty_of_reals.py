@@ -1,10 +1,17 @@
 """Where no observation comes twice, those in the same cell of a grid count as one."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from oprl_gym.preferences import NoveltyTeacher
-from oprl_gym.preferences.cells import ExactCells, GridCells, VisitCounter
+from oprl_gym.preferences.cells import (
+    ExactCells,
+    GridCells,
+    VisitCounter,
+    examples_of,
+)
 from oprl_gym.types import Trajectory
 
 
@@ -102,3 +109,49 @@ def test_long_observations_are_told_apart_by_a_digest():
     keys = ExactCells().keys(pictures)
     assert keys[0] == keys[1] != keys[2]
     assert len(keys[0]) == 16
+
+
+def pictures(rng: np.random.Generator, episodes: int, steps: int) -> list[Trajectory]:
+    """Return episodes of pictures that never recur: a scene and what moves in it."""
+    found = []
+    for _ in range(episodes):
+        scene = rng.integers(0, 255, (80, 80, 1), dtype=np.uint8)
+        frames = np.repeat(scene[None], steps + 1, axis=0)
+        frames[:, 0, 0, 0] = np.arange(steps + 1) % 251
+        frames[:, 0, 1, 0] = np.arange(steps + 1) // 251
+        found.append(episode(frames))
+    return found
+
+
+def test_pictures_take_no_copies_of_all_that_is_remembered(rng):
+    """Neither when it is found that none recurs nor of an episode that comes later."""
+    usual = pictures(rng, 16, 300)
+    taken = sum(one.observations.nbytes for one in usual)
+    teacher = NoveltyTeacher()
+    tracemalloc.start()
+    for one in usual:
+        teacher.observe([one])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(teacher._counter.cells, GridCells)
+    assert peak < 5 * taken
+    assert teacher.scores(usual[:1])[0, 0] < 30
+
+
+def test_large_observations_fall_into_the_cells_that_small_ones_would(rng, monkeypatch):
+    frames = np.concatenate([one.observations for one in pictures(rng, 2, 200)])
+    grid = GridCells.of(frames, np.random.default_rng(0))
+    by_block = grid.keys(frames)
+    monkeypatch.setattr("oprl_gym.preferences.cells.LARGE", 10**9)
+    at_once = GridCells.of(frames, np.random.default_rng(0)).keys(frames)
+    same = np.mean([one == other for one, other in zip(by_block, at_once, strict=True)])
+    assert same > 0.99
+
+
+def test_of_large_observations_a_grid_is_made_from_some_of_all_episodes():
+    episodes = [np.full((50, 4096), number, np.uint8) for number in range(100)]
+    examples = examples_of(episodes)
+    assert 2**21 < examples.size <= 2**22
+    assert len(np.unique(examples)) > 90
+    small = [one[:, :4095] for one in episodes]
+    assert len(examples_of(small)) == 5000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 from zlib import crc32
 
@@ -16,6 +18,14 @@ MAX_AXES = 8
 CELL_WIDTH = 0.5
 """Edge of a cell, in standard deviations of the observations it was made from."""
 
+LARGE = 4096
+"""Values of an observation from which on memory matters, as of pictures."""
+
+BLOCK = 2**20
+"""Values of large observations that are looked at together: 8 MiB."""
+
+SAMPLE = 2**22
+"""Values of large observations that a grid is made from."""
 
 MAX_CELLS = 2**18
 """Cells with a count of their own; any further one shares that of another."""
@@ -48,6 +58,11 @@ class GridCells:
         self._mean = mean
         self._deviation = deviation
         self._mixtures = mixtures
+        # In one product, of which the values need no copy: (d, 8) and (8,).
+        self._in_one: tuple[FloatArray, FloatArray] | None = None
+        if mixtures is not None and len(mean) >= LARGE:
+            weights = mixtures / deviation[:, None]
+            self._in_one = weights, mean @ weights
 
     @classmethod
     def of(cls, examples: Array, rng: np.random.Generator) -> GridCells:
@@ -76,11 +91,34 @@ class GridCells:
 
     def keys(self, observations: Array) -> list[bytes]:
         """Return a key for each of (n, ...) observations."""
-        values = (_flat(observations) - self._mean) / self._deviation
-        if self._mixtures is not None:
-            values = values @ self._mixtures
+        values = self._measured(observations)
         cells: IntArray = np.floor(values / CELL_WIDTH).astype(np.int32)
         return [cell.tobytes() for cell in cells]
+
+    def _measured(self, observations: Array) -> FloatArray:
+        """Return what the edges of cells are laid along, of (n, ...) observations."""
+        if self._in_one is None:
+            values = (_flat(observations) - self._mean) / self._deviation
+            return values if self._mixtures is None else values @ self._mixtures
+        weights, of_mean = self._in_one
+        n = max(1, BLOCK // len(weights))
+        blocks = [observations[at : at + n] for at in range(0, len(observations), n)]
+        return np.concatenate([_flat(block) @ weights - of_mean for block in blocks])
+
+
+def examples_of(episodes: Sequence[Array]) -> Array:
+    """Return the observations that a grid for (T, ...) ones is made from.
+
+    All of them; of large ones a sample, evenly spread.
+    """
+    size = math.prod(episodes[0].shape[1:])
+    total = size * sum(len(one) for one in episodes)
+    every = 1 if size < LARGE else -(-total // SAMPLE)
+    picked, before = [], 0
+    for one in episodes:
+        picked.append(one[-before % every :: every])
+        before += len(one)
+    return np.concatenate(picked)
 
 
 class VisitCounter:

@@ -9,7 +9,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from oprl_gym.config import check_choice
-from oprl_gym.preferences.cells import ExactCells, GridCells, VisitCounter
+from oprl_gym.preferences.cells import (
+    ExactCells,
+    GridCells,
+    VisitCounter,
+    examples_of,
+)
 from oprl_gym.preferences.teachers import ScoreTeacher
 from oprl_gym.types import FloatArray, IntArray, Ties, Trajectory
 
@@ -88,7 +93,7 @@ class NoveltyTeacher(ScoreTeacher):
     def _count_in_cells(self) -> None:
         """From now on count cells of a grid, and those of the episodes still there."""
         alive = list(self._distinct)
-        examples = np.concatenate([one.observations for one in alive])
+        examples = examples_of([one.observations for one in alive])
         # The mixtures need no other seed from run to run: they are as good as any.
         cells = GridCells.of(examples, np.random.default_rng(0))
         self._counter = VisitCounter(cells)
