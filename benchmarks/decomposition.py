@@ -20,7 +20,7 @@ from oprl_gym.learning import OPRLLearner
 from oprl_gym.learning.answers import Answers
 from oprl_gym.learning.batches import PairBatch
 from oprl_gym.learning.fitting import RewardFitter
-from oprl_gym.learning.learner import ROWS
+from oprl_gym.learning.minibatches import ROWS
 from oprl_gym.types import FloatArray, Trajectory
 
 Kind = Literal["ircr", "rrd"]
@@ -78,7 +78,7 @@ class DecomposingLearner(OPRLLearner):
 
     def _batches(self, answers: Answers, asked: bool) -> Iterator[list[PairBatch]]:
         """Yield batches of episodes; in the place of labels stand their targets."""
-        kept = list(self.trajectories)
+        kept = list(self.memory.trajectories)
         targets = self._targets(kept)
         while True:
             size = min(len(kept), self.config.batch_episodes)

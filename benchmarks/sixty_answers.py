@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,9 @@ from benchmarks.agents import make_agent
 from benchmarks.settings import ALGOS
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.envs.oracle import distance_to_goal
-from oprl_gym.preferences import ProgressTeacher, Queries
+from oprl_gym.preferences import ProgressTeacher, Queries, Teacher
 from oprl_gym.teaching_config import HUMAN_LEARNER
-from oprl_gym.types import FloatArray, Trajectory
+from oprl_gym.types import Trajectory
 
 ENV_ID = "OPRLMaze-TwoWallsLong-v0"
 ANSWERS = 60
@@ -40,20 +39,13 @@ STEPS = 60_000
 PARTS = 10
 
 
-class Script:
+class Script(Teacher):
     """Gives so many answers, each to a question of its own, and no more."""
 
     def __init__(self, answers: int = ANSWERS) -> None:
         env: Any = gym.make(ENV_ID).unwrapped
         self.sees = ProgressTeacher(distance_to_goal(env.layout))
         self.left = answers
-
-    def observe(self, trajectories: Sequence[Trajectory]) -> None:
-        """Do nothing: it knows what there is to know."""
-
-    def labels(self, trajectories: Sequence[Trajectory]) -> FloatArray | None:
-        """Return nothing: a person looks at one pair at a time."""
-        return None
 
     def judge(self, first: Trajectory, second: Trajectory) -> float | None:
         """Return 1 for the first, 0 for the second, 0.5 for both; None once gone."""

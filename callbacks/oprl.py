@@ -20,7 +20,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from oprl_gym.config import OPRLConfig
 from oprl_gym.learning.learner import OPRLLearner
 from oprl_gym.learning.schedule import rounds_due
-from oprl_gym.types import Teacher, UpdateReport
+from oprl_gym.preferences.teacher import Teacher
+from oprl_gym.types import UpdateReport
 
 _CUT_OUTSIDE = (
     "an episode ended that the reward wrapper did not see end, so nothing can be "

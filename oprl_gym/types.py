@@ -5,10 +5,9 @@ Axis letters are the same everywhere: N envs, T steps, B pairs, K models.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,73 +122,6 @@ class Preference:
             raise ValueError(f"a label is a probability in [0, 1], got {self.label!r}")
         if not 0.0 < self.weight < float("inf"):
             raise ValueError(f"a weight is a positive number, got {self.weight!r}")
-
-
-class Teacher(Protocol):
-    """Whoever judges: the return, a rule, a person."""
-
-    def observe(self, trajectories: Sequence[Trajectory]) -> None:
-        """Take note of newly finished episodes, before any of them is judged."""
-        ...
-
-    def labels(self, trajectories: Sequence[Trajectory]) -> FloatArray | None:
-        """Judge M trajectories against each other, if that can be done at once.
-
-        Returns:
-            (M, M) probabilities that the one of the row is preferred to that of the
-            column, NaN where there is no answer; None if every pair has to be asked
-            about, as of a person.
-        """
-        ...
-
-    def judge(self, first: Trajectory, second: Trajectory) -> float | None:
-        """Return P(first is preferred) in [0, 1], or None for "cannot tell"."""
-        ...
-
-
-@runtime_checkable
-class StatefulTeacher(Teacher, Protocol):
-    """A teacher whose judgement depends on what it has seen, and can be saved."""
-
-    def state(self) -> dict[str, Any]:
-        """Return nested dicts and lists of numbers, strings and arrays."""
-        ...
-
-    def load_state(
-        self, state: dict[str, Any], trajectories: Sequence[Trajectory]
-    ) -> None:
-        """Go on from a saved state, in which ``trajectories`` were observed."""
-        ...
-
-
-@dataclass(frozen=True)
-class LateAnswers:
-    """What became known about questions asked earlier.
-
-    Attributes:
-        given: New answers.
-        withdrawn: Answers given before that no longer hold; the same objects.
-    """
-
-    given: Sequence[Preference]
-    withdrawn: Sequence[Preference]
-
-
-@runtime_checkable
-class LateTeacher(Teacher, Protocol):
-    """A teacher who takes time, such as a person: ``judge`` only notes the question.
-
-    Its ``judge`` returns None; the answer comes out of ``collect`` once it is there.
-    """
-
-    def collect(self, model_version: int) -> LateAnswers:
-        """Return what became known since the last call.
-
-        Args:
-            model_version: How often the reward model has been fitted so far; to be
-                noted with the questions that follow.
-        """
-        ...
 
 
 @dataclass(frozen=True)

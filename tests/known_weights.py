@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from gymnasium import spaces
@@ -12,6 +13,7 @@ from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.types import Trajectory, UpdateReport
 
 SETTINGS: dict[type[BaseAlgorithm], dict[str, Any]] = {
@@ -34,10 +36,19 @@ def agent(kind: type[BaseAlgorithm], env: Any) -> BaseAlgorithm:
 class KnownWeights(OPRLLearner):
     """A learner that keeps its random weights, and the episodes that it is given."""
 
-    def __init__(self, *reward_spaces: spaces.Space[Any]) -> None:
-        config = OPRLConfig(hidden_size=8, update_interval=1)
+    unit = 1.0
+    late = False
+
+    def __init__(
+        self, *reward_spaces: spaces.Space[Any], config: OPRLConfig | None = None
+    ) -> None:
+        config = config or OPRLConfig(hidden_size=8, update_interval=1)
         super().__init__(*reward_spaces, config, seed=1)
-        self.process_reward.fitted = True
+
+    def reward_state(self) -> RewardState:
+        """Return its process reward as if it had been fitted."""
+        known = {"fitted": True, "unit": self.unit, "late": self.late}
+        return replace(super().reward_state(), **known)
 
     @classmethod
     def of(cls, model: BaseAlgorithm) -> KnownWeights:
@@ -48,7 +59,7 @@ class KnownWeights(OPRLLearner):
 
     def observe(self, episodes: Sequence[Trajectory]) -> None:
         """Keep the episodes."""
-        self.trajectories.extend(episodes)
+        self.memory.trajectories.extend(episodes)
 
     def update(self, episodes: Sequence[Trajectory], rounds: int = 1) -> UpdateReport:
         """Learn nothing."""

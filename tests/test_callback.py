@@ -374,10 +374,10 @@ def test_learning_goes_on_in_a_second_learn():
     callback = OPRLCallback(QUICK)
     model = agent(SET_UPS["VecProcessReward"]())
     model.learn(512, callback=CallbackList([callback]))
-    learner, known = callback.learner, len(callback.learner.trajectories)
+    learner, known = callback.learner, len(callback.learner.memory.trajectories)
     model.learn(512, callback=callback, reset_num_timesteps=False)
     assert callback.learner is learner
-    assert len(learner.trajectories) > known
+    assert len(learner.memory.trajectories) > known
     model.learn(512, callback=callback, reset_num_timesteps=True)
     assert callback.learner is learner
 
@@ -446,7 +446,7 @@ def test_episodes_do_not_wait_for_the_update_nor_for_the_rollouts_end():
     model.learn(1600, callback=callback)
     assert callback.report is None
     assert callback.learner is not None
-    assert len(callback.learner.trajectories) == 200
+    assert len(callback.learner.memory.trajectories) == 200
     model.learn(4800, callback=callback, reset_num_timesteps=False)
     assert callback.report is not None
     assert callback.report.new_trajectories == 6400

@@ -170,10 +170,12 @@ def outcome(model: Any, callback: OPRLCallback) -> dict[str, Any]:
         "unit": learner.process_reward.unit,
         "late": learner.process_reward.late,
         "episodes": [info["r"] for info in model.ep_info_buffer],
-        "returns": [episode.env_return for episode in learner.trajectories],
-        "best": [episode.env_return for episode in learner.best],
-        "first visits": [one.first_visits.tolist() for one in learner.trajectories],
-        "labels": [preference.label for preference in learner.preferences],
+        "returns": [episode.env_return for episode in learner.memory.trajectories],
+        "best": [episode.env_return for episode in learner.memory.best],
+        "first visits": [
+            one.first_visits.tolist() for one in learner.memory.trajectories
+        ],
+        "labels": [preference.label for preference in learner.memory.preferences],
         "steps": model.num_timesteps,
         "report": callback.report,
         "stats": callback._stats,
@@ -221,7 +223,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(name, config, tmp_
     parts = learn(RUNS[name], tmp_path / "parts", total, config=config)
     assert parts[1].learner.process_reward.fitted
     assert parts[1].learner.process_reward.late == (name == "A2C: maze, paid late")
-    assert bool(parts[1].learner.preferences) == (config is ASKING)
+    assert bool(parts[1].learner.memory.preferences) == (config is ASKING)
     assert_equal(outcome(*whole), outcome(*parts))
 
 
@@ -238,7 +240,7 @@ def test_without_tapes_new_episodes_begin_and_nothing_else_is_lost(tmp_path):
     assert callback.resume(model) == saved["agent"]["counters"]["num_timesteps"] >= 600
     assert callback.learner is not None
     kept = saved["parts"]["oprl"]["learner"]
-    assert len(callback.learner.trajectories) == kept["kept"] > 0
+    assert len(callback.learner.memory.trajectories) == kept["kept"] > 0
     start = model.env.reset()
     assert (model._last_obs == start).all()
     assert model._last_episode_starts.all()

@@ -80,7 +80,7 @@ def test_a_learner_goes_on_on_another_device(saved, loaded):
     other.load_state(one.state())
     for name, weights in one.reward_state().weights.items():
         np.testing.assert_array_equal(other.reward_state().weights[name], weights)
-    other.update(list(one.trajectories)[:2])
+    other.update(list(one.memory.trajectories)[:2])
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -140,7 +140,7 @@ def test_a_broken_env_is_named_and_the_state_saved(name, tmp_path):
     assert again.resume(model) == 600
     assert again.learner is not None
     assert callback.learner is not None
-    assert len(again.learner.trajectories) > 0
+    assert len(again.learner.memory.trajectories) > 0
     model.learn(400, callback=again, reset_num_timesteps=False)
     assert model.num_timesteps == 1000
 

@@ -12,6 +12,7 @@ from fakes import BackAndForth, FirstVisitsReward, trajectory
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from hypothesis import given
 from hypothesis import strategies as st
+from known_weights import KnownWeights
 from oprl_gym.callbacks import ProcessRewardReplayBuffer
 from oprl_gym.wrappers import (
     EpisodeTape,
@@ -25,7 +26,7 @@ from stable_baselines3 import DQN
 from stable_baselines3.common.vec_env import DummyVecEnv
 from streams import PATHS, N, every_path
 
-from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym import OPRLConfig
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
 from oprl_gym.preferences import segment
 from oprl_gym.preferences.packing import content_hash, pack, unpack
@@ -61,9 +62,9 @@ def test_a_learned_model_scores_a_step_alike_on_every_path(mode, reward_input, l
 
     env = make()
     config = OPRLConfig(hidden_size=8, reward_input=reward_input)
-    learner = OPRLLearner(env.observation_space, env.action_space, config, seed=1)
+    learner = KnownWeights(env.observation_space, env.action_space, config=config)
+    learner.unit, learner.late = 7.0, late
     reward = learner.process_reward
-    reward.fitted, reward.unit, reward.late = True, 7.0, late
     given = {
         name: path(make=make, reward=reward, actions=MOVES, mode=mode, scale=0.5)
         for name, path in PATHS.items()

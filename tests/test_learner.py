@@ -10,8 +10,13 @@ from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.learning.answers import between_all
 from oprl_gym.learning.fitting import RewardFitter
 from oprl_gym.learning.learner import ASKED
-from oprl_gym.preferences import Preference, Queries, ReturnTeacher
-from oprl_gym.types import LateAnswers
+from oprl_gym.preferences import (
+    LateAnswers,
+    Preference,
+    Queries,
+    ReturnTeacher,
+    Teacher,
+)
 
 STATES = spaces.Box(0, 1, (4,), dtype=np.float32)
 FLOATS = spaces.Box(-np.inf, np.inf, (2,), dtype=np.float64)
@@ -141,7 +146,7 @@ def test_a_process_return_is_what_the_teacher_would_bet_on_it(rng):
     subject = learner(replace(FREE, gradient_steps=60, temperature=0.4))
     for _ in range(9):
         subject.update(walks(rng, 20, length=20))
-    episodes = list(subject.trajectories)
+    episodes = list(subject.memory.trajectories)
     surely = subject.teacher.labels(episodes)[:, 0]
     log_odds = np.log(surely / (1.0 - surely))
     slope, constant = np.polyfit(log_odds, sums(subject, episodes), 1)
@@ -155,7 +160,7 @@ def test_an_env_that_pays_for_coming_back_is_still_read_in_the_right_order(rng):
     subject = learner(replace(SMALL, gradient_steps=60))
     for _ in range(9):
         subject.update(walks(rng, 20, length=20))
-    episodes = list(subject.trajectories)
+    episodes = list(subject.memory.trajectories)
     utility = subject.teacher.scores(episodes).ravel()
     assert np.corrcoef(utility, sums(subject, episodes))[0, 1] > 0.9
     goal = np.eye(4, dtype=np.float32)[[3]]
@@ -212,9 +217,9 @@ def test_memory_is_bounded_and_keeps_the_latest(rng):
         episodes = walks(rng, 4)
         report = subject.update(episodes)
         assert report.preferences <= 20
-    assert len(subject.trajectories) == 5
-    assert list(subject.trajectories)[-4:] == episodes
-    assert len(subject.preferences) == 20
+    assert len(subject.memory.trajectories) == 5
+    assert list(subject.memory.trajectories)[-4:] == episodes
+    assert len(subject.memory.preferences) == 20
 
 
 def test_judging_all_at_once_leaves_no_answers_that_grow_old(rng):
@@ -222,7 +227,7 @@ def test_judging_all_at_once_leaves_no_answers_that_grow_old(rng):
     for new in [15, 14, 14]:  # of 15 pairs one is of the two that were there before
         report = subject.update(walks(rng, 4 if new < 15 else 9))
         assert (report.new_preferences, report.preferences) == (new, 15)
-    assert len(subject.preferences) == 0
+    assert len(subject.memory.preferences) == 0
 
 
 def test_the_best_are_kept_however_long_ago_they_were(rng):
@@ -231,22 +236,22 @@ def test_the_best_are_kept_however_long_ago_they_were(rng):
     subject = learner(config)
     won = [trajectory([0, 1, 3], [0, float(pay)]) for pay in (3, 5, 4, 2)]
     subject.update([*won, *FAILURES[:6]])
-    assert subject.best == [won[1], won[2], won[0]]
+    assert subject.memory.best == [won[1], won[2], won[0]]
     for _ in range(5):
         report = subject.update([trajectory([0, 1, 2]) for _ in range(10)])
-    assert subject.best == [won[1], won[2], won[0]]
-    assert not set(won) & set(subject.trajectories)
+    assert subject.memory.best == [won[1], won[2], won[0]]
+    assert not set(won) & set(subject.memory.trajectories)
     assert report.preferences == 3 * 10 + 3  # no two of the latest are told apart
     assert report.new_preferences == 3 * 10
     better = trajectory([0, 1, 3], [0, 9.0])
     subject.update([better])
-    assert subject.best == [better, won[1], won[2]]
+    assert subject.memory.best == [better, won[1], won[2]]
 
 
 def test_the_best_are_of_no_use_to_a_teacher_who_has_to_be_asked(rng):
     subject = learner(ASKING)
     subject.update(walks(rng, 20))
-    assert subject.best == []
+    assert subject.memory.best == []
 
 
 @both_ways
@@ -316,13 +321,13 @@ def test_the_accuracy_is_of_answers_foretold_before_the_fit(rng, config):
     subject = learner(config)
     assert subject.update(walks(rng, 10)).accuracy is None  # it knew nothing yet
     new = walks(rng, 2)
-    kept = [*subject.trajectories, *new]
+    kept = [*subject.memory.trajectories, *new]
     scores = dict(zip(map(id, kept), sums(subject, kept), strict=True))
     report = subject.update(new)
     if config is ASKING:
         answers = [
             (one.first, one.second, one.label)
-            for one in list(subject.preferences)[-report.new_preferences :]
+            for one in list(subject.memory.preferences)[-report.new_preferences :]
         ]
     else:
         labels = subject.teacher.labels(kept)
@@ -354,7 +359,7 @@ def test_the_spread_of_scores_is_told(rng, config, reach):
     report = subject.update(walks(rng, 20))
     with torch.inference_mode():
         batch = subject._batcher.batch(
-            between_all(list(subject.trajectories), np.full((20, 20), 0.5))
+            between_all(list(subject.memory.trajectories), np.full((20, 20), 0.5))
         )
         scores = subject.model(batch.rows)
     spread = float(scores.std(correction=0)) * (1.0 if reach > 1 else 5.0)
@@ -422,14 +427,11 @@ def test_a_certain_answer_given_again_and_again_drives_no_score_to_its_end(confi
     assert np.abs(of_states(subject)).max() < 0.9
 
 
-class SilentTeacher:
+class SilentTeacher(Teacher):
     """A person who has gone home."""
 
     def observe(self, trajectories):
         self.seen = list(trajectories)
-
-    def labels(self, trajectories):
-        return None
 
     def judge(self, first, second):
         return None
@@ -461,7 +463,7 @@ def test_who_cannot_judge_all_at_once_is_asked_about_some_pairs(rng):
     report = subject.update(walks(rng, 200))
     assert teacher.answers == pytest.approx(ASKED, abs=3)  # the same pair but once
     assert report.new_preferences == report.preferences == teacher.answers
-    assert len(subject.preferences) == teacher.answers
+    assert len(subject.memory.preferences) == teacher.answers
     more = subject.update([], rounds=2).new_preferences
     assert more == pytest.approx(2 * ASKED, abs=3)
 
@@ -497,8 +499,10 @@ def test_a_fit_that_blows_up_is_undone(rng, config):
     spread = subject.update(walks(rng, 10)).score_spread
     version = subject.model_version
     subject.observe([poisoned(rng)])
-    bad = Preference(subject.trajectories[-1], subject.trajectories[0], 1.0)
-    subject.preferences.extend([bad] * 200)
+    bad = Preference(
+        subject.memory.trajectories[-1], subject.memory.trajectories[0], 1.0
+    )
+    subject.memory.preferences.extend([bad] * 200)
     weights = {k: v.clone() for k, v in subject.model.state_dict().items()}
 
     report = subject.update(walks(rng, 1, length=80))
@@ -510,9 +514,9 @@ def test_a_fit_that_blows_up_is_undone(rng, config):
     assert subject.model_version == version
     for name, value in subject.model.state_dict().items():
         assert torch.equal(value, weights[name])
-    subject.preferences.clear()
-    subject.trajectories.clear()
-    subject.best.clear()
+    subject.memory.preferences.clear()
+    subject.memory.trajectories.clear()
+    subject.memory.best.clear()
     assert not subject.update(walks(rng, 10)).reverted  # and it goes on
 
 
@@ -605,25 +609,19 @@ def test_a_heavy_preference_wins_against_a_light_one_that_contradicts_it(rng):
     assert probability(1 / 3) == pytest.approx(0.25, abs=0.05)
 
 
-class Late:
+class Late(Teacher):
     """Answers one batch at a time, whatever it is asked."""
 
     def __init__(self, batches):
         self.batches = list(batches)
         self.versions = []
 
-    def observe(self, trajectories):
-        pass
-
-    def labels(self, trajectories):
-        return None
-
     def judge(self, first, second):
         return None
 
     def collect(self, model_version):
         self.versions.append(model_version)
-        return self.batches.pop(0) if self.batches else LateAnswers([], [])
+        return self.batches.pop(0) if self.batches else LateAnswers()
 
 
 def test_late_answers_are_learned_from_and_can_be_withdrawn():
@@ -635,7 +633,9 @@ def test_late_answers_are_learned_from_and_can_be_withdrawn():
     assert (report.new_preferences, report.preferences) == (12, 12)
     assert report.gradient_steps == SMALL.gradient_steps
     assert subject.update([]).preferences == 7
-    assert {id(one) for one in subject.preferences} == {id(one) for one in given[5:]}
+    assert {id(one) for one in subject.memory.preferences} == {
+        id(one) for one in given[5:]
+    }
     assert teacher.versions == [0, 1]
 
 

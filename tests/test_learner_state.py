@@ -63,7 +63,7 @@ def learner(space, config, make_teacher):
 def outcome(subject, report):
     """Return all that two learners that are one have in common."""
     weights = {k: v.tobytes() for k, v in subject.reward_state().weights.items()}
-    kept = [*subject.trajectories, *subject.best]
+    kept = [*subject.memory.trajectories, *subject.memory.best]
     return {
         "weights": weights,
         "unit": subject.process_reward.unit,
@@ -71,7 +71,7 @@ def outcome(subject, report):
         "fitted": subject.process_reward.fitted,
         "returns": [one.env_return for one in kept],
         "first visits": [one.first_visits.tolist() for one in kept],
-        "labels": [one.label for one in subject.preferences],
+        "labels": [one.label for one in subject.memory.preferences],
         "report": report,
         "version": subject.model_version,
     }
@@ -94,7 +94,6 @@ def test_it_learns_on_from_a_file_as_if_it_had_never_stopped(
         stopped.update(episodes)
     for one in (straight, stopped):
         one.observe(batches[6])  # episodes that no update has seen yet
-        one.process_reward.weights_changed()
     write_state(tmp_path / "state", stopped.state())
     resumed.load_state(read_state(tmp_path / "state"))
     for episodes in batches[7:]:
@@ -109,9 +108,10 @@ def test_a_state_is_not_changed_by_what_comes_after_it():
     subject.update([cells(rng) for _ in range(10)])
     state = subject.state()
     before = {k: v.copy() for k, v in state["reward"]["weights"].items()}
-    lengths = (len(state["trajectories"]["steps"]), len(state["foretold"]))
+    packed = state["memory"]["trajectories"]
+    lengths = (len(packed["steps"]), len(state["foretold"]))
     subject.update([cells(rng) for _ in range(10)])
-    assert (len(state["trajectories"]["steps"]), len(state["foretold"])) == lengths
+    assert (len(packed["steps"]), len(state["foretold"])) == lengths
     for name, value in before.items():
         np.testing.assert_array_equal(state["reward"]["weights"][name], value)
 

@@ -118,12 +118,11 @@ def test_statistics_travel_with_the_weights_and_are_saved(tmp_path, rng):
 def test_scoring_leaves_them_alone(rng):
     learner = OPRLLearner(WILD, ACTIONS, seed=0)
     learner.update(episodes(rng, 20))
-    before = learner.reward_state().weights["normaliser.mean"].copy()
-    learner.process_reward.fitted = True
-    learner.process_reward.score(np.array([[5.0, 5.0]]), NEW[:1])
-    np.testing.assert_array_equal(
-        learner.reward_state().weights["normaliser.mean"], before
-    )
+    reward = learner.process_reward
+    assert reward.fitted
+    before = reward.state().weights["normaliser.mean"]
+    reward.score(np.array([[5.0, 5.0]]), NEW[:1])
+    np.testing.assert_array_equal(reward.state().weights["normaliser.mean"], before)
 
 
 def test_one_hot_rows_need_none():

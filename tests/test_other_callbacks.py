@@ -58,7 +58,7 @@ def test_an_eval_callback_reports_the_envs_own_return(kind, eval_env):
     model.learn(60, callback=[evaluate, OPRLCallback(learner=learner)])
     assert evaluate.last_mean_reward == sum(PAID)
     # Episodes of the evaluation are none of the agent's.
-    assert len(learner.trajectories) in (18, 20)
+    assert len(learner.memory.trajectories) in (18, 20)
 
 
 OWN_ENVS: dict[str, Callable[[], Any]] = {
@@ -133,12 +133,12 @@ def test_learning_goes_on_in_a_second_learn(kind, form):
     learner = KnownWeights.of(model)
     callback = OPRLCallback(learner=learner)
     for reset_num_timesteps in (True, False, True):
-        known = len(learner.trajectories)
+        known = len(learner.memory.trajectories)
         model.learn(
             60, form(callback), 4, "run", reset_num_timesteps, progress_bar=True
         )
-        assert len(learner.trajectories) >= known + 15
+        assert len(learner.memory.trajectories) >= known + 15
         assert {info["r"] for info in model.ep_info_buffer} == {sum(PAID)}
-    for episode in learner.trajectories:
+    for episode in learner.memory.trajectories:
         assert episode.env_rewards.tolist() == PAID
         assert episode.process_rewards.all()

@@ -103,11 +103,11 @@ def check(callback: OPRLCallback) -> None:
     learner, report = callback.learner, callback.report
     assert learner is not None
     assert report is not None
-    assert learner.trajectories
-    for episode in learner.trajectories:
+    assert learner.memory.trajectories
+    for episode in learner.memory.trajectories:
         assert np.isfinite(episode.process_rewards).all()
     if learner.process_reward.fitted:  # some teachers have nothing to prefer so soon
-        last = learner.trajectories[-1]
+        last = learner.memory.trajectories[-1]
         assert np.abs(last.process_rewards).sum() > 0
 
 
@@ -203,7 +203,7 @@ def test_without_stable_baselines3_any_nesting_is_learned_from(make):
         learner.update(env.pop_episodes())
         env.load_reward_state(learner.reward_state())
     assert learner.process_reward.fitted
-    assert np.ptp(learner.trajectories[-1].process_rewards) > 0
+    assert np.ptp(learner.memory.trajectories[-1].process_rewards) > 0
 
 
 def test_a_vector_of_nested_observations_is_learned_from():

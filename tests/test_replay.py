@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fakes import BackAndForth, ConstantReward, CountingEnv, TellingReward
 from gymnasium import spaces
+from known_weights import KnownWeights
 from oprl_gym.callbacks import (
     OPRLCallback,
     ProcessRewardDictReplayBuffer,
@@ -72,9 +73,8 @@ def agent(
 def fitted_state(venv: VecEnv, reward_input: str = "next_obs") -> RewardState:
     """Return a process reward that gives every step some score."""
     config = OPRLConfig(hidden_size=8, reward_input=reward_input)  # type: ignore[arg-type]
-    learner = OPRLLearner(venv.observation_space, venv.action_space, config, seed=1)
-    learner.process_reward.fitted = True
-    learner.process_reward.unit = 2.5
+    learner = KnownWeights(venv.observation_space, venv.action_space, config=config)
+    learner.unit = 2.5
     return learner.reward_state()
 
 
@@ -141,7 +141,7 @@ def test_ends_are_drawn_with_the_reward_the_wrapper_gave(changes, reward_input, 
         *venv.reward_spaces(),
         OPRLConfig(reward_input=reward_input, update_interval=999),
     )
-    learner.process_reward.fitted = True
+    learner.model_version = 1  # as if it had been fitted
     model.learn(300, callback=OPRLCallback(learner=learner))
     buffer = model.replay_buffer
     given = buffer.rewards[:150].copy()

@@ -76,7 +76,7 @@ def test_answers_are_picked_up_between_rollouts(tmp_path, monkeypatch):
     # Two after every 1024 steps; the first are answered before the second fit.
     assert versions == [0, 0, 0, 0, 1, 1]
     assert learner.process_reward.fitted
-    assert len(learner.preferences) == 6
+    assert len(learner.memory.preferences) == 6
 
 
 def test_a_run_that_was_broken_off_goes_on_with_the_answers(tmp_path, monkeypatch):

@@ -112,10 +112,10 @@ def test_rewards_episodes_and_the_reported_return_are_right(build, order, kind):
 
     paid = np.array(witness.env_rewards)
     assert paid.T.tolist() == [(PAID * STEPS)[: len(paid)]] * paid.shape[1]
-    assert len(learner.trajectories) >= 15
-    for episode in learner.trajectories:
+    assert len(learner.memory.trajectories) >= 15
+    for episode in learner.memory.trajectories:
         check_episode(episode, learner)
-    ends = [episode.terminated for episode in learner.trajectories]
+    ends = [episode.terminated for episode in learner.memory.trajectories]
     assert any(ends) is not ("TimeLimit" in order.code)
     assert not all(ends)
     # What `rollout/ep_rew_mean` is the mean of.

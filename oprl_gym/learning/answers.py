@@ -40,6 +40,15 @@ class Answers:
             self.weights[which],
         )
 
+    def last(self, n: int) -> Answers:
+        """Return the last ``n`` answers."""
+        return self.take(np.arange(max(0, len(self) - n), len(self)))
+
+    def about_last(self, n: int) -> Answers:
+        """Return the answers about one of the last ``n`` trajectories, or two."""
+        newest = self.pairs.max(axis=1, initial=-1) >= len(self.trajectories) - n
+        return self.take(np.flatnonzero(newest))
+
     def draw(self, n: int, rng: np.random.Generator) -> Answers:
         """Return ``n`` answers, drawn independently; all, if there are no more."""
         if n >= len(self):

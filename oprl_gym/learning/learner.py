@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
@@ -13,44 +13,28 @@ import torch
 from gymnasium import spaces
 
 from oprl_gym.config import OPRLConfig
-from oprl_gym.learning.answers import (
-    Answers,
-    between_all,
-    gathered,
-    smoothed,
-    standing,
-)
+from oprl_gym.learning.answers import Answers, gathered
 from oprl_gym.learning.batches import PairBatch, PairBatcher
 from oprl_gym.learning.fitting import RewardFitter
+from oprl_gym.learning.memory import Memory
+from oprl_gym.learning.minibatches import minibatches
 from oprl_gym.preferences.default_teacher import make_teacher
 from oprl_gym.preferences.pay import EnvPay
 from oprl_gym.preferences.queries import Pair, Queries
-from oprl_gym.preferences.snapshot import (
-    pack_preferences,
-    pack_trajectories,
-    unpack_preferences,
-    unpack_trajectories,
-)
+from oprl_gym.preferences.teacher import Teacher
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.losses import ordered, preference_probability
-from oprl_gym.rewards.model import ProcessRewardModel
-from oprl_gym.rewards.process_reward import ProcessReward, RewardState
-from oprl_gym.rewards.tensors import available_device
-from oprl_gym.types import (
-    FloatArray,
-    LateTeacher,
-    Preference,
-    StatefulTeacher,
-    Teacher,
-    Trajectory,
-    UpdateReport,
+from oprl_gym.rewards.process_reward import (
+    ProcessReward,
+    RewardState,
+    load_weights,
+    new_model,
 )
+from oprl_gym.rewards.tensors import available_device
+from oprl_gym.types import FloatArray, Preference, Trajectory, UpdateReport
 
 ASKED = 64
 """Pairs a teacher is asked about in an update if it cannot judge all at once."""
-
-ROWS = 1024
-"""Steps in a gradient step where each is an input row of its own."""
 
 FORETOLD, FORETELL, FORETELL_STEPS = 256, 64, 64
 """The accuracy is told by so many answers, at most so many of an update, foretold by so
@@ -106,55 +90,59 @@ class OPRLLearner:
         queries: Queries | None = None,
         device: str = "cpu",
     ) -> None:
+        self.config = config = OPRLConfig() if config is None else config
+        self.teacher = make_teacher(config) if teacher is None else teacher
         self.queries = Queries() if queries is None else queries
-        self.model_version = 0  # how often the model has been fitted
-        self.config = OPRLConfig() if config is None else config
-        self.teacher = make_teacher(self.config) if teacher is None else teacher
+        self.memory = Memory(
+            config.trajectory_capacity, config.best_capacity, config.preference_capacity
+        )
         self.rng = np.random.default_rng(seed)
-        encoder = StepEncoder(
+        self.encoder = StepEncoder(
             observation_space,
             action_space,
-            self.config.reward_input,
-            self.config.see_first_visits,
+            config.reward_input,
+            config.see_first_visits,
         )
-        self.process_reward = ProcessReward.create(
-            encoder,
-            self.config.hidden_size,
-            self.config.ensemble_size,
-            torch.Generator().manual_seed(int(self.rng.integers(2**63))),
-            available_device(device),
-        )
-        self.trajectories: deque[Trajectory] = deque(
-            maxlen=self.config.trajectory_capacity
-        )
-        self.preferences: deque[Preference] = deque(
-            maxlen=self.config.preference_capacity
-        )
-        """Answers about single pairs; none where a rule judges all at once."""
-        self.best: list[Trajectory] = []
-        """What such a rule holds best of all so far, the best first."""
-        self._batcher = PairBatcher(encoder, self.process_reward.device)
+        self.device = torch.device(available_device(device))
+        weights = torch.Generator().manual_seed(int(self.rng.integers(2**63)))
+        self.model = new_model(
+            self.encoder, config.hidden_size, config.ensemble_size, weights
+        ).to(self.device)
+        self.model_version = 0  # how often the model has been fitted
+        self._batcher = PairBatcher(self.encoder, self.device)
         self._fitter = RewardFitter(
             self.model,
-            self.config.learning_rate,
-            self.config.max_grad_norm,
-            self.config.mean_prior,
-            self.config.revisit_prior,
+            config.learning_rate,
+            config.max_grad_norm,
+            config.mean_prior,
+            config.revisit_prior,
         )
         self._pay = EnvPay()
+        self._unit = 1.0
         self._taken_in = 0  # episodes since the last update
         # Whether the latest answers came as the model had foretold.
         self._foretold: deque[bool] = deque(maxlen=FORETOLD)
         self._spread: float | None = None
 
     @property
-    def model(self) -> ProcessRewardModel:
-        """The reward model being fitted."""
-        return self.process_reward.model
+    def process_reward(self) -> ProcessReward:
+        """The process reward of now, to score with; a copy."""
+        return ProcessReward.from_state(
+            self.encoder.observation_space,
+            self.encoder.action_space,
+            self.reward_state(),
+            str(self.device),
+        )
 
     def reward_state(self) -> RewardState:
-        """Return the current process reward, for ``wrapper.load_reward_state``."""
-        return self.process_reward.state()
+        """Return the process reward of now, for ``wrapper.load_reward_state``."""
+        return RewardState.of(
+            self.model,
+            self.encoder,
+            fitted=self.model_version > 0,
+            unit=self._unit,
+            late=bool(self._pay.late),
+        )
 
     def observe(self, episodes: Sequence[Trajectory]) -> None:
         """Take in episodes; the next :meth:`update` will ask about them.
@@ -162,10 +150,9 @@ class OPRLLearner:
         For whoever has more episodes than should wait until then.
         """
         self.teacher.observe(episodes)
-        self.trajectories.extend(episodes)
+        self.memory.trajectories.extend(episodes)
         self._normalise(episodes)
         self._pay.observe(episodes)
-        self.process_reward.late = bool(self._pay.late)
         self._taken_in += len(episodes)
 
     def update(self, episodes: Sequence[Trajectory], rounds: int = 1) -> UpdateReport:
@@ -182,16 +169,16 @@ class OPRLLearner:
         taken_in, self._taken_in = self._taken_in, 0
         answers = self._judged()
         asked = answers is None
-        self.process_reward.unit = 0.0 if asked else self._pay.unit
         if answers is None:
             new, rounds = self._ask(rounds)
-            answers = gathered(self.preferences)
-            newest = np.arange(max(0, len(answers) - new), len(answers))
+            answers = gathered(self.memory.preferences)
+            newest = answers.last(new)
         else:
-            earlier = len(answers.trajectories) - taken_in
-            newest = np.flatnonzero(answers.pairs.max(axis=1, initial=-1) >= earlier)
+            newest = answers.about_last(taken_in)
             new = len(newest)
-        self._foretell(answers.take(newest))
+        # Answers without margins know of no unit.
+        self._unit = 0.0 if asked else self._pay.unit
+        self._foretell(newest)
         loss, reverted, steps = None, False, 0
         # Without a new answer there is nothing new to fit to, only more to overfit.
         if new and len(answers) >= self.config.min_preferences:
@@ -211,25 +198,19 @@ class OPRLLearner:
     def state(self) -> dict[str, Any]:
         """Return all that it takes to go on from here: nested dicts, lists and arrays.
 
-        What a teacher of your own remembers is saved if it has ``state`` and
-        ``load_state`` (:class:`oprl_gym.types.StatefulTeacher`).
+        What a teacher of your own remembers is saved if it has a ``state``
+        (:class:`oprl_gym.preferences.Teacher`).
         """
-        kept = self._known_trajectories()
-        place = {id(trajectory): number for number, trajectory in enumerate(kept)}
-        teacher = self.teacher
         return {
             "config": asdict(self.config),
             "reward": asdict(self.reward_state()),
             "optimizer": self._fitter.state(),
-            "trajectories": pack_trajectories(kept),
-            "kept": len(self.trajectories),
-            "best": [place[id(trajectory)] for trajectory in self.best],
-            "preferences": pack_preferences(self.preferences, place),
+            "memory": self.memory.state(),
             "pay": self._pay.state(),
             "foretold": list(self._foretold),
             "spread": self._spread,
             "rows": self._batcher.state(),
-            "teacher": teacher.state() if isinstance(teacher, StatefulTeacher) else {},
+            "teacher": self.teacher.state(),
             "taken_in": self._taken_in,
             "model_version": self.model_version,
             "rng": self.rng.bit_generator.state,
@@ -242,36 +223,22 @@ class OPRLLearner:
             ValueError: It is the state of a learner with other settings or spaces.
         """
         self._check_config(state["config"])
-        self.process_reward.load_state(RewardState(**state["reward"]))
+        reward = RewardState(**state["reward"])
+        load_weights(self.model, reward.weights)
+        self._unit = reward.unit
         self._fitter.load_state(state["optimizer"])
-        trajectories = unpack_trajectories(state["trajectories"])
-        self.trajectories.clear()
-        self.trajectories.extend(trajectories[: state["kept"]])
-        self.best = [trajectories[number] for number in state["best"]]
-        self.preferences.clear()
-        # Late answers come once more, from wherever the teacher has them.
-        if not isinstance(self.teacher, LateTeacher):
-            kept = unpack_preferences(state["preferences"], trajectories)
-            self.preferences.extend(kept)
+        trajectories = self.memory.load_state(state["memory"])
+        if self.teacher.answers_again:
+            self.memory.preferences.clear()
         self._pay.load_state(state["pay"])
         self._foretold.clear()
         self._foretold.extend(state["foretold"])
         self._spread = state["spread"]
         self._batcher.load_state(state["rows"])
-        if isinstance(self.teacher, StatefulTeacher):
-            self.teacher.load_state(state["teacher"], trajectories)
+        self.teacher.load_state(state["teacher"], trajectories)
         self._taken_in = state["taken_in"]
         self.model_version = state["model_version"]
         self.rng.bit_generator.state = state["rng"]
-
-    def _known_trajectories(self) -> list[Trajectory]:
-        """Return the latest trajectories, then the best, then those of preferences."""
-        kept = (*self.trajectories, *self.best)
-        known = {id(trajectory): trajectory for trajectory in kept}
-        for preference in self.preferences:
-            for trajectory in (preference.first, preference.second):
-                known.setdefault(id(trajectory), trajectory)
-        return list(known.values())
 
     def _check_config(self, saved: dict[str, Any]) -> None:
         own = asdict(self.config)
@@ -291,22 +258,13 @@ class OPRLLearner:
         if self.model.normaliser is None or not episodes:
             return
         rows = np.concatenate([self._batcher.encoded(episode) for episode in episodes])
-        device = self.process_reward.device
-        self.model.normaliser.update(torch.from_numpy(rows).to(device))
-        self.process_reward.weights_changed()
+        self.model.normaliser.update(torch.from_numpy(rows).to(self.device))
 
     def _judged(self) -> Answers | None:
         """Return the answers about all pairs, if they are wanted and can be had."""
         if self.config.pairs_per_update != "all":
             return None
-        latest = set(self.trajectories)
-        kept = [one for one in self.best if one not in latest] + list(self.trajectories)
-        labels = self.teacher.labels(kept)
-        if labels is None:
-            return None
-        best = np.argsort(-standing(labels), kind="stable")[: self.config.best_capacity]
-        self.best = [kept[number] for number in best]
-        return between_all(kept, labels)
+        return self.memory.judged(self.teacher)
 
     def _ask(self, rounds: int) -> tuple[int, int]:
         """Ask about pairs and keep the answers, and those to earlier questions.
@@ -316,27 +274,17 @@ class OPRLLearner:
         """
         wanted = self.config.pairs_per_update
         wanted = ASKED if wanted == "all" else wanted
-        late = self._collect()
-        new = late
-        trajectories = list(self.trajectories)
+        new = late = self.memory.take(self.teacher.collect(self.model_version))
+        trajectories = list(self.memory.trajectories)
         pairs = self.queries.draw(
             trajectories, rounds * wanted, self._predict, self.rng
         )
         for first, second in pairs:
             label = self.teacher.judge(first, second)
             if label is not None:
-                self.preferences.append(Preference(first, second, label))
+                self.memory.preferences.append(Preference(first, second, label))
                 new += 1
         return new, max(rounds, -(-late // wanted))
-
-    def _collect(self) -> int:
-        """Take in answers to earlier questions; returns how many came."""
-        if not isinstance(self.teacher, LateTeacher):
-            return 0
-        late = self.teacher.collect(self.model_version)
-        self.preferences.extend(late.given)
-        _remove(self.preferences, late.withdrawn)
-        return len(late.given)
 
     def _predict(self, pairs: Sequence[Pair]) -> FloatArray:
         """Return (K, B) probabilities that the first of a pair is preferred."""
@@ -353,7 +301,7 @@ class OPRLLearner:
 
     def _foretell(self, newest: Answers) -> None:
         """Note which of the new answers the model would have given."""
-        if not (self.process_reward.fitted and len(newest)):
+        if not (self.model_version and len(newest)):
             return
         some = newest.draw(FORETELL, self.rng)
         batch = self._batcher.batch(some, self.rng, FORETELL_STEPS)
@@ -366,33 +314,8 @@ class OPRLLearner:
         self.model.reach.fill_(min(1.0, self.config.reach / float(steps)))
 
     def _batches(self, answers: Answers, asked: bool) -> Iterator[list[PairBatch]]:
-        """Yield a batch for each model, for one gradient step after the other.
-
-        Args:
-            answers: To take them from.
-            asked: Whether they are answers about single pairs, of which some are drawn;
-                else all pairs of some of the trajectories are.
-        """
-        smoothing = self.config.label_smoothing
-        answers = replace(answers, labels=smoothed(answers.labels, smoothing))
-        models = range(self.config.ensemble_size)
-        if not asked and self._batcher.rows_recur(answers.trajectories):
-            batch = self._batcher.batch(answers)
-            while True:
-                yield [batch for _ in models]
-        while True:
-            some = [
-                answers.draw(self.config.batch_size, self.rng)
-                if asked
-                else answers.among(self.config.batch_episodes, self.rng)
-                for _ in models
-            ]
-            yield [
-                self._batcher.batch(
-                    one, self.rng, max(8, ROWS // len(one.trajectories))
-                )
-                for one in some
-            ]
+        """Yield what each gradient step looks at, for ever."""
+        return minibatches(answers, asked, self.config, self._batcher, self.rng)
 
     def _fit(
         self, answers: Answers, asked: bool, steps: int
@@ -408,18 +331,8 @@ class OPRLLearner:
             self._fitter.go_back(before)
             self.model.reach.copy_(reach)
             return None, True
-        self.process_reward.fitted = True
         self.model_version += 1
-        self.process_reward.weights_changed()
         with torch.inference_mode():
             scores = self.model(of_step[0].rows) / self.model.reach
             self._spread = float(scores.std(correction=0))
         return float(loss), False
-
-
-def _remove(kept: deque[Preference], withdrawn: Sequence[Preference]) -> None:
-    gone = {id(preference) for preference in withdrawn}
-    if gone:
-        remaining = [one for one in kept if id(one) not in gone]
-        kept.clear()
-        kept.extend(remaining)

@@ -10,17 +10,19 @@ from oprl_gym.preferences.recorder import EpisodeRecorder
 from oprl_gym.preferences.segments import random_segment, segment
 from oprl_gym.preferences.simulated import SimulatedTeacher
 from oprl_gym.preferences.store import PreferenceStore
+from oprl_gym.preferences.teacher import LateAnswers, Teacher
 from oprl_gym.preferences.teachers import (
     LexicographicTeacher,
     ReturnTeacher,
     ScoreTeacher,
 )
 from oprl_gym.preferences.utility import UtilityTeacher
-from oprl_gym.types import Preference, Teacher, Trajectory
+from oprl_gym.types import Preference, Trajectory
 
 __all__ = [
     "EpisodeRecorder",
     "HumanTeacher",
+    "LateAnswers",
     "LexicographicTeacher",
     "NoveltyTeacher",
     "Preference",

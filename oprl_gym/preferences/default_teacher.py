@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from oprl_gym.config import OPRLConfig
+from oprl_gym.preferences.teacher import Teacher
 from oprl_gym.preferences.teachers import ReturnTeacher
 from oprl_gym.preferences.utility import UtilityTeacher
-from oprl_gym.types import Teacher
 
 
 def make_teacher(config: OPRLConfig) -> Teacher:

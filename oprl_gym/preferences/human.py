@@ -10,13 +10,14 @@ from weakref import WeakValueDictionary
 from oprl_gym.preferences.packing import content_hash
 from oprl_gym.preferences.records import Answer
 from oprl_gym.preferences.store import PreferenceStore
-from oprl_gym.types import FloatArray, LateAnswers, Preference, Teacher, Trajectory
+from oprl_gym.preferences.teacher import LateAnswers, Teacher
+from oprl_gym.types import Preference, Trajectory
 
 Picture = Callable[[Trajectory], bytes | None]
 """Returns what a person is shown of a segment; None if it cannot be shown."""
 
 
-class HumanTeacher:
+class HumanTeacher(Teacher):
     """A person, or several, who answer through a :class:`PreferenceStore`.
 
     ``judge`` writes the question into the store and returns None; ``collect`` returns
@@ -43,6 +44,8 @@ class HumanTeacher:
         >>> teacher.collect(model_version=0).given
         []
     """
+
+    answers_again = True  # from the store
 
     def __init__(
         self,
@@ -71,14 +74,6 @@ class HumanTeacher:
         self._read_to = 0  # last row of the log that is known
         self._given: dict[int, Preference] = {}
         self._segments: WeakValueDictionary[str, Trajectory] = WeakValueDictionary()
-
-    def observe(self, trajectories: Sequence[Trajectory]) -> None:
-        """Do nothing: a person looks at what is asked about."""
-        return
-
-    def labels(self, trajectories: Sequence[Trajectory]) -> FloatArray | None:
-        """Return None: a person is asked about one pair after the other."""
-        return None
 
     def judge(self, first: Trajectory, second: Trajectory) -> float | None:
         """Put the question to the store, if there is room for it; returns None."""

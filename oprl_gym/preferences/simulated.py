@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from oprl_gym.types import FloatArray, Trajectory
+from oprl_gym.preferences.teacher import Teacher
+from oprl_gym.types import Trajectory
 
 
-class SimulatedTeacher:
+class SimulatedTeacher(Teacher):
     """Judges by the env's reward, with the faults of a person.
 
     The family of Lee et al. (2021), "B-Pref: Benchmarking Preference-Based
@@ -94,10 +95,6 @@ class SimulatedTeacher:
         """Go on judging from there."""
         self._reward_mean = state["reward_mean"]
         self._rng.bit_generator.state = state["rng"]
-
-    def labels(self, trajectories: Sequence[Trajectory]) -> FloatArray | None:
-        """Return None: chance decides as well."""
-        return None
 
     def judge(self, first: Trajectory, second: Trajectory) -> float | None:
         """Return 1.0, 0.0, 0.5 for "equal", or None for a question skipped."""

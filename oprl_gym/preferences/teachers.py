@@ -1,24 +1,25 @@
 """Teachers that judge by a rule: the return, how much was seen, or one after another.
 
-A teacher of your own subclasses :class:`ScoreTeacher` and returns numbers, or is any
-object with the three methods of :class:`oprl_gym.types.Teacher`.
+A teacher of your own subclasses :class:`ScoreTeacher` and returns numbers, or
+:class:`~oprl_gym.preferences.Teacher` and says which of two is better.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, get_args
 
 import numpy as np
 
 from oprl_gym.config import check_choice
+from oprl_gym.preferences.teacher import Teacher
 from oprl_gym.types import FloatArray, Ties, Trajectory
 
 _TIE_LABEL: dict[Ties, float | None] = {"skip": None, "half": 0.5, "second": 0.0}
 
 
-class ScoreTeacher(ABC):
+class ScoreTeacher(Teacher):
     """Prefers the trajectory with the higher score.
 
     Args:
@@ -30,24 +31,6 @@ class ScoreTeacher(ABC):
     def __init__(self, ties: Ties = "skip") -> None:
         check_choice("ties", ties, get_args(Ties))
         self.ties = ties
-
-    def observe(self, trajectories: Sequence[Trajectory]) -> None:
-        """Take note of newly finished episodes; most teachers need not."""
-        return
-
-    def state(self) -> dict[str, Any]:
-        """Return what has to be saved to go on judging alike; most have nothing."""
-        return {}
-
-    def load_state(  # noqa: B027 (most teachers have nothing to load)
-        self, state: dict[str, Any], trajectories: Sequence[Trajectory]
-    ) -> None:
-        """Go on from a saved state.
-
-        Args:
-            state: What :meth:`state` returned, perhaps in another process.
-            trajectories: All that were observed before and are still known.
-        """
 
     @abstractmethod
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:

@@ -45,6 +45,27 @@ class RewardState:
     late: bool
     weights: dict[str, Array]
 
+    @classmethod
+    def of(
+        cls, model: ProcessRewardModel, encoder: StepEncoder, **known: Any
+    ) -> RewardState:
+        """Return the state of a model that reads such rows.
+
+        Args:
+            model: Its tensors are copied.
+            encoder: Turns steps into its rows.
+            known: ``fitted``, ``unit`` and ``late``.
+        """
+        return cls(
+            reward_input=encoder.reward_input,
+            input_dim=model.input_dim,
+            hidden_size=model.hidden_size,
+            ensemble_size=model.ensemble_size,
+            first_visits=encoder.first_visits,
+            weights=to_arrays(dict(model.state_dict())),
+            **known,
+        )
+
 
 class ProcessReward:
     """Scores steps by a :class:`ProcessRewardModel`; exactly 0 while it is unfitted.
@@ -71,26 +92,6 @@ class ProcessReward:
         self._quick: QuickModel | None = None  # until the weights change
 
     @classmethod
-    def create(
-        cls,
-        encoder: StepEncoder,
-        hidden_size: int,
-        ensemble_size: int,
-        generator: torch.Generator | None = None,
-        device: str = "cpu",
-    ) -> ProcessReward:
-        """Build an unfitted process reward with the model that fits the encoder."""
-        model = ProcessRewardModel(
-            encoder.input_dim,
-            hidden_size,
-            ensemble_size,
-            generator,
-            encoder.varied.tolist(),
-            encoder.image,
-        )
-        return cls(encoder, model, device)
-
-    @classmethod
     def from_state(
         cls,
         observation_space: spaces.Space[Any],
@@ -108,25 +109,19 @@ class ProcessReward:
         )
         if encoder.input_dim != state.input_dim:
             raise ValueError(_other_rows(state.input_dim, encoder))
-        reward = cls.create(
-            encoder, state.hidden_size, state.ensemble_size, device=device
-        )
+        model = new_model(encoder, state.hidden_size, state.ensemble_size)
+        reward = cls(encoder, model, device)
         reward.load_state(state)
         return reward
 
     def state(self) -> RewardState:
         """Return a copy of everything a wrapper needs to give the same scores."""
-        weights = self.model.state_dict()
-        return RewardState(
-            reward_input=self.encoder.reward_input,
-            input_dim=self.model.input_dim,
-            hidden_size=self.model.hidden_size,
-            ensemble_size=self.model.ensemble_size,
+        return RewardState.of(
+            self.model,
+            self.encoder,
             fitted=self.fitted,
-            first_visits=self.encoder.first_visits,
             unit=self.unit,
             late=self.late,
-            weights=to_arrays(dict(weights)),
         )
 
     def is_like(self, state: RewardState) -> bool:
@@ -148,19 +143,11 @@ class ProcessReward:
         Raises:
             ValueError: They are of another kind of model.
         """
-        weights = {name: torch.tensor(value) for name, value in state.weights.items()}
-        try:
-            self.model.load_state_dict(weights)
-        except RuntimeError as error:
-            raise ValueError(f"not the weights of such a model: {error}") from error
+        load_weights(self.model, state.weights)
         self.fitted = state.fitted
         self.unit = state.unit
         self.late = state.late
         self._table = RowTable()
-        self.weights_changed()
-
-    def weights_changed(self) -> None:
-        """Forget scores given so far; to be called whenever the weights change."""
         self._known_scores = np.zeros(0, dtype=np.float32)
         self._quick = None
 
@@ -216,6 +203,43 @@ class ProcessReward:
             scores = self.model(torch.as_tensor(rows, device=self.device))
             raw: FloatArray = scores.cpu().numpy()
         return raw
+
+
+def new_model(
+    encoder: StepEncoder,
+    hidden_size: int,
+    ensemble_size: int,
+    generator: torch.Generator | None = None,
+) -> ProcessRewardModel:
+    """Return an unfitted model that reads the rows of an encoder.
+
+    Args:
+        encoder: Says how long a row is, and what of it is a picture.
+        hidden_size: Units in each hidden layer.
+        ensemble_size: Number of networks K.
+        generator: Source of the initial weights; None takes torch's own.
+    """
+    return ProcessRewardModel(
+        encoder.input_dim,
+        hidden_size,
+        ensemble_size,
+        generator,
+        encoder.varied.tolist(),
+        encoder.image,
+    )
+
+
+def load_weights(model: ProcessRewardModel, weights: dict[str, Array]) -> None:
+    """Let a model have these tensors.
+
+    Raises:
+        ValueError: They are of another kind of model.
+    """
+    tensors = {name: torch.tensor(value) for name, value in weights.items()}
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError(f"not the weights of such a model: {error}") from error
 
 
 def _other_rows(input_dim: int, encoder: StepEncoder) -> str:

@@ -36,6 +36,7 @@ class TrainerCheckpoint(Checkpointable):
         **kwargs: Any,
     ) -> dict[str, Any]:
         """Return the trainer's state."""
+        ray.get(self._trainer.settle.remote())
         state: dict[str, Any] = ray.get(self._trainer.state.remote())
         return state
 

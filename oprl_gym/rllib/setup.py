@@ -13,9 +13,10 @@ from ray.rllib.env.multi_agent_env import MultiAgentEnv
 from ray.rllib.utils import force_list
 
 from oprl_gym.config import DEFAULT_MODE, DEFAULT_SCALE, OPRLConfig
+from oprl_gym.preferences.teacher import Teacher
 from oprl_gym.rllib.callback import OPRLRLlibCallback
 from oprl_gym.rllib.trainer import Settings
-from oprl_gym.types import Mode, Teacher
+from oprl_gym.types import Mode
 from oprl_gym.wrappers.shaping import Shaping
 
 

@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from fakes import BackAndForth, CountingEnv
+from known_weights import KnownWeights
 from oprl_gym.wrappers import ProcessRewardWrapper
 from oprl_gym.wrappers.shaping import Shaping
 from ray.rllib.connectors.connector_v2 import ConnectorV2
@@ -13,7 +14,7 @@ from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from ray.rllib.utils.minibatch_utils import ShardEpisodesIterator
 from small import KnownTrainer, built, samples, small_ppo
 
-from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym import OPRLConfig
 from oprl_gym.rllib import with_oprl
 from oprl_gym.rllib.connector import ProcessRewardConnector
 from oprl_gym.rllib.episodes import FIRST_VISITS, EpisodeAssembler, StepSpaces
@@ -40,9 +41,8 @@ SHAPINGS = {
 
 def known_learner(env, shaping):
     config = OPRLConfig(hidden_size=8, reward_input=shaping.reward_input or "next_obs")
-    learner = OPRLLearner(env.observation_space, env.action_space, config, seed=1)
-    learner.process_reward.fitted = True
-    learner.process_reward.unit = 2.5
+    learner = KnownWeights(env.observation_space, env.action_space, config=config)
+    learner.unit = 2.5
     return learner
 
 
@@ -114,7 +114,7 @@ def test_rewards_are_those_of_the_wrapper(env_name, shaping):
 def test_whether_the_env_pays_late_is_the_learners_to_say(late):
     env = BackAndForth()
     learner = known_learner(env, Shaping())
-    learner.process_reward.late = late
+    learner.late = late
     chunks = first_episode(BackAndForth)
     mixed = through_connector(learner, env, Shaping(), list(chunks))
     assert_as_wrapped(learner, BackAndForth, Shaping(), chunks, mixed)

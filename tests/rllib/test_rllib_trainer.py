@@ -39,7 +39,7 @@ def test_weights_are_handed_out_once():
     trainer.take(1, 1, pack_trajectories([]))
     newer, _ = trainer.newest(version)
     assert newer > version
-    assert len(trainer.learner.trajectories) == 2
+    assert len(trainer.learner.memory.trajectories) == 2
 
 
 def test_it_is_chance_which_runner_comes_first_and_makes_no_difference():
@@ -55,9 +55,11 @@ def test_episodes_are_scored_by_the_weights_before_the_update():
     assert expected.any()
     trainer.take(1, QUICK.update_interval, pack_trajectories(EPISODES[1]))
     trainer.newest(None)
-    kept = trainer.learner.trajectories[-1]
+    kept = trainer.learner.memory.trajectories[-1]
     np.testing.assert_allclose(kept.process_rewards, expected, atol=1e-6)
-    total = sum(one.process_return for one in list(trainer.learner.trajectories)[-2:])
+    total = sum(
+        one.process_return for one in list(trainer.learner.memory.trajectories)[-2:]
+    )
     mean = trainer.report()["process_reward_mean"]
     np.testing.assert_allclose(mean, total / (2 + 3))
 
@@ -66,6 +68,7 @@ def test_a_state_goes_on_where_it_was_taken():
     trainer = fed([1, 2])
     trainer.take(2, 100, pack_trajectories(EPISODES[2]))
     other = new_trainer()
+    trainer.settle()
     other.load_state(trainer.state())
     for one in (trainer, other):
         one.take(1, 200, pack_trajectories(EPISODES[1]))

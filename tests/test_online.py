@@ -3,7 +3,7 @@
 import pytest
 
 from oprl_gym import OPRLConfig
-from oprl_gym.learning.schedule import rounds_due
+from oprl_gym.learning.online import rounds_due
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,94 @@
+"""What a learner keeps: the latest episodes, the best of all, answers about pairs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from oprl_gym.learning.answers import Answers, between_all, standing
+from oprl_gym.preferences.snapshot import (
+    pack_preferences,
+    pack_trajectories,
+    unpack_preferences,
+    unpack_trajectories,
+)
+from oprl_gym.preferences.teacher import LateAnswers, Teacher
+from oprl_gym.types import Preference, Trajectory
+
+
+class Memory:
+    """Episodes and answers, the oldest of which make room for new ones.
+
+    Args:
+        latest: Episodes that are kept as they come.
+        best: Episodes kept of all so far that a rule holds best.
+        answers: Answers about single pairs that are kept.
+
+    Attributes:
+        trajectories: The latest episodes.
+        best: What a rule that judges all at once holds best of all, the best first.
+        preferences: Answers about single pairs; none where a rule judges all at once.
+    """
+
+    def __init__(self, latest: int, best: int, answers: int) -> None:
+        self.trajectories: deque[Trajectory] = deque(maxlen=latest)
+        self.best: list[Trajectory] = []
+        self.preferences: deque[Preference] = deque(maxlen=answers)
+        self._most_best = best
+
+    def judged(self, teacher: Teacher) -> Answers | None:
+        """Return the answers about all pairs; None if a teacher has to be asked."""
+        latest = set(self.trajectories)
+        kept = [one for one in self.best if one not in latest] + list(self.trajectories)
+        labels = teacher.labels(kept)
+        if labels is None:
+            return None
+        best = np.argsort(-standing(labels), kind="stable")[: self._most_best]
+        self.best = [kept[number] for number in best]
+        return between_all(kept, labels)
+
+    def take(self, late: LateAnswers) -> int:
+        """Take in answers to earlier questions; returns how many came."""
+        self.preferences.extend(late.given)
+        gone = {id(preference) for preference in late.withdrawn}
+        if gone:
+            remaining = [one for one in self.preferences if id(one) not in gone]
+            self.preferences.clear()
+            self.preferences.extend(remaining)
+        return len(late.given)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is kept: nested dicts, lists and arrays."""
+        kept = self._all()
+        place = {id(trajectory): number for number, trajectory in enumerate(kept)}
+        return {
+            "trajectories": pack_trajectories(kept),
+            "kept": len(self.trajectories),
+            "best": [place[id(trajectory)] for trajectory in self.best],
+            "preferences": pack_preferences(self.preferences, place),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> Sequence[Trajectory]:
+        """Keep what :meth:`state` returned; returns all trajectories there are."""
+        trajectories = unpack_trajectories(state["trajectories"])
+        _fill(self.trajectories, trajectories[: state["kept"]])
+        self.best = [trajectories[number] for number in state["best"]]
+        _fill(self.preferences, unpack_preferences(state["preferences"], trajectories))
+        return trajectories
+
+    def _all(self) -> list[Trajectory]:
+        """Return the latest trajectories, then the best, then those of preferences."""
+        kept = (*self.trajectories, *self.best)
+        known = {id(trajectory): trajectory for trajectory in kept}
+        for preference in self.preferences:
+            for trajectory in (preference.first, preference.second):
+                known.setdefault(id(trajectory), trajectory)
+        return list(known.values())
+
+
+def _fill(kept: deque[Any], values: Iterable[Any]) -> None:
+    kept.clear()
+    kept.extend(values)
