@@ -17,6 +17,7 @@ from oprl_gym.config import check_choice
 from oprl_gym.preferences.pairs import uniform_pairs
 from oprl_gym.preferences.segments import random_segment
 from oprl_gym.types import BoolArray, FloatArray, IntArray, Trajectory
+from oprl_gym.visits import keys
 
 Pair = tuple[Trajectory, Trajectory]
 Predict = Callable[[Sequence[Pair]], FloatArray]
@@ -186,6 +187,6 @@ def challenges(
 
 def rarity(pieces: Sequence[Trajectory]) -> FloatArray:
     """Return (M,) sums over distinct observations of 1 / sqrt(pieces that have it)."""
-    distinct = [{row.tobytes() for row in piece.observations} for piece in pieces]
+    distinct = [set(keys(piece.observations)) for piece in pieces]
     times = Counter(key for keys in distinct for key in keys)
     return np.array([sum(times[key] ** -0.5 for key in keys) for keys in distinct])
