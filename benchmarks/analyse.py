@@ -29,7 +29,7 @@ from benchmarks.public.rungs import PUBLIC
 from benchmarks.results import read_all
 from benchmarks.settings import RUNGS
 from benchmarks.summary import Group, Key, Run, grouped, summarise
-from oprl_gym.measures import Estimate
+from oprl_gym.runs.measures import Estimate
 
 RESULTS = Path(__file__).resolve().parent / "results"
 PUBLIC_RESULTS = RESULTS.parent / "public" / "results"

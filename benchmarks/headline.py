@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.public.rungs import LATE, SEARCH
 from benchmarks.settings import HARMLESS, LADDER
 from benchmarks.summary import Key, Run, budget_of, failures, grouped, steps_to_target
-from oprl_gym.measures import interquartile_mean
+from oprl_gym.runs.measures import interquartile_mean
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 

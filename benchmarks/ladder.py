@@ -32,7 +32,7 @@ from benchmarks.settings import (
 )
 from benchmarks.worker import PRELOAD, ROOT, execute_all
 from oprl_gym.engines import Engine, Outcome, Task, make_engine
-from oprl_gym.run_folder import RunError
+from oprl_gym.runs.folder import RunError
 
 RESULTS = Path(__file__).resolve().parent / "results"
 PUBLIC_RESULTS = RESULTS.parent / "public" / "results"

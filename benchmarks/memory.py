@@ -26,7 +26,7 @@ from stable_baselines3.common.vec_env import VecMonitor
 
 from benchmarks.options import make_parser
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
-from oprl_gym.plotting import INDIGO, new_figure
+from oprl_gym.figures.plotting import INDIGO, new_figure
 
 STEPS, SMOKE_STEPS = 2_000_000, 30_000
 ENVS = 64

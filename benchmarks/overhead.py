@@ -29,7 +29,6 @@ if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder
 
 import torch
 from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.wrappers.shaping import StepScorer
 
 from benchmarks import provenance
 from benchmarks.agents import make_agent
@@ -39,8 +38,9 @@ from benchmarks.rates import in_turns, read, show, write
 from benchmarks.run import shaped
 from benchmarks.settings import ARMS, RUNGS, agent_of
 from oprl_gym import OPRLLearner
-from oprl_gym.plotting import FAINT, GREEN, INDIGO, ORANGE, new_figure
-from oprl_gym.preferences.recorder import EpisodeRecorder
+from oprl_gym.episodes.recorder import EpisodeRecorder
+from oprl_gym.figures.plotting import FAINT, GREEN, INDIGO, ORANGE, new_figure
+from oprl_gym.rewards.scoring import StepScorer
 
 FILE, TABLE, FIGURE = "overhead.json", "overhead.csv", "overhead.png"
 PLAIN, OPRL = "plain", "OPRL"

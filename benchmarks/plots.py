@@ -23,8 +23,7 @@ from benchmarks.public.rungs import PUBLIC
 from benchmarks.results import read_all
 from benchmarks.settings import HARMLESS, RUNGS, SUITES
 from benchmarks.summary import Group, Key, Run, grouped, summarise
-from oprl_gym.episode_log import TARGET
-from oprl_gym.estimate_plot import (
+from oprl_gym.figures.estimates import (
     HOLLOW,
     Dot,
     log_steps,
@@ -32,8 +31,7 @@ from oprl_gym.estimate_plot import (
     style,
     thousands,
 )
-from oprl_gym.measures import band
-from oprl_gym.plotting import (
+from oprl_gym.figures.plotting import (
     FAINT,
     GREEN,
     INDIGO,
@@ -43,6 +41,8 @@ from oprl_gym.plotting import (
     SERIES,
     new_figure,
 )
+from oprl_gym.runs.episode_log import TARGET
+from oprl_gym.runs.measures import band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

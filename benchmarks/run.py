@@ -56,8 +56,8 @@ from benchmarks.shaping import (
 from benchmarks.tutorial_agent import TutorialAgent, train_agent
 from oprl_gym.config import DEFAULT_GAMMA
 from oprl_gym.envs.oracle import shortest_path
-from oprl_gym.evaluation import evaluate
-from oprl_gym.train_config import TrainConfig
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.evaluation import evaluate
 
 
 def execute(run: RunId, commit: str) -> dict[str, Any]:

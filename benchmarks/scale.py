@@ -40,7 +40,7 @@ from benchmarks.memory import resident_mib
 from benchmarks.options import make_parser
 from benchmarks.rates import Rates, write
 from oprl_gym import OPRLLearner
-from oprl_gym.plotting import GREEN, GRID, INDIGO, INK, ORANGE, new_figure
+from oprl_gym.figures.plotting import GREEN, GRID, INDIGO, INK, ORANGE, new_figure
 from oprl_gym.types import IntArray
 
 FILE, TABLE, FIGURE = "scale.json", "scale.csv", "scale.png"

@@ -30,7 +30,7 @@ from benchmarks.settings import ALGOS
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.envs.oracle import distance_to_goal
 from oprl_gym.preferences import ProgressTeacher, Queries, Teacher
-from oprl_gym.teaching_config import HUMAN_LEARNER
+from oprl_gym.runs.teaching_config import HUMAN_LEARNER
 from oprl_gym.types import Trajectory
 
 ENV_ID = "OPRLMaze-TwoWallsLong-v0"

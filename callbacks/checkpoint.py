@@ -16,7 +16,7 @@ from oprl_gym.callbacks.agent_state import (
 from oprl_gym.callbacks.env_state import env_state, load_env_state
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from oprl_gym.state_file import read_state, write_state
+from oprl_gym.files.state_file import read_state, write_state
 
 
 class HasState(Protocol):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from oprl_gym.callbacks.ports import envs_wrapped
+from oprl_gym.callbacks.reward_wrappers import envs_wrapped
 from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
 from oprl_gym.wrappers.sb3_vec import VecProcessReward
 from oprl_gym.wrappers.tape import EpisodeTape, Tape

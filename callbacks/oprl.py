@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from oprl_gym.callbacks.advantages import add_rewards
 from oprl_gym.callbacks.checkpoint import load_checkpoint
-from oprl_gym.callbacks.ports import RewardPort
 from oprl_gym.callbacks.replay import find_replay
+from oprl_gym.callbacks.reward_wrappers import RewardPort
 from oprl_gym.callbacks.saver import SAVE_EVERY, CheckpointSaver
-from oprl_gym.wrappers.shaping import StepScorer
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 
 from oprl_gym.config import OPRLConfig
 from oprl_gym.learning.learner import OPRLLearner
-from oprl_gym.learning.schedule import rounds_due
+from oprl_gym.learning.online import rounds_due
 from oprl_gym.preferences.teacher import Teacher
+from oprl_gym.rewards.scoring import StepScorer
 from oprl_gym.types import UpdateReport
 
 _CUT_OUTSIDE = (

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from oprl_gym.callbacks.ports import RewardPort
-from oprl_gym.wrappers.shaping import StepScorer, VectorStep
+from oprl_gym.callbacks.reward_wrappers import RewardPort
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 
 from oprl_gym.rewards.encoding import batch_to_array
+from oprl_gym.rewards.scoring import StepScorer, VectorStep
 from oprl_gym.types import Array, FloatArray, IntArray
 
 

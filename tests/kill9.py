@@ -27,7 +27,7 @@ from stable_baselines3 import A2C
 from stable_baselines3.common.env_util import make_vec_env
 
 import oprl_gym
-from oprl_gym.state_file import read_state
+from oprl_gym.files.state_file import read_state
 
 TOTAL = 4_000
 CONFIG = oprl_gym.OPRLConfig(

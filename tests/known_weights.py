@@ -8,7 +8,7 @@ from typing import Any
 
 from gymnasium import spaces
 from oprl_gym.callbacks import ProcessRewardReplayBuffer
-from oprl_gym.callbacks.ports import RewardPort
+from oprl_gym.callbacks.reward_wrappers import RewardPort
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 

@@ -15,8 +15,8 @@ from fakes import trajectory
 from oprl_gym.envs import make_layout
 from oprl_gym.labelling.clips import maze_picture
 from oprl_gym.preferences import PreferenceStore
-from oprl_gym.run_folder import RunFolder
-from oprl_gym.train_config import TrainConfig
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.folder import RunFolder
 from oprl_gym.types import Trajectory
 
 LAYOUT = make_layout("TwoWallsLong")

@@ -14,7 +14,7 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from oprl_gym.engines import Outcome, Task
-from oprl_gym.run_folder import CHECKPOINT, RunFolder
+from oprl_gym.runs.folder import CHECKPOINT, RunFolder
 from oprl_gym.sweep.display import steps_taken
 
 PATIENCE_S = 600.0

@@ -31,8 +31,8 @@ from benchmarks.summary import summarise
 from benchmarks.tutorial_agent import discounted_returns
 from oprl_gym.envs.layouts import parse_layout
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
-from oprl_gym.episode_log import Episode, EpisodeLog
-from oprl_gym.measures import censored, estimate, improvement, interquartile_mean
+from oprl_gym.runs.episode_log import Episode, EpisodeLog
+from oprl_gym.runs.measures import censored, estimate, improvement, interquartile_mean
 
 LADDER = Path(ladder.__file__)
 CORRIDOR = parse_layout("S..G")

@@ -34,7 +34,7 @@ from stable_baselines3.common.vec_env import (
 )
 
 from oprl_gym import OPRLConfig
-from oprl_gym.state_file import read_state, write_state
+from oprl_gym.files.state_file import read_state, write_state
 
 MAZE = "oprl_gym:OPRLMaze-v0"
 

@@ -245,7 +245,7 @@ def test_a_config_with_an_unknown_key(tmp_path: Path, refused: Check) -> None:
 def test_ctrl_c(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from oprl_gym import training
+    from oprl_gym.training import run as training
 
     def stop(_: training.ProgressBar) -> bool:
         raise KeyboardInterrupt
@@ -328,7 +328,9 @@ def test_watch_shows_the_episode_in_a_window(
     assert len(frames) == steps + 1
     first = frames[0].astype(int)
     # The cells are coloured by the learned reward: without it they are not.
-    monkeypatch.setattr("oprl_gym.figures.show_reward", lambda env, reward: None)
+    monkeypatch.setattr(
+        "oprl_gym.figures.of_runs.show_reward", lambda env, reward: None
+    )
     frames.clear()
     assert main(["watch", str(run_dir)]) == 0
     coloured = np.abs(first - frames[0]).max(axis=2)

@@ -12,7 +12,7 @@ import pytest
 from sweeping import Log, die, die_once, fail, is_alive, task, wait_for, write
 
 from oprl_gym.engines import LocalEngine, make_engine
-from oprl_gym.run_folder import RunError
+from oprl_gym.runs.folder import RunError
 
 HERE = Path(__file__).resolve().parent
 

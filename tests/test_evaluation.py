@@ -9,7 +9,10 @@ import pytest
 from stable_baselines3 import A2C
 
 from oprl_gym.envs import OPRLMazeEnv
-from oprl_gym.evaluation import (
+from oprl_gym.rewards import ProcessReward, ProcessRewardModel
+from oprl_gym.rewards.encoding import StepEncoder
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.evaluation import (
     cell_rewards,
     evaluate,
     greedy_rollout,
@@ -18,10 +21,7 @@ from oprl_gym.evaluation import (
     make_env,
     step_rewards,
 )
-from oprl_gym.rewards import ProcessReward, ProcessRewardModel
-from oprl_gym.rewards.encoding import StepEncoder
-from oprl_gym.run_folder import RunError, RunFolder
-from oprl_gym.train_config import TrainConfig
+from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.types import RewardInput
 
 
@@ -102,7 +102,7 @@ def test_a_rollout_has_a_picture_of_every_state() -> None:
 
 
 def test_an_episode_without_end_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oprl_gym.evaluation.MAX_STEPS", 70)
+    monkeypatch.setattr("oprl_gym.runs.evaluation.MAX_STEPS", 70)
     env = OPRLMazeEnv(layout=MAZE_TEXT, max_episode_steps=-1)
     rollout = greedy_rollout(Always(3), env)  # type: ignore[arg-type]
     assert len(rollout.actions) == 70

@@ -27,7 +27,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
 from oprl_gym import OPRLConfig
-from oprl_gym.state_file import read_state
+from oprl_gym.files.state_file import read_state
 from oprl_gym.types import EnvError
 
 KILL9 = Path(__file__).with_name("kill9.py")

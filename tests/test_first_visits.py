@@ -20,7 +20,6 @@ from oprl_gym.wrappers import (
     ProcessRewardWrapper,
     VecProcessReward,
 )
-from oprl_gym.wrappers.shaping import ALONE, StepScorer
 from safetensors.numpy import load, save
 from stable_baselines3 import DQN
 from stable_baselines3.common.vec_env import DummyVecEnv
@@ -28,8 +27,9 @@ from streams import PATHS, N, every_path
 
 from oprl_gym import OPRLConfig
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
+from oprl_gym.episodes.packing import content_hash, pack, unpack
 from oprl_gym.preferences import segment
-from oprl_gym.preferences.packing import content_hash, pack, unpack
+from oprl_gym.rewards.scoring import ALONE, StepScorer
 from oprl_gym.visits import first_visits
 
 MOVES = np.random.default_rng(0).integers(2, size=24).tolist()

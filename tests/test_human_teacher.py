@@ -15,7 +15,7 @@ from oprl_gym.preferences import (
     ReturnTeacher,
     answer_all,
 )
-from oprl_gym.preferences.exchange import export_answers, import_answers
+from oprl_gym.preferences.store.exchange import export_answers, import_answers
 
 WIN, LOSS, OTHER = trajectory([0, 1], [10.0]), trajectory([0, 2]), trajectory([0, 3])
 
@@ -251,7 +251,7 @@ def filled(store):
 
 def export_rows(store):
     """Return what is told of every answer, without the store's own numbers."""
-    from oprl_gym.preferences.records import Record
+    from oprl_gym.preferences.store.records import Record
 
     return [Record.of(row) for row in store.answers()]
 

@@ -15,8 +15,8 @@ from oprl_gym import OPRLConfig, OPRLLearner, ProcessRewardModel
 from oprl_gym.rewards import ProcessReward, load_process_reward, save_process_reward
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.images import image_shape
-from oprl_gym.train_config import TrainConfig
-from oprl_gym.training import train
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.training.run import train
 from oprl_gym.types import Trajectory
 
 ACTIONS = spaces.Discrete(3)

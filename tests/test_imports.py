@@ -11,33 +11,33 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"oprl_gym": "", "wrappers": "wrappers/", "callbacks": "callbacks/"}
-RANK = {
-    "types": 0,
-    "visits": 0,
-    "config": 0,
-    "files": 0,
-    "state_file": 0,
-    "envs": 1,
-    "rewards": 1,
-    "preferences": 1,
-    "wrappers": 2,
-    "learning": 2,
-    "callbacks": 3,
-    "rllib": 3,
-}
-TOP = 4  # training, cli and whatever else stands at the top of the package
+FLOORS = (
+    ("types", "visits", "config"),
+    ("files",),
+    ("envs", "episodes", "rewards"),
+    ("preferences",),
+    ("wrappers", "learning"),
+    ("callbacks", "rllib"),
+    ("runs",),
+    ("figures", "labelling"),
+    ("training",),
+    ("engines",),
+    ("sweep",),
+    ("cli",),
+    ("__main__",),
+)
+"""Every room of the package, the lowest floor first; see docs/architecture.md."""
+RANK = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+ABOVE = RANK["callbacks"]
+"""From this floor on torch and Stable-Baselines3 are at home."""
 SB3_FILES = {"wrappers/sb3_vec.py", "envs/sb3.py", "rewards/images.py"}
-TORCH_ROOMS = {"rewards", "learning", "callbacks"}
+TORCH_ROOMS = {"rewards", "learning"}
 INSIDE_FUNCTIONS_ONLY = {"pygame", "matplotlib", "PIL"}
 
 
 def room(path: str) -> str:
     """Return the folder or module of `oprl_gym` that a file belongs to."""
     return path.removesuffix(".py").split("/")[0]
-
-
-def rank(name: str) -> int:
-    return RANK.get(name, TOP)
 
 
 def imports(tree: ast.AST) -> list[tuple[str, ast.AST]]:
@@ -60,13 +60,13 @@ def breaches(path: str, source: str) -> list[str]:
         library, _, rest = name.partition(".")
         if library == "oprl_gym":
             other = rest.split(".")[0]
-            same = other == here or rank(here) == rank(other) in (0, TOP)
-            if other and not same and rank(other) >= rank(here):
+            same = other in ("", here) or RANK[here] == RANK[other] == 0
+            if not same and RANK[other] >= RANK[here]:
                 found.append(f"{path} imports {name}, which is not below it")
-        elif library == "torch" and rank(here) < TOP and here not in TORCH_ROOMS:
+        elif library == "torch" and RANK[here] < ABOVE and here not in TORCH_ROOMS:
             found.append(f"{path} imports torch")
         elif library == "stable_baselines3":
-            if rank(here) < RANK["callbacks"] and path not in SB3_FILES:
+            if RANK[here] < ABOVE and path not in SB3_FILES:
                 found.append(f"{path} imports stable_baselines3")
         elif library in INSIDE_FUNCTIONS_ONLY and node in top_level:
             found.append(f"{path} imports {library} before it is used")
@@ -101,14 +101,20 @@ def test_imports_go_downwards_only(path):
         ("wrappers/mixing.py", "def f():\n    import torch.nn"),
         ("learning/learner.py", "from stable_baselines3 import PPO"),
         ("learning/learner.py", "from oprl_gym.wrappers.mixing import Shaping"),
-        ("callbacks/oprl.py", "from oprl_gym.training import train"),
+        ("callbacks/oprl.py", "from oprl_gym.training.run import train"),
         ("rllib/setup.py", "from oprl_gym.callbacks import OPRLCallback"),
-        ("plotting.py", "import matplotlib.pyplot as plt"),
+        ("figures/plotting.py", "import matplotlib.pyplot as plt"),
+        ("runs/evaluation.py", "from oprl_gym.labelling.album import Album"),
+        ("sweep/outcomes.py", "from oprl_gym.cli import main"),
         ("envs/window.py", "from pygame import display"),
     ],
 )
 def test_a_planted_breach_is_found(path, line):
     assert len(breaches(path, line)) == 1
+
+
+def test_every_room_has_its_floor():
+    assert {room(path) for path in sources()} - {"__init__"} == set(RANK)
 
 
 def test_every_file_is_looked_at():

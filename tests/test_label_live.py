@@ -19,8 +19,8 @@ from playwright.sync_api import Page, expect
 
 from oprl_gym.envs.oracle import distance_to_goal
 from oprl_gym.preferences import PreferenceStore, ProgressTeacher
-from oprl_gym.preferences.records import Answer
-from oprl_gym.run_folder import RunFolder
+from oprl_gym.preferences.store.records import Answer
+from oprl_gym.runs.folder import RunFolder
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ import pytest
 from label_server import open_store, run_with_pairs
 
 from oprl_gym.cli import main
+from oprl_gym.labelling.desktop import label_in_window
 from oprl_gym.labelling.session import LabellingSession
 from oprl_gym.labelling.terminal import actions
-from oprl_gym.labelling.window import label_in_window
 
 
 @pytest.fixture
@@ -97,8 +97,8 @@ def test_the_better_clip_can_be_clicked(folder):
 def test_what_the_window_shows_changes_with_the_step_and_the_help(folder):
     import pygame
 
+    from oprl_gym.labelling.desktop import SIZE, _draw
     from oprl_gym.labelling.player import Player
-    from oprl_gym.labelling.window import SIZE, _draw
 
     pygame.font.init()
     screen = pygame.Surface(SIZE)

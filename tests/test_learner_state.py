@@ -8,9 +8,9 @@ from fakes import trajectory
 from gymnasium import spaces
 
 from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym.episodes.arrays import pack_trajectories, unpack_trajectories
+from oprl_gym.files.state_file import read_state, write_state
 from oprl_gym.preferences import LexicographicTeacher, NoveltyTeacher, ReturnTeacher
-from oprl_gym.preferences.snapshot import pack_trajectories, unpack_trajectories
-from oprl_gym.state_file import read_state, write_state
 from oprl_gym.types import Trajectory
 
 STATES = spaces.Box(0, 1, (4,), dtype=np.float32)

@@ -18,7 +18,12 @@ def wheel(tmp_path_factory) -> Path:
     import shutil
 
     source = tmp_path_factory.mktemp("source") / "oprl-gym"
-    skip = shutil.ignore_patterns(".*", "build", "dist", "runs", "*.egg-info")
+    others = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info")
+
+    def skip(folder: str, names: list[str]) -> set[str]:
+        at_the_top = {"runs"} if Path(folder) == ROOT else set()
+        return at_the_top | others(folder, names)
+
     shutil.copytree(ROOT, source, ignore=skip)
     out = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation"]

@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from oprl_gym import plotting
 from oprl_gym.config import OPRLConfig
 from oprl_gym.envs import make_layout
-from oprl_gym.figures import distinct_labels, save_gif
-from oprl_gym.plotting import Curve
-from oprl_gym.reward_map import plot_reward_map
-from oprl_gym.train_config import TrainConfig
+from oprl_gym.figures import plotting
+from oprl_gym.figures.of_runs import distinct_labels, save_gif
+from oprl_gym.figures.plotting import Curve
+from oprl_gym.figures.reward_map import plot_reward_map
+from oprl_gym.runs.config import TrainConfig
 
 STEPS = np.arange(10, 1_510, 10)  # 150 episodes
 SUCCESS = (np.arange(150) >= 75).astype(float)
@@ -156,7 +156,7 @@ def test_pyplot_stays_untouched() -> None:
     """A notebook's own current figure must not change."""
     code = (
         "import sys, numpy as np\n"
-        "from oprl_gym import plotting\n"
+        "from oprl_gym.figures import plotting\n"
         "assert 'matplotlib' not in sys.modules\n"
         "ax = plotting.plot_returns(np.arange(20), np.arange(20.0))\n"
         "ax.figure.canvas.draw()\n"

@@ -19,7 +19,7 @@ from benchmarks.recording import return_curve
 from benchmarks.rnd import NovelD
 from benchmarks.settings import ARMS, SUITES, fits
 from benchmarks.shaping import VelocityBonus
-from oprl_gym.episode_log import Episode, EpisodeLog
+from oprl_gym.runs.episode_log import Episode, EpisodeLog
 
 
 def deep_sea(size: int) -> gym.Env:

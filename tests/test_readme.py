@@ -76,7 +76,7 @@ def test_every_registered_maze_is_in_the_table():
 
 
 def test_names_of_files_in_a_run_folder_are_those_written():
-    from oprl_gym import run_folder
+    from oprl_gym.runs import folder as run_folder
 
     source = Path(run_folder.__file__).read_text()
     for name in ("summary.json", "config.json", "episodes.csv", "policy.zip"):

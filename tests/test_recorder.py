@@ -245,7 +245,7 @@ def test_where_others_have_ended_a_long_episode_is_nothing_to_warn_of():
 
 
 def test_an_episode_that_is_too_long_is_given_up_and_the_next_one_recorded(monkeypatch):
-    monkeypatch.setattr("oprl_gym.preferences.recorder.LONGEST", 1000)
+    monkeypatch.setattr("oprl_gym.episodes.recorder.LONGEST", 1000)
     lengths = np.array([3] * 9 + [5000])
     recorder = EpisodeRecorder(10, max_episodes=20_000)
     with pytest.warns(UserWarning, match="has not ended in 1,") as caught:
@@ -258,6 +258,6 @@ def test_an_episode_that_is_too_long_is_given_up_and_the_next_one_recorded(monke
 
 
 def test_pictures_are_too_long_sooner(monkeypatch):
-    monkeypatch.setattr("oprl_gym.preferences.recorder.MOST_BYTES", 8000)
+    monkeypatch.setattr("oprl_gym.episodes.recorder.MOST_BYTES", 8000)
     with pytest.warns(UserWarning, match="has not ended"):
         counted(EpisodeRecorder(1), np.array([10**6]), 1100)

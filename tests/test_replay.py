@@ -17,7 +17,6 @@ from oprl_gym.callbacks import (
 )
 from oprl_gym.callbacks.replay import FreshRewards
 from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
-from oprl_gym.wrappers.shaping import ALONE, StepScorer
 from stable_baselines3 import DQN, SAC, TD3
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
@@ -31,6 +30,7 @@ from stable_baselines3.common.vec_env import (
 
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.rewards import RewardState
+from oprl_gym.rewards.scoring import ALONE, StepScorer
 
 MAZE = "OPRLMaze-v0"
 QUICK = OPRLConfig(

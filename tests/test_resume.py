@@ -13,12 +13,12 @@ import gymnasium as gym
 import pytest
 from safetensors.numpy import load_file
 
-from oprl_gym import training
 from oprl_gym.cli import main
-from oprl_gym.evaluation import load_policy
-from oprl_gym.run_folder import CHECKPOINT, RunError, RunFolder
-from oprl_gym.train_config import TrainConfig
-from oprl_gym.training import Interrupted, resume, train
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.evaluation import load_policy
+from oprl_gym.runs.folder import CHECKPOINT, RunError, RunFolder
+from oprl_gym.training import run as training
+from oprl_gym.training.run import Interrupted, resume, train
 
 TIMES = {"time/fps", "time/time_elapsed", "time/iterations"}
 SMALL = TrainConfig(algo="a2c", total_timesteps=1_400, n_envs=4)

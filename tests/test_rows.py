@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oprl_gym.rewards.rows import RowTable, flagged_places, one_hot_places
+from oprl_gym.rewards.row_table import RowTable, flagged_places, one_hot_places
 
 
 def test_equal_rows_share_a_number():

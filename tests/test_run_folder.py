@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oprl_gym.episode_log import Episode, EpisodeLog, episode_success
-from oprl_gym.run_folder import RunError, RunFolder, Summary
-from oprl_gym.train_config import TrainConfig
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.episode_log import Episode, EpisodeLog, episode_success
+from oprl_gym.runs.folder import RunError, RunFolder, Summary
 
 SUMMARY = Summary(
     env_id="OPRLMaze-v0",

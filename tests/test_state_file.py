@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from safetensors.numpy import save_file
 
-from oprl_gym.files import replace_file
-from oprl_gym.state_file import read_state, write_state
+from oprl_gym.files.atomic import replace_file
+from oprl_gym.files.state_file import read_state, write_state
 
 numbers = (
     st.none()

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from fakes import trajectory
 
+from oprl_gym.episodes.packing import content_hash, pack, unpack
 from oprl_gym.preferences import PreferenceStore
-from oprl_gym.preferences.packing import content_hash, pack, unpack
-from oprl_gym.preferences.store import CLAIM_S
+from oprl_gym.preferences.store.database import CLAIM_S
 from oprl_gym.types import Trajectory
 
 A, B, C = trajectory([0, 1]), trajectory([0, 2]), trajectory([0, 3], [10.0])

@@ -24,12 +24,12 @@ from sweeping import (
 )
 
 from oprl_gym.cli import main
-from oprl_gym.measures import Estimate
-from oprl_gym.run_folder import RunFolder
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.folder import RunFolder
+from oprl_gym.runs.measures import Estimate
 from oprl_gym.sweep.figure import draw_sweep
-from oprl_gym.sweep.results import ArmResult, table
+from oprl_gym.sweep.outcomes import ArmResult, table
 from oprl_gym.sweep.spec import Arm
-from oprl_gym.train_config import TrainConfig
 
 TINY = """
 seeds: {seeds}

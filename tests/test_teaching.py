@@ -6,19 +6,21 @@ import numpy as np
 import pytest
 from label_server import LAYOUT, open_store, random_walk, run_with_pairs
 
-from oprl_gym import training
 from oprl_gym.cli import main
 from oprl_gym.config import OPRLConfig
 from oprl_gym.envs.oracle import distance_to_goal
-from oprl_gym.evaluation import load_reward
 from oprl_gym.labelling.clips import FrameClip, from_bytes
 from oprl_gym.labelling.recording import ask_about_run
 from oprl_gym.preferences import PreferenceStore, ProgressTeacher, Queries, answer_all
-from oprl_gym.run_folder import RunError, RunFolder
-from oprl_gym.teaching import album_for, check_answers, teaching
-from oprl_gym.teaching_config import HUMAN_LEARNER, TeachingConfig
-from oprl_gym.train_config import TrainConfig, config_from_dict
-from oprl_gym.training import make_algorithm, make_training_env, resume, train
+from oprl_gym.runs.config import TrainConfig, config_from_dict
+from oprl_gym.runs.evaluation import load_reward
+from oprl_gym.runs.folder import RunError, RunFolder
+from oprl_gym.runs.teaching_config import HUMAN_LEARNER, TeachingConfig
+from oprl_gym.training import run as training
+from oprl_gym.training.agent import make_algorithm
+from oprl_gym.training.envs import make_training_env
+from oprl_gym.training.run import resume, train
+from oprl_gym.training.teaching import album_for, check_answers, teaching
 from oprl_gym.visits import first_visits
 
 
@@ -68,7 +70,7 @@ def test_a_person_is_asked_and_training_goes_on_without_answers(tmp_path, capsys
 
 
 def test_answers_are_picked_up_between_rollouts(tmp_path, monkeypatch):
-    monkeypatch.setattr("oprl_gym.teaching.PreferenceStore", AnsweringStore)
+    monkeypatch.setattr("oprl_gym.training.teaching.PreferenceStore", AnsweringStore)
     config = replace(HUMAN, learner=OPRLConfig(min_preferences=1, gradient_steps=2))
     learner = learn(config, tmp_path / "run")
     with open_store(RunFolder(tmp_path / "run")) as store:
@@ -80,7 +82,7 @@ def test_answers_are_picked_up_between_rollouts(tmp_path, monkeypatch):
 
 
 def test_a_run_that_was_broken_off_goes_on_with_the_answers(tmp_path, monkeypatch):
-    monkeypatch.setattr("oprl_gym.teaching.PreferenceStore", AnsweringStore)
+    monkeypatch.setattr("oprl_gym.training.teaching.PreferenceStore", AnsweringStore)
     monkeypatch.setattr(training, "SAVE_EVERY", 1)
     config = replace(HUMAN, learner=OPRLConfig(min_preferences=1, gradient_steps=2))
 

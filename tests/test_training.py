@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 from stable_baselines3 import A2C, PPO
 
-from oprl_gym import training
 from oprl_gym.config import OPRLConfig
-from oprl_gym.episode_log import EpisodeLog
-from oprl_gym.evaluation import load_policy, load_reward
-from oprl_gym.run_folder import RunError, RunFolder
-from oprl_gym.train_config import TrainConfig, config_from_dict
-from oprl_gym.training import Interrupted, train
+from oprl_gym.runs.config import TrainConfig, config_from_dict
+from oprl_gym.runs.episode_log import EpisodeLog
+from oprl_gym.runs.evaluation import load_policy, load_reward
+from oprl_gym.runs.folder import RunError, RunFolder
+from oprl_gym.training import run as training
+from oprl_gym.training.run import Interrupted, train
 
 SMALL = TrainConfig(total_timesteps=2_000, learner=OPRLConfig(gradient_steps=4))
 FILES = {

@@ -18,12 +18,12 @@ from oprl_gym.wrappers import (
     ProcessRewardWrapper,
     VecProcessReward,
 )
-from oprl_gym.wrappers.shaping import ALONE
 from stable_baselines3.common.vec_env import DummyVecEnv
 from streams import ACTIONS, N, every_path, scalar_stream, vector_stream
 
 import oprl_gym  # noqa: F401 (registers the mazes)
 from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym.rewards.scoring import ALONE
 
 
 def ends_by(terminates):

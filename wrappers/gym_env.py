@@ -10,10 +10,10 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from oprl_gym.wrappers.checks import as_flag, as_info, as_reward, check_env
 from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer, check_alone
-from oprl_gym.wrappers.shaping import Shaping
 
 from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE
 from oprl_gym.rewards.encoding import to_array
+from oprl_gym.rewards.scoring import Shaping
 from oprl_gym.types import Mode, RewardInput
 
 _BEGIN = (
@@ -39,13 +39,13 @@ class ProcessRewardWrapper(
         env: The env to wrap.
         scale: Weight of the process reward.
         mode: "additive" or "potential"; see
-            :class:`~oprl_gym.wrappers.shaping.Shaping`.
+            :class:`~oprl_gym.rewards.scoring.Shaping`.
         gamma: The agent's discount, for "potential".
         reward_input: "obs", "next_obs" or "obs_action"; None takes what the learner
             uses.
         env_reward_weight: Weight of the env's own reward; 0 for an agent that learns
             from the process reward alone. None: 1, and 0 where the env pays only with
-            the end of each episode; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
+            the end of each episode; see :class:`~oprl_gym.rewards.scoring.Shaping`.
 
     Raises:
         ValueError: An argument makes no sense; the message names it.

@@ -10,11 +10,11 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from oprl_gym.wrappers.checks import as_reward, check_observations, check_rewards
-from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep
 
-from oprl_gym.preferences.recorder import EpisodeRecorder
+from oprl_gym.episodes.recorder import EpisodeRecorder
 from oprl_gym.rewards.encoding import array_shape
 from oprl_gym.rewards.process_reward import RewardState
+from oprl_gym.rewards.scoring import Shaping, StepScorer, VectorStep
 from oprl_gym.types import Array, BoolArray, EnvError, FloatArray, Trajectory
 from oprl_gym.visits import VisitTracker
 

@@ -17,7 +17,6 @@ from oprl_gym.wrappers.checks import (
     worker_died,
 )
 from oprl_gym.wrappers.mixing import TWICE, HasRewardMixer, RewardMixer
-from oprl_gym.wrappers.shaping import Shaping
 from stable_baselines3.common.vec_env import (
     VecEnv,
     VecEnvWrapper,
@@ -28,6 +27,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE
 from oprl_gym.rewards.encoding import batch_to_array, to_array
+from oprl_gym.rewards.scoring import Shaping
 from oprl_gym.types import Array, Mode, RewardInput
 
 
@@ -42,13 +42,13 @@ class VecProcessReward(HasRewardMixer, VecEnvWrapper):
         venv: The VecEnv to wrap.
         scale: Weight of the process reward.
         mode: "additive" or "potential"; see
-            :class:`~oprl_gym.wrappers.shaping.Shaping`.
+            :class:`~oprl_gym.rewards.scoring.Shaping`.
         gamma: The agent's discount, for "potential".
         reward_input: "obs", "next_obs" or "obs_action"; None takes what the learner
             uses.
         env_reward_weight: Weight of the env's own reward; 0 for an agent that learns
             from the process reward alone. None: 1, and 0 where the env pays only with
-            the end of each episode; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
+            the end of each episode; see :class:`~oprl_gym.rewards.scoring.Shaping`.
         device: Where steps are scored: "cpu", "cuda", ... or "auto".
 
     Raises:

@@ -22,7 +22,7 @@ from oprl_gym.cli.plot import Plot
 from oprl_gym.cli.sweep import Sweep
 from oprl_gym.cli.train import Train
 from oprl_gym.cli.watch import Watch
-from oprl_gym.run_folder import RunError
+from oprl_gym.runs.folder import RunError
 
 __all__ = ["main"]
 

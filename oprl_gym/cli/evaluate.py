@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from oprl_gym.cli.report import rate
-from oprl_gym.run_folder import RunError, RunFolder
+from oprl_gym.runs.folder import RunError, RunFolder
+from oprl_gym.runs.report import rate
 
 if TYPE_CHECKING:
-    from oprl_gym.evaluation import Evaluation
+    from oprl_gym.runs.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Evaluate:
         folder = RunFolder.open(self.directory)
         import torch
 
-        from oprl_gym.evaluation import evaluate, load_policy
+        from oprl_gym.runs.evaluation import evaluate, load_policy
 
         torch.set_num_threads(1)
         config, model = folder.config(), load_policy(folder)

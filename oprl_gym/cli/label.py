@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from oprl_gym.preferences.queries import Queries, QueryChoice
-from oprl_gym.run_folder import RunError, RunFolder
+from oprl_gym.runs.folder import RunError, RunFolder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,7 +89,7 @@ class Label:
             raise RunError(str(error)) from error
 
     def _exchange(self, store: PreferenceStore) -> None:
-        from oprl_gym.preferences.exchange import export_answers, import_answers
+        from oprl_gym.preferences.store.exchange import export_answers, import_answers
 
         if self.import_from is not None:
             print(f"{import_answers(store, self.import_from)} answers added")
@@ -132,7 +132,7 @@ class Label:
             label_in_terminal(session, title)
         else:
             from oprl_gym.cli.window import needs_window
-            from oprl_gym.labelling.window import label_in_window
+            from oprl_gym.labelling.desktop import label_in_window
 
             with needs_window():
                 label_in_window(session, title)

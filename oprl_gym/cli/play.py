@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from oprl_gym.run_folder import RunError
-from oprl_gym.train_config import EnvValue, TrainConfig
+from oprl_gym.runs.config import EnvValue, TrainConfig
+from oprl_gym.runs.folder import RunError
 
 if TYPE_CHECKING:
     import gymnasium as gym
@@ -35,7 +35,7 @@ class Play:
 
     def run(self) -> None:
         """Play."""
-        from oprl_gym.evaluation import make_env, render_modes
+        from oprl_gym.runs.evaluation import make_env, render_modes
 
         chosen = {} if self.layout is None else {"layout": self.layout}
         config = TrainConfig(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from oprl_gym.run_folder import RunError, RunFolder
+from oprl_gym.runs.folder import RunError, RunFolder
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Plot:
         if not self.directories:
             raise RunError("which runs are to be plotted? give one or more folders")
         folders = [RunFolder.open(directory) for directory in self.directories]
-        from oprl_gym.figures import draw_comparison, draw_run
+        from oprl_gym.figures.of_runs import draw_comparison, draw_run
 
         if len(folders) == 1 and self.out is None:
             draw_run(folders[0])

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from oprl_gym.run_folder import RunError
+from oprl_gym.runs.folder import RunError
 
 RETRIES = 3
 """How often a run is continued whose process was lost; one that kills its process
@@ -75,7 +75,7 @@ class Sweep:
             )
         out = Path(self.out or Path("runs") / Path(self.file).stem)
         engine = make_engine(
-            self.engine, self.jobs, self.address, RETRIES, "oprl_gym.training"
+            self.engine, self.jobs, self.address, RETRIES, "oprl_gym.training.run"
         )
         try:
             run_sweep(sweep, out, engine)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from oprl_gym.cli.report import rate
-from oprl_gym.run_folder import RunError
-from oprl_gym.train_config import TrainConfig
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.folder import RunError
+from oprl_gym.runs.report import rate
 
 if TYPE_CHECKING:
-    from oprl_gym.run_folder import RunFolder
+    from oprl_gym.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Train:
         """Train."""
         import torch
 
-        from oprl_gym.training import resume, train
+        from oprl_gym.training.run import resume, train
 
         # The networks are so small that more threads only wait for each other.
         torch.set_num_threads(1)

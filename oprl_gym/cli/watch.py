@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from oprl_gym.run_folder import RunError, RunFolder
+from oprl_gym.runs.folder import RunError, RunFolder
 
 LAST_LOOK_S = 1.5
 
@@ -37,7 +37,7 @@ class Watch:
 
 
 def _write_gif(folder: RunFolder, path: Path) -> None:
-    from oprl_gym.figures import replay, save_gif
+    from oprl_gym.figures.of_runs import replay, save_gif
 
     rollout, _, _ = replay(folder)
     if not rollout.frames:
@@ -48,14 +48,14 @@ def _write_gif(folder: RunFolder, path: Path) -> None:
 
 def _show(folder: RunFolder) -> None:
     from oprl_gym.cli.window import needs_window
-    from oprl_gym.evaluation import (
+    from oprl_gym.figures.of_runs import show_reward
+    from oprl_gym.runs.evaluation import (
         greedy_rollout,
         load_policy,
         load_reward,
         make_env,
         render_modes,
     )
-    from oprl_gym.figures import show_reward
 
     config = folder.config()
     if "human" not in render_modes(config):

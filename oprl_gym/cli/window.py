@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from oprl_gym.run_folder import RunError
+from oprl_gym.runs.folder import RunError
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def make_engine(
         >>> make_engine("local", jobs=2).jobs
         2
     """
-    from oprl_gym.run_folder import RunError
+    from oprl_gym.runs.folder import RunError
 
     if jobs is not None and jobs < 1:
         raise RunError(f"--jobs must be at least 1, got {jobs}")

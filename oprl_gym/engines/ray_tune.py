@@ -21,8 +21,8 @@ import ray
 from ray import tune
 
 from oprl_gym.engines.tasks import Outcome, Task, Watcher
-from oprl_gym.files import replace_file
-from oprl_gym.run_folder import RunError
+from oprl_gym.files.atomic import replace_file
+from oprl_gym.runs.folder import RunError
 
 CONNECT_TIMEOUT_S = 10.0
 SETTINGS = {

@@ -10,7 +10,15 @@ import gymnasium as gym
 import numpy as np
 
 from oprl_gym.envs import OPRLMazeEnv
-from oprl_gym.evaluation import (
+from oprl_gym.labelling.album import Album, Photographer
+from oprl_gym.labelling.clips import maze_picture
+from oprl_gym.preferences.human import Picture, ask_once
+from oprl_gym.preferences.queries import Pair, Queries
+from oprl_gym.preferences.store.database import PreferenceStore
+from oprl_gym.rewards import ProcessReward
+from oprl_gym.rewards.encoding import to_array
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.evaluation import (
     MAX_STEPS,
     SEED_OFFSET,
     load_policy,
@@ -18,15 +26,7 @@ from oprl_gym.evaluation import (
     make_env,
     render_modes,
 )
-from oprl_gym.labelling.album import Album, Photographer
-from oprl_gym.labelling.clips import maze_picture
-from oprl_gym.preferences.human import Picture, ask_once
-from oprl_gym.preferences.queries import Pair, Queries
-from oprl_gym.preferences.store import PreferenceStore
-from oprl_gym.rewards import ProcessReward
-from oprl_gym.rewards.encoding import to_array
-from oprl_gym.run_folder import RunError, RunFolder
-from oprl_gym.train_config import TrainConfig
+from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.types import Array, FloatArray, Trajectory
 
 if TYPE_CHECKING:

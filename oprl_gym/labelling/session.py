@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from oprl_gym.labelling.clips import Clip, from_bytes
-from oprl_gym.preferences.records import Question, Showing
-from oprl_gym.preferences.store import PreferenceStore
+from oprl_gym.preferences.store.database import PreferenceStore
+from oprl_gym.preferences.store.records import Question, Showing
 
 Choice = Literal["left", "right", "equal", "skip"]
 

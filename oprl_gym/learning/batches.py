@@ -15,7 +15,7 @@ from oprl_gym.learning.answers import Answers
 from oprl_gym.learning.sampling import sample_steps
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.losses import pair_logits
-from oprl_gym.rewards.rows import RowTable
+from oprl_gym.rewards.row_table import RowTable
 from oprl_gym.types import FloatArray, IntArray, Trajectory
 
 

@@ -8,13 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from oprl_gym.episodes.arrays import pack_trajectories, unpack_trajectories
 from oprl_gym.learning.answers import Answers, between_all, standing
-from oprl_gym.preferences.snapshot import (
-    pack_preferences,
-    pack_trajectories,
-    unpack_preferences,
-    unpack_trajectories,
-)
 from oprl_gym.preferences.teacher import LateAnswers, Teacher
 from oprl_gym.types import Preference, Trajectory
 
@@ -68,7 +63,7 @@ class Memory:
             "trajectories": pack_trajectories(kept),
             "kept": len(self.trajectories),
             "best": [place[id(trajectory)] for trajectory in self.best],
-            "preferences": pack_preferences(self.preferences, place),
+            "preferences": _pack_preferences(self.preferences, place),
         }
 
     def load_state(self, state: dict[str, Any]) -> Sequence[Trajectory]:
@@ -76,7 +71,7 @@ class Memory:
         trajectories = unpack_trajectories(state["trajectories"])
         _fill(self.trajectories, trajectories[: state["kept"]])
         self.best = [trajectories[number] for number in state["best"]]
-        _fill(self.preferences, unpack_preferences(state["preferences"], trajectories))
+        _fill(self.preferences, _unpack_preferences(state["preferences"], trajectories))
         return trajectories
 
     def _all(self) -> list[Trajectory]:
@@ -92,3 +87,45 @@ class Memory:
 def _fill(kept: deque[Any], values: Iterable[Any]) -> None:
     kept.clear()
     kept.extend(values)
+
+
+def _pack_preferences(
+    preferences: Iterable[Preference], place: dict[int, int]
+) -> dict[str, Any]:
+    """Return B preferences as arrays.
+
+    Args:
+        preferences: B of them.
+        place: Where each trajectory stands in a list, by its ``id()``.
+    """
+    rows = list(preferences)
+    pairs = [(place[id(row.first)], place[id(row.second)]) for row in rows]
+    return {
+        "pairs": np.array(pairs, dtype=np.int64).reshape(-1, 2),
+        "labels": np.array([row.label for row in rows], dtype=np.float64),
+        "weights": np.array([row.weight for row in rows], dtype=np.float64),
+    }
+
+
+def _unpack_preferences(
+    packed: dict[str, Any], trajectories: Sequence[Trajectory]
+) -> list[Preference]:
+    """Return the preferences that :func:`_pack_preferences` made ``packed`` of.
+
+    Raises:
+        ValueError: They are about trajectories that are not there, or no preferences.
+    """
+    pairs, labels, weights = packed["pairs"], packed["labels"], packed["weights"]
+    if not len(pairs) == len(labels) == len(weights):
+        raise ValueError(
+            f"there are {len(pairs)} pairs, but {len(labels)} labels and "
+            f"{len(weights)} weights"
+        )
+    if len(pairs) and not 0 <= pairs.min() <= pairs.max() < len(trajectories):
+        raise ValueError("a preference is about a trajectory that is not there")
+    return [
+        Preference(trajectories[first], trajectories[second], label, weight)
+        for (first, second), label, weight in zip(
+            pairs.tolist(), labels.tolist(), weights.tolist(), strict=True
+        )
+    ]

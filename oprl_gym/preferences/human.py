@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
-from oprl_gym.preferences.packing import content_hash
-from oprl_gym.preferences.records import Answer
-from oprl_gym.preferences.store import PreferenceStore
+from oprl_gym.episodes.packing import content_hash
+from oprl_gym.preferences.store.database import PreferenceStore
+from oprl_gym.preferences.store.records import Answer
 from oprl_gym.preferences.teacher import LateAnswers, Teacher
 from oprl_gym.types import Preference, Trajectory
 

@@ -14,8 +14,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from oprl_gym.config import check_choice
+from oprl_gym.episodes.segments import random_segment
 from oprl_gym.preferences.pairs import uniform_pairs
-from oprl_gym.preferences.segments import random_segment
 from oprl_gym.types import BoolArray, FloatArray, IntArray, Trajectory
 from oprl_gym.visits import keys
 

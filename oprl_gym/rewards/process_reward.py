@@ -12,7 +12,7 @@ from gymnasium import spaces
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.quick_model import FEW, QuickModel
-from oprl_gym.rewards.rows import RowTable
+from oprl_gym.rewards.row_table import RowTable
 from oprl_gym.rewards.tensors import to_arrays
 from oprl_gym.types import Array, BoolArray, FloatArray, RewardInput, Trajectory
 

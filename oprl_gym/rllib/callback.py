@@ -18,7 +18,7 @@ from ray.rllib.env.env_runner_group import EnvRunnerGroup
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from oprl_gym.preferences.snapshot import pack_trajectories
+from oprl_gym.episodes.arrays import pack_trajectories
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rllib import checkpoint, connector
 from oprl_gym.rllib.episodes import EpisodeAssembler, StepSpaces

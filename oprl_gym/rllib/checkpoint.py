@@ -12,7 +12,7 @@ import ray
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.utils.checkpoints import Checkpointable
 
-from oprl_gym.state_file import read_state, write_state
+from oprl_gym.files.state_file import read_state, write_state
 
 NAME = "oprl"
 FILE = "oprl.safetensors"

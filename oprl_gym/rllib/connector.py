@@ -13,9 +13,9 @@ from ray.rllib.core.learner.learner import Learner
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from ray.rllib.env.utils.infinite_lookback_buffer import InfiniteLookbackBuffer
 
+from oprl_gym.rewards.scoring import Shaping, StepScorer, VectorStep
 from oprl_gym.rllib.episodes import FIRST_VISITS, StepSpaces, as_steps, read_chunk
 from oprl_gym.types import FloatArray
-from oprl_gym.wrappers.shaping import Shaping, StepScorer, VectorStep
 
 
 class ProcessRewardConnector(ConnectorV2):

@@ -12,10 +12,10 @@ from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from ray.rllib.env.utils.infinite_lookback_buffer import InfiniteLookbackBuffer
 
 from oprl_gym.rewards.encoding import array_shape, batch_to_array
+from oprl_gym.rewards.scoring import VectorStep
 from oprl_gym.types import Array, BoolArray, EnvError, FloatArray, Trajectory
 from oprl_gym.visits import VisitTracker, first_visits
 from oprl_gym.wrappers.checks import first_not_finite
-from oprl_gym.wrappers.shaping import VectorStep
 
 # RLlib's chunk carries a pair for each of its steps: is what it starts from new in the
 # episode, and what it leads to? They stand among what the network put out: RLlib keeps

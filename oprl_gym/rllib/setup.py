@@ -14,10 +14,10 @@ from ray.rllib.utils import force_list
 
 from oprl_gym.config import DEFAULT_MODE, DEFAULT_SCALE, OPRLConfig
 from oprl_gym.preferences.teacher import Teacher
+from oprl_gym.rewards.scoring import Shaping
 from oprl_gym.rllib.callback import OPRLRLlibCallback
 from oprl_gym.rllib.trainer import Settings
 from oprl_gym.types import Mode
-from oprl_gym.wrappers.shaping import Shaping
 
 
 def with_oprl(
@@ -46,10 +46,10 @@ def with_oprl(
             copied into another process, so it must be one that can be pickled.
         scale: Weight of the process reward.
         mode: "additive" or "potential"; see
-            :class:`~oprl_gym.wrappers.shaping.Shaping`.
+            :class:`~oprl_gym.rewards.scoring.Shaping`.
         env_reward_weight: Weight of the env's own reward; 0 for an agent that learns
             from the process reward alone. None: 1, and 0 where the env pays only with
-            the end of each episode; see :class:`~oprl_gym.wrappers.shaping.Shaping`.
+            the end of each episode; see :class:`~oprl_gym.rewards.scoring.Shaping`.
 
     Raises:
         TypeError: It is no config of an algorithm.

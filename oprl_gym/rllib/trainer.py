@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from oprl_gym.config import OPRLConfig
+from oprl_gym.episodes.arrays import pack_trajectories, unpack_trajectories
 from oprl_gym.learning.learner import OPRLLearner
 from oprl_gym.learning.online import OnlineLearning
-from oprl_gym.preferences.snapshot import pack_trajectories, unpack_trajectories
 from oprl_gym.preferences.teacher import Teacher
 from oprl_gym.rewards.process_reward import RewardState
+from oprl_gym.rewards.scoring import Shaping, StepScorer
 from oprl_gym.rllib.episodes import Chunk, StepSpaces, as_steps
 from oprl_gym.types import Trajectory
-from oprl_gym.wrappers.shaping import Shaping, StepScorer
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def reason(error: str) -> str:
     if len(lines) > 1 and lines[-1].startswith("exit status"):
         lines.pop()
     words = lines[-1] if lines else "it said nothing"
-    return words.removeprefix("oprl_gym.run_folder.RunError: ")
+    return words.removeprefix("oprl_gym.runs.folder.RunError: ")
 
 
 def steps_taken(progress_csv: Path) -> int:

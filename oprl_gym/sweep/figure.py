@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oprl_gym.estimate_plot import HOLLOW, Dot, log_steps, plot_estimates, thousands
-from oprl_gym.measures import Estimate
-from oprl_gym.plotting import FAINT, INDIGO, SERIES, new_figure
-from oprl_gym.sweep.results import ArmResult
+from oprl_gym.figures.estimates import HOLLOW, Dot, log_steps, plot_estimates, thousands
+from oprl_gym.figures.plotting import FAINT, INDIGO, SERIES, new_figure
+from oprl_gym.runs.measures import Estimate
+from oprl_gym.sweep.outcomes import ArmResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

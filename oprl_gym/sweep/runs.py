@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from oprl_gym.engines import Task
-from oprl_gym.run_folder import RunError, RunFolder
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.sweep.spec import Arm, Sweep
-from oprl_gym.train_config import TrainConfig
 
 State = Literal["finished", "half-run", "missing"]
 
@@ -95,7 +95,7 @@ def do_run(config: TrainConfig, path: Path) -> None:
     import torch
     from tqdm import tqdm  # type: ignore[import-untyped]
 
-    from oprl_gym.training import resume, train
+    from oprl_gym.training.run import resume, train
 
     torch.set_num_threads(1)
     # Its own lock is one between processes, which a run that is ended leaves behind.

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from oprl_gym.run_folder import RunError
-from oprl_gym.sweep.settings import Values, build_config, check_name, flat
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.folder import RunError
+from oprl_gym.sweep.named_settings import Values, build_config, check_name, flat
 from oprl_gym.sweep.space import draw
 from oprl_gym.sweep.text import load_yaml
-from oprl_gym.train_config import TrainConfig
 
 KEYS = ("seeds", "base", "arms", "grid", "random")
 RANDOM_KEYS = ("samples", "seed", "space")

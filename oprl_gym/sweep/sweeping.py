@@ -9,10 +9,10 @@ from pathlib import Path
 import filelock
 
 from oprl_gym.engines import Engine, Task
-from oprl_gym.run_folder import RunError
+from oprl_gym.runs.folder import RunError
 from oprl_gym.sweep.display import Display, steps_taken
 from oprl_gym.sweep.figure import draw_sweep
-from oprl_gym.sweep.results import table, write_tables
+from oprl_gym.sweep.outcomes import table, write_tables
 from oprl_gym.sweep.runs import State, SweepRun, sweep_runs
 from oprl_gym.sweep.spec import Sweep
 

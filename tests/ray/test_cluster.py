@@ -22,7 +22,7 @@ from sweeping import (
     wait_for,
 )
 
-from oprl_gym.run_folder import RunFolder
+from oprl_gym.runs.folder import RunFolder
 
 
 @pytest.fixture

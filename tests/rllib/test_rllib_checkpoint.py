@@ -7,9 +7,9 @@ from ray.rllib.algorithms.algorithm import Algorithm
 from small import built, small_ppo
 
 from oprl_gym import OPRLConfig
+from oprl_gym.files.state_file import read_state
 from oprl_gym.rllib import with_oprl
 from oprl_gym.rllib.connector import ProcessRewardConnector
-from oprl_gym.state_file import read_state
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 

@@ -8,13 +8,13 @@ import pytest
 from fakes import BackAndForth, CountingEnv
 from known_weights import KnownWeights
 from oprl_gym.wrappers import ProcessRewardWrapper
-from oprl_gym.wrappers.shaping import Shaping
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from ray.rllib.utils.minibatch_utils import ShardEpisodesIterator
 from small import KnownTrainer, built, samples, small_ppo
 
 from oprl_gym import OPRLConfig
+from oprl_gym.rewards.scoring import Shaping
 from oprl_gym.rllib import with_oprl
 from oprl_gym.rllib.connector import ProcessRewardConnector
 from oprl_gym.rllib.episodes import FIRST_VISITS, EpisodeAssembler, StepSpaces

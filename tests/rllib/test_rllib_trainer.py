@@ -3,9 +3,9 @@
 import numpy as np
 from fakes import QUICK, trajectory
 from gymnasium import spaces
-from oprl_gym.wrappers.shaping import Shaping
 
-from oprl_gym.preferences.snapshot import pack_trajectories
+from oprl_gym.episodes.arrays import pack_trajectories
+from oprl_gym.rewards.scoring import Shaping
 from oprl_gym.rllib.episodes import StepSpaces
 from oprl_gym.rllib.trainer import RewardTrainer, Settings
 

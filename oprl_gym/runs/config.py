@@ -16,7 +16,7 @@ from oprl_gym.config import (
     OPRLConfig,
     check_choice,
 )
-from oprl_gym.teaching_config import TeachingConfig
+from oprl_gym.runs.teaching_config import TeachingConfig
 from oprl_gym.types import Mode
 
 Algorithm = Literal["ppo", "a2c"]
@@ -44,7 +44,7 @@ class TrainConfig:
     """All that decides what a training run does.
 
     Example:
-        >>> from oprl_gym.train_config import TrainConfig
+        >>> from oprl_gym.runs.config import TrainConfig
         >>> TrainConfig(algo="a2c").resolved().n_steps
         5
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from oprl_gym.preferences.snapshot import pack_trajectories, unpack_trajectories
+from oprl_gym.episodes.arrays import pack_trajectories, unpack_trajectories
 from oprl_gym.types import Array, BoolArray, FloatArray, Trajectory
 
 LONGEST = 100_000

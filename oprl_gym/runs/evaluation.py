@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +9,11 @@ import gymnasium as gym
 import numpy as np
 
 from oprl_gym.envs import OPRLMazeEnv
-from oprl_gym.episode_log import episode_success
-from oprl_gym.labelling.album import Album, Photographer
 from oprl_gym.rewards import ProcessReward, load_process_reward
 from oprl_gym.rewards.encoding import to_array
-from oprl_gym.run_folder import RunError, RunFolder
-from oprl_gym.train_config import TrainConfig
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.episode_log import episode_success
+from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.types import Array, FloatArray, Trajectory
 
 if TYPE_CHECKING:
@@ -116,34 +114,6 @@ def make_env(config: TrainConfig, render_mode: str | None = None) -> gym.Env[Any
         raise RunError(f"cannot make {config.env_id}: {error}") from error
 
 
-def make_venv(
-    config: TrainConfig,
-    n_envs: int,
-    seed: int,
-    wrapper: Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]] = lambda env: env,
-    album: Album | None = None,
-) -> VecEnv:
-    """Return copies of the plain env of a run, each in a Monitor.
-
-    Args:
-        config: Of the run.
-        n_envs: How many.
-        seed: Of the first one; the others get those that follow.
-        wrapper: What is put around each env, within the Monitor.
-        album: Where pictures of every step go; None takes none.
-    """
-    from stable_baselines3.common.env_util import make_vec_env
-
-    def make() -> gym.Env[Any, Any]:
-        # Made here, as Stable-Baselines3 asks for pictures of every env, and Gymnasium
-        # warns of each that has none.
-        if album is None:
-            return wrapper(make_env(config))
-        return wrapper(Photographer(make_env(config, "rgb_array"), album))
-
-    return make_vec_env(make, n_envs=n_envs, seed=seed)
-
-
 def render_modes(config: TrainConfig) -> list[str]:
     """Return the render modes that the env of a run says it has."""
     env = make_env(config)
@@ -171,10 +141,12 @@ def evaluate(
         deterministic: Whether it takes the likeliest action or draws one. A
             deterministic agent may walk in circles until the time limit.
     """
+    from stable_baselines3.common.env_util import make_vec_env
     from stable_baselines3.common.evaluation import evaluate_policy
 
     seed = config.seed + SEED_OFFSET
-    venv = make_venv(config, min(N_ENVS, episodes), seed)
+    n_envs = min(N_ENVS, episodes)
+    venv = make_vec_env(lambda: make_env(config), n_envs=n_envs, seed=seed)
     model.set_random_seed(seed)
     successes: list[bool | None] = []
     threshold = reward_threshold(venv)

@@ -13,8 +13,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TextIO
 
-from oprl_gym.preferences.records import Answer, Record
-from oprl_gym.preferences.store import PreferenceStore
+from oprl_gym.preferences.store.database import PreferenceStore
+from oprl_gym.preferences.store.records import Answer, Record
 
 Exchange = Callable[[PreferenceStore, str | Path], int]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from oprl_gym.config import OPRLConfig
-from oprl_gym.teaching_config import TeachingConfig
-from oprl_gym.train_config import TrainConfig, config_from_dict
+from oprl_gym.runs.config import TrainConfig, config_from_dict
+from oprl_gym.runs.teaching_config import TeachingConfig
 
 Values = dict[str, Any]
 

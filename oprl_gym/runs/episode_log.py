@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from oprl_gym.files import replace_file
+from oprl_gym.files.atomic import replace_file
 from oprl_gym.types import FloatArray, IntArray
 
 COLUMNS = ("env_steps", "env_return", "length", "success")

@@ -10,7 +10,6 @@ from gymnasium import Space, Wrapper
 from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
 from oprl_gym.wrappers.mixing import Rescored
 from oprl_gym.wrappers.sb3_vec import VecProcessReward
-from oprl_gym.wrappers.shaping import Shaping
 from stable_baselines3.common.vec_env import (
     VecEnv,
     VecEnvWrapper,
@@ -19,6 +18,7 @@ from stable_baselines3.common.vec_env import (
 )
 
 from oprl_gym.rewards.process_reward import RewardState
+from oprl_gym.rewards.scoring import Shaping
 from oprl_gym.types import Trajectory
 
 _HELP = """\

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from oprl_gym.cli.report import rate
-from oprl_gym.files import replace_file
-from oprl_gym.measures import Estimate, censored, estimate, interquartile_mean
+from oprl_gym.files.atomic import replace_file
+from oprl_gym.runs.measures import Estimate, censored, estimate, interquartile_mean
+from oprl_gym.runs.report import rate
 from oprl_gym.sweep.runs import SweepRun
 from oprl_gym.sweep.spec import Arm
 

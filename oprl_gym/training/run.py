@@ -5,37 +5,25 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-import platform
 import shlex
 import traceback
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import gymnasium as gym
-import numpy as np
-import stable_baselines3
-import torch
-from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, configure
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.vec_env import VecEnv
 
-import oprl_gym
 from oprl_gym.callbacks import CheckpointSaver, OPRLCallback
 from oprl_gym.callbacks.checkpoint import HasState, load_checkpoint
-from oprl_gym.evaluation import evaluate, make_env, make_venv
-from oprl_gym.figures import draw_run
-from oprl_gym.files import replace_file
-from oprl_gym.labelling.album import Album
+from oprl_gym.figures.of_runs import draw_run
+from oprl_gym.files.atomic import replace_file
 from oprl_gym.rewards import save_process_reward
-from oprl_gym.rewards.images import image_shape
-from oprl_gym.run_folder import CHECKPOINT, RunError, RunFolder, Summary
-from oprl_gym.teaching import album_for, check_answers, teaching
-from oprl_gym.train_config import TrainConfig
-from oprl_gym.training_log import (
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.folder import CHECKPOINT, RunError, RunFolder
+from oprl_gym.training.agent import make_algorithm
+from oprl_gym.training.envs import make_training_env
+from oprl_gym.training.log import (
     EpisodeLogger,
     PendingLog,
     ProgressBar,
@@ -43,7 +31,8 @@ from oprl_gym.training_log import (
     rows_up_to,
     write_again,
 )
-from oprl_gym.wrappers import EpisodeTape, VecProcessReward
+from oprl_gym.training.summary import summary_of
+from oprl_gym.training.teaching import album_for, check_answers, teaching
 
 __all__ = ["Interrupted", "TrainConfig", "resume", "train"]
 
@@ -127,69 +116,6 @@ def resume(run_dir: str | Path, total_timesteps: int | None = None) -> RunFolder
         run.venv.close()
     run.finish(folder)
     return folder
-
-
-def make_training_env(config: TrainConfig, album: Album | None = None) -> VecEnv:
-    """Return the envs that the agent is trained in.
-
-    Args:
-        config: Of the run.
-        album: Where pictures of every step go; None takes none.
-
-    Raises:
-        RunError: There is no such env, or it cannot be learned in.
-    """
-    make_env(config).close()  # says what is wrong before anything else is started
-    venv = make_venv(config, config.n_envs, config.seed, EpisodeTape, album)
-    if not config.oprl:
-        return venv
-    try:
-        return VecProcessReward(
-            venv,
-            config.scale,
-            config.mode,
-            config.gamma,
-            env_reward_weight=config.env_reward_weight,
-            device=config.device,
-        )
-    except ValueError as error:
-        venv.close()
-        raise RunError(f"cannot learn in {config.env_id}: {error}") from error
-
-
-def make_algorithm(config: TrainConfig, venv: VecEnv) -> OnPolicyAlgorithm:
-    """Return the untrained agent.
-
-    Args:
-        config: A resolved one.
-        venv: The envs to train in.
-
-    Raises:
-        RunError: The algorithm does not know what to do with the env's spaces.
-    """
-    arguments: dict[str, Any] = {
-        "policy": _policy(venv.observation_space),
-        "env": venv,
-        "learning_rate": config.learning_rate,
-        "n_steps": config.n_steps,
-        "gamma": config.gamma,
-        "ent_coef": config.ent_coef,
-        "seed": config.seed,
-        "device": config.device,
-    }
-    if config.batch_size is not None:
-        arguments["batch_size"] = config.batch_size
-    try:
-        return {"ppo": PPO, "a2c": A2C}[config.algo](**arguments)
-    except (AssertionError, NotImplementedError, ValueError) as error:
-        raise RunError(f"cannot train {config.algo} here: {error}") from error
-
-
-def _policy(space: gym.spaces.Space[Any]) -> str:
-    """Return the policy of Stable-Baselines3 that reads such observations."""
-    if isinstance(space, gym.spaces.Dict):
-        return "MultiInputPolicy"
-    return "MlpPolicy" if image_shape(space) is None else "CnnPolicy"
 
 
 class _Run:
@@ -303,7 +229,7 @@ class _Run:
         except Exception as error:  # hours of training are worth more than a picture
             warnings.warn(f"the run could not be drawn: {error}", stacklevel=2)
         seconds = self.stopwatch.seconds()
-        folder.write_summary(_summary(self.config, self.model, self.log, seconds))
+        folder.write_summary(summary_of(self.config, self.model, self.log, seconds))
 
     @property
     def _rollout(self) -> int:
@@ -359,40 +285,3 @@ class _Run:
 
 def _resume_command(folder: RunFolder) -> str:
     return shlex.join(["oprl-gym", "train", "--resume", str(folder.path)])
-
-
-def _summary(
-    config: TrainConfig, model: OnPolicyAlgorithm, log: EpisodeLogger, seconds: float
-) -> Summary:
-    greedy = evaluate(model, config)
-    sampled = evaluate(model, config, deterministic=False)
-    episodes = log.log()
-    return Summary(
-        env_id=config.env_id,
-        algo=config.algo,
-        seed=config.seed,
-        oprl=config.oprl,
-        total_timesteps=model.num_timesteps,
-        episodes=len(episodes),
-        first_success_step=episodes.first_success_step(),
-        steps_to_90=episodes.steps_to(),
-        final_success_rate=greedy.success_rate,
-        sampled_success_rate=sampled.success_rate,
-        success_means=log.success_means,
-        eval_episodes=greedy.episodes,
-        eval_return_mean=greedy.return_mean,
-        eval_length_mean=greedy.length_mean,
-        wall_time_s=round(seconds, 3),
-        versions=_versions(),
-    )
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "python": platform.python_version(),
-        "oprl-gym": oprl_gym.__version__,
-        "gymnasium": gym.__version__,
-        "stable-baselines3": stable_baselines3.__version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from oprl_gym.episode_log import EpisodeLog
-from oprl_gym.files import replace_file
-from oprl_gym.train_config import TrainConfig, config_from_dict, from_dict
+from oprl_gym.files.atomic import replace_file
+from oprl_gym.runs.config import TrainConfig, config_from_dict, from_dict
+from oprl_gym.runs.episode_log import EpisodeLog
 from oprl_gym.types import FloatArray
 
 FORMAT = "oprl-gym run 1"

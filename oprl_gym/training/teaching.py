@@ -16,8 +16,8 @@ from oprl_gym.labelling.recording import album_of
 from oprl_gym.learning import OPRLLearner
 from oprl_gym.preferences import HumanTeacher, PreferenceStore, Queries
 from oprl_gym.preferences.human import Picture
-from oprl_gym.run_folder import RunError, RunFolder
-from oprl_gym.train_config import TrainConfig
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.wrappers import VecProcessReward
 
 

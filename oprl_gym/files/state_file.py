@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from oprl_gym.files import replace_file
+from oprl_gym.files.atomic import replace_file
 from oprl_gym.types import Array
 
 FORMAT = "oprl-gym state 1"

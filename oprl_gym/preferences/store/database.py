@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from oprl_gym.preferences.packing import content_hash, pack, unpack
-from oprl_gym.preferences.records import (
+from oprl_gym.episodes.packing import content_hash, pack, unpack
+from oprl_gym.preferences.store.records import (
     Answer,
     Question,
     Record,
@@ -22,7 +22,7 @@ from oprl_gym.preferences.records import (
     question_of,
     showing_of,
 )
-from oprl_gym.preferences.schema import open_database
+from oprl_gym.preferences.store.schema import open_database
 from oprl_gym.types import Trajectory
 
 CLAIM_S = 120.0

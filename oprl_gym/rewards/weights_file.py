@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from oprl_gym.config import check_choice
-from oprl_gym.files import replace_file
+from oprl_gym.files.atomic import replace_file
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState
 from oprl_gym.types import RewardInput
 

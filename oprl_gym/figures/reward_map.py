@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from oprl_gym.envs.layouts import Layout
-from oprl_gym.plotting import FAINT, GREEN, INDIGO, INK, new_figure
+from oprl_gym.figures.plotting import FAINT, GREEN, INDIGO, INK, new_figure
 from oprl_gym.types import FloatArray
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oprl_gym.plotting import GRID, INK
+from oprl_gym.figures.plotting import GRID, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from oprl_gym.measures import Estimate
+    from oprl_gym.runs.measures import Estimate
 
 HOLLOW = "hollow: seeds that failed count as the budget"
 

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 
-from oprl_gym import plotting
 from oprl_gym.envs import OPRLMazeEnv
-from oprl_gym.episode_log import TARGET, WINDOW
-from oprl_gym.reward_map import plot_reward_map
-from oprl_gym.run_folder import RunError, RunFolder
-from oprl_gym.train_config import TrainConfig
+from oprl_gym.figures import plotting
+from oprl_gym.figures.reward_map import plot_reward_map
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.episode_log import TARGET, WINDOW
+from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.types import Array, FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from oprl_gym.evaluation import Rollout
     from oprl_gym.rewards import ProcessReward
+    from oprl_gym.runs.evaluation import Rollout
 
 POLICY_LOSS = {"ppo": "train/policy_gradient_loss", "a2c": "train/policy_loss"}
 GIF_FPS = 8
@@ -48,7 +48,7 @@ def replay(
     folder: RunFolder,
 ) -> tuple[Rollout, gym.Env[Any, Any], ProcessReward | None]:
     """Play a run's greedy episode; returns it, the env (closed), and the reward."""
-    from oprl_gym.evaluation import greedy_rollout, load_policy, load_reward
+    from oprl_gym.runs.evaluation import greedy_rollout, load_policy, load_reward
 
     reward = load_reward(folder)
     env = drawable_env(folder.config())
@@ -61,7 +61,7 @@ def replay(
 
 def drawable_env(config: TrainConfig) -> gym.Env[Any, Any]:
     """Return the plain env of a run, with pictures if it can make any."""
-    from oprl_gym.evaluation import make_env, render_modes
+    from oprl_gym.runs.evaluation import make_env, render_modes
 
     if "rgb_array" not in render_modes(config):
         return make_env(config)
@@ -77,7 +77,7 @@ def drawable_env(config: TrainConfig) -> gym.Env[Any, Any]:
 
 def show_reward(env: gym.Env[Any, Any], reward: ProcessReward | None) -> None:
     """Let a maze draw the learned reward under it; other envs stay as they are."""
-    from oprl_gym.evaluation import cell_rewards
+    from oprl_gym.runs.evaluation import cell_rewards
 
     if reward is not None and isinstance(env.unwrapped, OPRLMazeEnv):
         cells = cell_rewards(reward, env.unwrapped)
@@ -209,7 +209,7 @@ def _draw_reward(
     reward: ProcessReward | None,
 ) -> None:
     """Draw ``figures/reward_map.png``: on the maze, or along the greedy episode."""
-    from oprl_gym.evaluation import cell_rewards, step_rewards
+    from oprl_gym.runs.evaluation import cell_rewards, step_rewards
 
     config = folder.config()
     steps, total = len(rollout.actions), sum(rollout.env_rewards)

@@ -17,8 +17,8 @@ from stable_baselines3.common.logger import CSVOutputFormat, Logger
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.episode_log import WINDOW, EpisodeLog, episode_success
-from oprl_gym.evaluation import reward_threshold
+from oprl_gym.runs.episode_log import WINDOW, EpisodeLog, episode_success
+from oprl_gym.runs.evaluation import reward_threshold
 
 
 class EpisodeLogger(BaseCallback):

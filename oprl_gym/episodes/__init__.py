@@ -1,0 +1,1 @@
+"""Episodes: recorded, cut, packed. Nobody judges them in here."""

@@ -1,0 +1,51 @@
+"""The envs that an agent is trained in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import VecEnv
+
+from oprl_gym.labelling.album import Album, Photographer
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.evaluation import make_env
+from oprl_gym.runs.folder import RunError
+from oprl_gym.wrappers import EpisodeTape, VecProcessReward
+
+
+def make_training_env(config: TrainConfig, album: Album | None = None) -> VecEnv:
+    """Return the envs that the agent is trained in.
+
+    Args:
+        config: Of the run.
+        album: Where pictures of every step go; None takes none.
+
+    Raises:
+        RunError: There is no such env, or it cannot be learned in.
+    """
+    make_env(config).close()  # says what is wrong before anything else is started
+
+    def make() -> gym.Env[Any, Any]:
+        # Made here, as Stable-Baselines3 asks for pictures of every env, and Gymnasium
+        # warns of each that has none.
+        if album is None:
+            return EpisodeTape(make_env(config))
+        return EpisodeTape(Photographer(make_env(config, "rgb_array"), album))
+
+    venv = make_vec_env(make, n_envs=config.n_envs, seed=config.seed)
+    if not config.oprl:
+        return venv
+    try:
+        return VecProcessReward(
+            venv,
+            config.scale,
+            config.mode,
+            config.gamma,
+            env_reward_weight=config.env_reward_weight,
+            device=config.device,
+        )
+    except ValueError as error:
+        venv.close()
+        raise RunError(f"cannot learn in {config.env_id}: {error}") from error
