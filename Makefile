@@ -30,13 +30,13 @@ test-ray: $(RAY_VENV)/.installed $(RLLIB_VENV)/.installed
 # What `benchmarks/results/speed.md` says. IMITATION: a Python that has imitation 1.0.1,
 # which needs versions of its own; without one those two goals are not measured.
 bench: $(VENV)/.installed-test
-	$(BIN)/python benchmarks/throughput.py
-	$(BIN)/python benchmarks/fit.py $(if $(IMITATION),--imitation "$(IMITATION)")
-	$(BIN)/python benchmarks/overhead.py
-	$(BIN)/python benchmarks/wrapping.py
-	$(BIN)/python benchmarks/scale.py
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python -m benchmarks.speed.throughput
+	$(BIN)/python -m benchmarks.speed.fit $(if $(IMITATION),--imitation "$(IMITATION)")
+	$(BIN)/python -m benchmarks.speed.overhead
+	$(BIN)/python -m benchmarks.speed.wrapping
+	$(BIN)/python -m benchmarks.speed.scale
+	$(BIN)/python -m benchmarks.speed.startup
+	$(BIN)/python -m benchmarks.speed.report
 
 check: lint types
 

@@ -1,1 +1,1 @@
-"""The ladder benchmark; see README.md in this folder."""
+"""What is claimed, measured; see README.md in this folder."""

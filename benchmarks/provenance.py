@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ("oprl_gym", "wrappers", "callbacks", "benchmarks/*.py", "pyproject.toml")
+from benchmarks.paths import ROOT
+
+SOURCES = ("oprl_gym", "wrappers", "callbacks", "benchmarks/**/*.py", "pyproject.toml")
 PACKAGES = ("gymnasium", "minigrid", "numpy", "scipy", "stable-baselines3", "torch")
 
 
@@ -44,11 +45,10 @@ def machine() -> str:
 
 def command(arguments: Sequence[str] | None = None) -> str:
     """Return the command line that this program was started with."""
-    script = Path(sys.argv[0])
-    if script.is_absolute() and script.is_relative_to(ROOT):
-        script = script.relative_to(ROOT)
+    spec = sys.modules["__main__"].__spec__
+    name = Path(sys.argv[0]).name if spec is None else spec.name
     rest = sys.argv[1:] if arguments is None else arguments
-    return shlex.join(["python", str(script), *rest])
+    return shlex.join(["python", "-m", name.removesuffix(".__main__"), *rest])
 
 
 def _processor() -> str:

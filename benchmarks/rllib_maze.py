@@ -1,6 +1,6 @@
 """PPO of RLlib on a maze, plain and with OPRL: env steps until it is solved.
 
-    python benchmarks/rllib_maze.py --seeds 0 1 2
+    python -m benchmarks.rllib_maze --seeds 0 1 2
 
 in an environment with the extra [rllib]. One line for each run, as JSON.
 """

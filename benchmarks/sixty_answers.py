@@ -1,6 +1,6 @@
 """What sixty answers of a script teach, beside the env's reward or alone.
 
-    python benchmarks/sixty_answers.py --seeds 12 --env-reward-weight 0
+    python -m benchmarks.sixty_answers --seeds 12 --env-reward-weight 0
 
 The script stands in a person's place: it sees the maze, prefers the episode that came
 nearer to the goal, and goes home after its last answer. Prints the success rate of each
@@ -10,12 +10,7 @@ tenth of the run.
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 from typing import Any
-
-if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import gymnasium as gym
 import numpy as np
@@ -25,8 +20,8 @@ from oprl_gym.wrappers import VecProcessReward
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 
-from benchmarks.agents import make_agent
-from benchmarks.settings import ALGOS
+from benchmarks.ladder.agents import make_agent
+from benchmarks.ladder.settings import ALGOS
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.envs.oracle import distance_to_goal
 from oprl_gym.preferences import ProgressTeacher, Queries, Teacher

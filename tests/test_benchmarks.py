@@ -18,23 +18,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from benchmarks import goals, ladder, settings
-from benchmarks.analyse import PUBLIC_RESULTS, RESULTS
-from benchmarks.envs import make_venv
-from benchmarks.headline import PUBLIC, README, headline_table, write_headline
-from benchmarks.recording import Track, success_curve
-from benchmarks.results import RunId, read_all, read_run, state_of
-from benchmarks.rnd import RandomNetworkDistillation
-from benchmarks.settings import ALGOS, ARMS, RUNGS, SUITES, Rung, settings_of
-from benchmarks.shaping import ConstantReward, CountBonus, OraclePotential
-from benchmarks.summary import summarise
-from benchmarks.tutorial_agent import discounted_returns
+from benchmarks.ladder import __main__ as ladder
+from benchmarks.ladder import goals, settings
+from benchmarks.ladder.analyse import PUBLIC_RESULTS, RESULTS
+from benchmarks.ladder.envs import make_venv
+from benchmarks.ladder.headline import PUBLIC, README, headline_table, write_headline
+from benchmarks.ladder.recording import Track, success_curve
+from benchmarks.ladder.results import RunId, read_all, read_run, state_of
+from benchmarks.ladder.settings import ALGOS, ARMS, RUNGS, SUITES, Rung, settings_of
+from benchmarks.ladder.summary import summarise
+from benchmarks.rivals.rnd import RandomNetworkDistillation
+from benchmarks.rivals.shaping import ConstantReward, CountBonus, OraclePotential
+from benchmarks.rivals.tutorial_agent import discounted_returns
 from oprl_gym.envs.layouts import parse_layout
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
 from oprl_gym.runs.episode_log import Episode, EpisodeLog
 from oprl_gym.runs.measures import censored, estimate, improvement, interquartile_mean
 
-LADDER = Path(ladder.__file__)
 CORRIDOR = parse_layout("S..G")
 LEFT, RIGHT = 3, 1
 TINY = Rung("OPRLMaze-v0", {"ppo": 256, "a2c": 200, "own": 200}, 12, {"size": 3})
@@ -262,7 +262,7 @@ def tiny(monkeypatch) -> None:
 
 
 def in_process(runs, engine, results, commit, watcher):
-    from benchmarks.worker import tasks
+    from benchmarks.ladder.worker import tasks
     from oprl_gym.engines import Outcome
 
     for task in tasks(runs, results, commit):
@@ -316,7 +316,15 @@ def test_every_env_step_counts_and_none_is_taken_beyond_the_budget(tiny, tmp_pat
 
 
 def test_a_ladder_that_is_killed_takes_its_runs_with_it(tmp_path):
-    command = [sys.executable, str(LADDER), "--arms", "plain", "--rungs", "Serpentine"]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.ladder",
+        "--arms",
+        "plain",
+        "--rungs",
+        "Serpentine",
+    ]
     options = ["--algos", "ppo", "--seeds", "100:101", "--results", str(tmp_path)]
     process = subprocess.Popen(
         [*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

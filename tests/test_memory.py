@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks.memory import STEPS, main, measure
+from benchmarks.speed.memory import STEPS, main, measure
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")

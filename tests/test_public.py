@@ -11,14 +11,14 @@ from fakes import trajectory
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from benchmarks.decomposition import DecomposingLearner
-from benchmarks.envs import make_env
+from benchmarks.ladder.envs import make_env
+from benchmarks.ladder.recording import return_curve
+from benchmarks.ladder.settings import ARMS, SUITES, fits
 from benchmarks.public import goals
 from benchmarks.public.rungs import EASY, LATE, PUBLIC, SEARCH
-from benchmarks.recording import return_curve
-from benchmarks.rnd import NovelD
-from benchmarks.settings import ARMS, SUITES, fits
-from benchmarks.shaping import VelocityBonus
+from benchmarks.rivals.decomposition import DecomposingLearner
+from benchmarks.rivals.rnd import NovelD
+from benchmarks.rivals.shaping import VelocityBonus
 from oprl_gym.runs.episode_log import Episode, EpisodeLog
 
 

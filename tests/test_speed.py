@@ -12,18 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import (
+from benchmarks import provenance
+from benchmarks.speed import (
     fit,
     overhead,
-    provenance,
     scale,
-    speed,
     startup,
     throughput,
     wrapping,
 )
-from benchmarks.imitation_rival import ImitationRival
-from benchmarks.rates import Contestant, Measurement, in_turns, read
+from benchmarks.speed import report as speed
+from benchmarks.speed.imitation_rival import ImitationRival
+from benchmarks.speed.rates import Contestant, Measurement, in_turns, read
 
 SOME = Measurement("steps", "python some.py", "Abacus, 2 cores", "abc", {}, {})
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmarks.goals import ARM, Claim, Groups, Item
+from benchmarks.ladder.goals import ARM, Claim, Groups, Item
+from benchmarks.ladder.summary import Group
 from benchmarks.public.rungs import EASY, PUBLIC
-from benchmarks.summary import Group
 
 SEEDS = 10
 BONUSES = ("count", "rnd", "noveld")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.rung import Rung
+from benchmarks.ladder.rung import Rung
 
 # Episodes of 1,000 steps are few: a return is told by fewer than 500 more of them.
 _WHOLE: dict[str, Any] = {"maze": False, "stop_after": None}

@@ -125,6 +125,11 @@ class OPRLLearner:
         self._spread: float | None = None
 
     @property
+    def trajectories(self) -> Sequence[Trajectory]:
+        """The latest episodes, the oldest first."""
+        return self.memory.trajectories
+
+    @property
     def process_reward(self) -> ProcessReward:
         """The process reward of now, to score with; a copy."""
         return ProcessReward.from_state(

@@ -148,16 +148,11 @@ def test_the_ladder_runs_on_ray(tmp_path):
     import subprocess
 
     root = Path(__file__).resolve().parents[2]
-    command = [
-        sys.executable,
-        str(root / "benchmarks" / "ladder.py"),
-        "--arms",
-        "plain",
-    ]
+    command = [sys.executable, "-m", "benchmarks.ladder", "--arms", "plain"]
     options = ["--rungs", "smoke", "--algos", "a2c", "--seeds", "2", "--engine", "ray"]
     result = subprocess.run(
-        [*command, *options, "--results", "results"],
-        cwd=tmp_path,
+        [*command, *options, "--results", str(tmp_path / "results")],
+        cwd=root,
         capture_output=True,
         text=True,
         check=False,

@@ -1,6 +1,6 @@
 """From what the benchmarks of `make bench` wrote to `results/speed.md`.
 
-python benchmarks/speed.py
+python -m benchmarks.speed.report
 """
 
 from __future__ import annotations
@@ -13,13 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+from benchmarks.paths import RESULTS
+from benchmarks.speed import fit, overhead, scale, startup, throughput, wrapping
+from benchmarks.speed.rates import Measurement, read
 
-from benchmarks import fit, overhead, scale, startup, throughput, wrapping
-from benchmarks.rates import Measurement, read
-
-RESULTS = Path(__file__).resolve().parent / "results"
 REPORT = "speed.md"
 FILES = (
     throughput.FILE,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmarks import provenance
-from benchmarks.results import write_json
+from benchmarks.ladder.results import write_json
 
 Rates = dict[str, dict[str, list[float]]]
 """By group, by contestant: units of work a second, one for each round."""

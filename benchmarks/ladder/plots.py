@@ -1,28 +1,25 @@
 """From runs to figures.
 
-    python benchmarks/plots.py
+    python -m benchmarks.ladder.plots
 
-Called by ladder.py when it has finished.
+Called by the ladder when it has finished.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
 import numpy as np
 
+from benchmarks.ladder.results import read_all
+from benchmarks.ladder.settings import HARMLESS, RUNGS, SUITES
+from benchmarks.ladder.summary import Group, Key, Run, grouped, summarise
+from benchmarks.paths import RESULTS
 from benchmarks.public.rungs import PUBLIC
-from benchmarks.results import read_all
-from benchmarks.settings import HARMLESS, RUNGS, SUITES
-from benchmarks.summary import Group, Key, Run, grouped, summarise
 from oprl_gym.figures.estimates import (
     HOLLOW,
     Dot,
@@ -47,7 +44,6 @@ from oprl_gym.runs.measures import band
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-RESULTS = Path(__file__).resolve().parent / "results"
 COLORS = {
     "oprl": INDIGO,
     "plain": FAINT,

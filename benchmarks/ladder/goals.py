@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.settings import HARMLESS, LADDER, SIXTY_STEP_RUNGS
-from benchmarks.summary import Group, Key
+from benchmarks.ladder.settings import HARMLESS, LADDER, SIXTY_STEP_RUNGS
+from benchmarks.ladder.summary import Group, Key
 
 SEEDS = 20
 ARM = "oprl"

@@ -9,7 +9,7 @@ from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
-from benchmarks.shaping import BonusVecEnv
+from benchmarks.rivals.shaping import BonusVecEnv
 from oprl_gym.types import Array, BoolArray, FloatArray
 from oprl_gym.visits import VisitTracker
 

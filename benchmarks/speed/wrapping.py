@@ -1,7 +1,7 @@
 """What the process reward adds to a step of many mazes: scored, mixed and recorded.
 
-    python benchmarks/wrapping.py               # a minute
-    python benchmarks/wrapping.py --smoke       # seconds; the figures mean nothing
+    python -m benchmarks.speed.wrapping   # a minute
+    python -m benchmarks.speed.wrapping --smoke   # seconds; the figures mean nothing
 
 Random actions, drawn beforehand; CPU time of one thread. `bare` steps the batched
 mazes; `wrapped` does so through `ProcessRewardVectorWrapper` with a fitted model, and
@@ -14,11 +14,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-
-if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import gymnasium as gym
 import torch
@@ -26,9 +22,9 @@ from gymnasium.vector import VectorEnv
 from oprl_gym.wrappers import ProcessRewardVectorWrapper
 
 from benchmarks import provenance
-from benchmarks.options import make_parser
-from benchmarks.rates import REPEATS, Contestant, Rates, in_turns, show, write
-from benchmarks.throughput import MAZE, vector
+from benchmarks.speed.options import make_parser
+from benchmarks.speed.rates import REPEATS, Contestant, Rates, in_turns, show, write
+from benchmarks.speed.throughput import MAZE, vector
 from oprl_gym import OPRLLearner
 from oprl_gym.rewards import RewardState
 

@@ -1,21 +1,17 @@
 """One run: one arm, on one rung, with one algorithm and one seed.
 
-Normally called by ladder.py. Alone:
+Normally called by the ladder. Alone:
 
-    python benchmarks/run.py --arm oprl --rung TwoWalls --algo ppo --seed 100
+    python -m benchmarks.ladder.run --arm oprl --rung TwoWalls --algo ppo --seed 100
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import torch
 from oprl_gym.callbacks import OPRLCallback
@@ -24,19 +20,22 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from benchmarks import provenance
-from benchmarks.agents import make_agent
-from benchmarks.decomposition import DecomposingLearner
-from benchmarks.envs import (
+from benchmarks.ladder.agents import make_agent
+from benchmarks.ladder.envs import (
     env_kwargs,
     make_env,
     make_venv,
     maze_layout,
 )
-from benchmarks.recording import Track, TrackCallback, return_curve, success_curve
-from benchmarks.results import RunId, write_json
-from benchmarks.rnd import NovelD, RandomNetworkDistillation
-from benchmarks.rung import Rung
-from benchmarks.settings import (
+from benchmarks.ladder.recording import (
+    Track,
+    TrackCallback,
+    return_curve,
+    success_curve,
+)
+from benchmarks.ladder.results import RunId, write_json
+from benchmarks.ladder.rung import Rung
+from benchmarks.ladder.settings import (
     ALGOS,
     ARMS,
     GREEDY_EPISODES,
@@ -47,13 +46,16 @@ from benchmarks.settings import (
     agent_of,
     settings_of,
 )
-from benchmarks.shaping import (
+from benchmarks.paths import RESULTS
+from benchmarks.rivals.decomposition import DecomposingLearner
+from benchmarks.rivals.rnd import NovelD, RandomNetworkDistillation
+from benchmarks.rivals.shaping import (
     ConstantReward,
     CountBonus,
     OraclePotential,
     VelocityBonus,
 )
-from benchmarks.tutorial_agent import TutorialAgent, train_agent
+from benchmarks.rivals.tutorial_agent import TutorialAgent, train_agent
 from oprl_gym.config import DEFAULT_GAMMA
 from oprl_gym.envs.oracle import shortest_path
 from oprl_gym.runs.config import TrainConfig
@@ -192,9 +194,7 @@ def main() -> None:
     parser.add_argument("--rung", required=True, choices=RUNGS)
     parser.add_argument("--algo", required=True, choices=ALGOS)
     parser.add_argument("--seed", required=True, type=int)
-    parser.add_argument(
-        "--results", type=Path, default=Path(__file__).parent / "results"
-    )
+    parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     run = RunId(options.seed, options.rung, options.algo, options.arm)
     path = run.path(options.results)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-RESULTS = Path(__file__).resolve().parent / "results"
+from benchmarks.paths import RESULTS
 
 
 def make_parser(description: str | None, smoke: str) -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """What an engine itself costs: many tasks that do nothing.
 
-    python benchmarks/engines.py --engine local --tasks 1000
-    python benchmarks/engines.py --engine ray --tasks 1000
+    python -m benchmarks.speed.engines --engine local --tasks 1000
+    python -m benchmarks.speed.engines --engine ray --tasks 1000
 
 Prints the seconds, the driver's memory and the files, for docs/scaling.md.
 """
@@ -11,17 +11,12 @@ from __future__ import annotations
 import argparse
 import functools
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
+from benchmarks.paths import ROOT
 from oprl_gym.engines import Outcome, Task, make_engine
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def work(path: Path) -> None:

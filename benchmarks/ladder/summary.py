@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.settings import ALGOS, ARMS, RUNGS
+from benchmarks.ladder.settings import ALGOS, ARMS, RUNGS
 from oprl_gym.runs.measures import Estimate, censored, estimate, improvement
 from oprl_gym.runs.measures import interquartile_mean as iqm
 from oprl_gym.types import FloatArray

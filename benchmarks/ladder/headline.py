@@ -6,12 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.ladder.settings import HARMLESS, LADDER
+from benchmarks.ladder.summary import (
+    Key,
+    Run,
+    budget_of,
+    failures,
+    grouped,
+    steps_to_target,
+)
+from benchmarks.paths import ROOT
 from benchmarks.public.rungs import LATE, SEARCH
-from benchmarks.settings import HARMLESS, LADDER
-from benchmarks.summary import Key, Run, budget_of, failures, grouped, steps_to_target
 from oprl_gym.runs.measures import interquartile_mean
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+README = ROOT / "README.md"
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Table:
     @property
     def begin(self) -> str:
         """The line that stands before it."""
-        return f"<!-- {self.name}: made by benchmarks/analyse.py -->\n"
+        return f"<!-- {self.name}: made by benchmarks/ladder/analyse.py -->\n"
 
     @property
     def end(self) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from benchmarks.ladder.rung import Rung
 from benchmarks.public.rungs import EASY, LATE, PUBLIC, SEARCH
-from benchmarks.rung import Rung
 from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE, OPRLConfig
 from oprl_gym.types import Mode
 

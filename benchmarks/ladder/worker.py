@@ -6,11 +6,10 @@ import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.results import RunId, write_json
+from benchmarks.ladder.results import RunId, write_json
 from oprl_gym.engines import Engine, Task, Watcher
 
-ROOT = Path(__file__).resolve().parent.parent
-PRELOAD = "benchmarks.run"
+PRELOAD = "benchmarks.ladder.run"
 
 
 def execute_all(
@@ -43,6 +42,6 @@ def tasks(runs: Iterable[RunId], results: Path, commit: str) -> list[Task]:
 
 def work(run: RunId, results: Path, commit: str) -> None:
     """Do one run, and write its result."""
-    from benchmarks.run import execute
+    from benchmarks.ladder.run import execute
 
     write_json(run.path(results), execute(run, commit))

@@ -1,7 +1,7 @@
 """How long it takes to import the library, and to ask its command line for help.
 
-    python benchmarks/startup.py                # a minute
-    python benchmarks/startup.py --smoke        # seconds; the figures mean little
+    python -m benchmarks.speed.startup   # a minute
+    python -m benchmarks.speed.startup --smoke   # seconds; the figures mean little
 
 Each is a Python process of its own; they take turns. CPU time of the process, so that
 what else the machine does does not count (not on Windows). Writes
@@ -15,14 +15,10 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-
-if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from benchmarks import provenance
-from benchmarks.options import make_parser
-from benchmarks.rates import Rates, in_turns, write
+from benchmarks.speed.options import make_parser
+from benchmarks.speed.rates import Rates, in_turns, write
 
 FILE = "startup.json"
 GROUP = "start"

@@ -10,7 +10,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
 import oprl_gym  # noqa: F401 (registers the mazes)
-from benchmarks.rung import Rung
+from benchmarks.ladder.rung import Rung
 from oprl_gym.envs import OPRLMazeEnv
 from oprl_gym.envs.layouts import Layout
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv

@@ -1,7 +1,7 @@
 """Env steps a second of the maze, of Gymnasium's small envs, and of memory itself.
 
-    python benchmarks/throughput.py             # some minutes
-    python benchmarks/throughput.py --smoke     # seconds; the figures mean nothing
+    python -m benchmarks.speed.throughput   # some minutes
+    python -m benchmarks.speed.throughput --smoke   # seconds; the figures mean nothing
 
 Random actions, drawn beforehand; episodes that end are begun anew. CPU time of one
 process, in which the contestants of a group take turns. The limit is one
@@ -14,11 +14,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
-
-if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import gymnasium as gym
 import numpy as np
@@ -30,8 +26,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
 import oprl_gym  # noqa: F401  registers the mazes
 from benchmarks import provenance
-from benchmarks.options import make_parser
-from benchmarks.rates import REPEATS, Contestant, Rates, in_turns, show, write
+from benchmarks.speed.options import make_parser
+from benchmarks.speed.rates import REPEATS, Contestant, Rates, in_turns, show, write
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
 from oprl_gym.types import FloatArray, IntArray
 

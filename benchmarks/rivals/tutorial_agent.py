@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.recording import Track
-from benchmarks.settings import Arm
+from benchmarks.ladder.recording import Track
+from benchmarks.ladder.settings import Arm
 from oprl_gym.learning import OPRLLearner
 from oprl_gym.types import Array, Trajectory
 

@@ -1,7 +1,7 @@
 """Memory of a long run: PPO with OPRL on 64 mazes that move as one batch.
 
-    python benchmarks/memory.py                 # 2,000,000 env steps, some minutes
-    python benchmarks/memory.py --smoke         # 30,000
+    python -m benchmarks.speed.memory   # 2,000,000 env steps, some minutes
+    python -m benchmarks.speed.memory --smoke   # 30,000
 
 Writes `results/memory.csv` (env steps, MiB in use) and `results/memory.png`.
 """
@@ -14,9 +14,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
 import torch
 from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.wrappers import VecProcessReward
@@ -24,7 +21,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecMonitor
 
-from benchmarks.options import make_parser
+from benchmarks.speed.options import make_parser
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
 from oprl_gym.figures.plotting import INDIGO, new_figure
 

@@ -1,8 +1,8 @@
 """Updates a second of the reward model: pairs of whole episodes, 60 steps each.
 
-    python benchmarks/fit.py                          # two minutes
-    python benchmarks/fit.py --imitation PYTHON       # and imitation's, see below
-    python benchmarks/fit.py --smoke                  # seconds; figures mean nothing
+    python -m benchmarks.speed.fit   # two minutes
+    python -m benchmarks.speed.fit --imitation PYTHON   # and imitation's, see below
+    python -m benchmarks.speed.fit --smoke   # seconds; figures mean nothing
 
 One update is one gradient step on 32 pairs for the network of 128 x 128 units. Ours is
 `OPRLLearner.update` as it is called in a training, asking the teacher included, divided
@@ -24,10 +24,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import cycle
-from pathlib import Path
-
-if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import gymnasium as gym
 import numpy as np
@@ -35,9 +31,17 @@ import torch
 from gymnasium import spaces
 
 from benchmarks import provenance
-from benchmarks.imitation_rival import ImitationRival
-from benchmarks.options import make_parser
-from benchmarks.rates import REPEATS, Contestant, Rated, Rates, in_turns, show, write
+from benchmarks.speed.imitation_rival import ImitationRival
+from benchmarks.speed.options import make_parser
+from benchmarks.speed.rates import (
+    REPEATS,
+    Contestant,
+    Rated,
+    Rates,
+    in_turns,
+    show,
+    write,
+)
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.learning.answers import gathered
 from oprl_gym.learning.batches import PairBatcher

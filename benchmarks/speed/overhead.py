@@ -1,8 +1,8 @@
 """What OPRL costs a whole training, and what it is spent on.
 
-    python benchmarks/overhead.py             # half an hour
-    python benchmarks/overhead.py --envs DoorKey
-    python benchmarks/overhead.py --smoke     # seconds; the figures mean nothing
+    python -m benchmarks.speed.overhead   # half an hour
+    python -m benchmarks.speed.overhead --envs DoorKey
+    python -m benchmarks.speed.overhead --smoke   # seconds; the figures mean nothing
 
 PPO and A2C of Stable-Baselines3 with and without OPRL, 8 envs, 50,000 env steps, one
 torch thread, CPU time; both take turns. Settings and envs are those of the ladder
@@ -24,19 +24,16 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
 import torch
 from oprl_gym.callbacks import OPRLCallback
 
 from benchmarks import provenance
-from benchmarks.agents import make_agent
-from benchmarks.envs import make_venv
-from benchmarks.options import make_parser
-from benchmarks.rates import in_turns, read, show, write
-from benchmarks.run import shaped
-from benchmarks.settings import ARMS, RUNGS, agent_of
+from benchmarks.ladder.agents import make_agent
+from benchmarks.ladder.envs import make_venv
+from benchmarks.ladder.run import shaped
+from benchmarks.ladder.settings import ARMS, RUNGS, agent_of
+from benchmarks.speed.options import make_parser
+from benchmarks.speed.rates import in_turns, read, show, write
 from oprl_gym import OPRLLearner
 from oprl_gym.episodes.recorder import EpisodeRecorder
 from oprl_gym.figures.plotting import FAINT, GREEN, INDIGO, ORANGE, new_figure

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.settings import settings_of
+from benchmarks.ladder.settings import settings_of
 
 
 @dataclass(frozen=True, order=True)

@@ -1,7 +1,7 @@
 """What a long run costs as it goes on: up to ten million env steps.
 
-    python benchmarks/scale.py                  # some minutes
-    python benchmarks/scale.py --smoke          # seconds; the figures mean nothing
+    python -m benchmarks.speed.scale   # some minutes
+    python -m benchmarks.speed.scale --smoke   # seconds; the figures mean nothing
 
 1024 mazes move as one batch, through `ProcessRewardVectorWrapper` and at random; a
 learner takes in every episode and is updated every 65,536 env steps and at each point
@@ -27,18 +27,15 @@ from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
 import gymnasium as gym
 import numpy as np
 import torch
 from oprl_gym.wrappers import ProcessRewardVectorWrapper
 
 from benchmarks import provenance
-from benchmarks.memory import resident_mib
-from benchmarks.options import make_parser
-from benchmarks.rates import Rates, write
+from benchmarks.speed.memory import resident_mib
+from benchmarks.speed.options import make_parser
+from benchmarks.speed.rates import Rates, write
 from oprl_gym import OPRLLearner
 from oprl_gym.figures.plotting import GREEN, GRID, INDIGO, INK, ORANGE, new_figure
 from oprl_gym.types import IntArray

@@ -1,8 +1,8 @@
 """The ladder benchmark: arms x rungs x algorithms x seeds.
 
-    python benchmarks/ladder.py --suite core --jobs 2
-    python benchmarks/ladder.py --arms plain,oprl --rungs TwoWalls --seeds 100:106
-    python benchmarks/ladder.py --suite core --engine ray --address auto  # on a cluster
+    python -m benchmarks.ladder --suite core --jobs 2
+    python -m benchmarks.ladder --arms plain,oprl --rungs TwoWalls --seeds 100:106
+    python -m benchmarks.ladder --suite core --engine ray --address auto  # on a cluster
 
 A run that is finished is not done again, so a broken-off ladder goes on where it was.
 """
@@ -16,26 +16,21 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
 from benchmarks import provenance
-from benchmarks.commands import note_command
-from benchmarks.public.rungs import PUBLIC
-from benchmarks.results import RunId, read_run, state_of
-from benchmarks.settings import (
+from benchmarks.ladder.commands import note_command
+from benchmarks.ladder.results import RunId, read_run, state_of
+from benchmarks.ladder.settings import (
     ALGOS,
     ARMS,
     RUNGS,
     SUITES,
     fits,
 )
-from benchmarks.worker import PRELOAD, ROOT, execute_all
+from benchmarks.ladder.worker import PRELOAD, execute_all
+from benchmarks.paths import PUBLIC_RESULTS, RESULTS, ROOT
+from benchmarks.public.rungs import PUBLIC
 from oprl_gym.engines import Engine, Outcome, Task, make_engine
 from oprl_gym.runs.folder import RunError
-
-RESULTS = Path(__file__).resolve().parent / "results"
-PUBLIC_RESULTS = RESULTS.parent / "public" / "results"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = options.results or (PUBLIC_RESULTS if public else RESULTS)
         return _ladder(runs, options, results, arguments)
     except RunError as error:
-        print(f"ladder.py: {error}", file=sys.stderr)
+        print(f"ladder: {error}", file=sys.stderr)
         return 2
 
 
@@ -109,8 +104,8 @@ def _ladder(
 
 def _report(results: Path) -> None:
     # Here, as they need scipy and matplotlib, which the runs do not.
-    from benchmarks.analyse import write_tables
-    from benchmarks.plots import draw_all
+    from benchmarks.ladder.analyse import write_tables
+    from benchmarks.ladder.plots import draw_all
 
     write_tables(results)
     draw_all(results)

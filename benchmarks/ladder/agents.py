@@ -10,7 +10,7 @@ from stable_baselines3 import A2C, DQN, PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
-from benchmarks.settings import Algo
+from benchmarks.ladder.settings import Algo
 from oprl_gym.config import DEFAULT_GAMMA
 
 KINDS: dict[str, Any] = {"PPO": PPO, "A2C": A2C, "DQN": DQN, "SAC": SAC}

@@ -1,8 +1,8 @@
 """From runs to tables: CSV files, and README.md beside them.
 
-    python benchmarks/analyse.py
+    python -m benchmarks.ladder.analyse
 
-Called by ladder.py when it has finished.
+Called by the ladder when it has finished.
 """
 
 from __future__ import annotations
@@ -11,28 +11,24 @@ import argparse
 import csv
 import io
 import math
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-if __package__ in (None, ""):  # started as a script: `benchmarks` is one folder up
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
-from benchmarks import goals, provenance
-from benchmarks.commands import commands
-from benchmarks.goals import Claim, goals_table
-from benchmarks.headline import PUBLIC as PUBLIC_TABLES
-from benchmarks.headline import write_headline
+from benchmarks import provenance
+from benchmarks.ladder import goals
+from benchmarks.ladder.commands import commands
+from benchmarks.ladder.goals import Claim, goals_table
+from benchmarks.ladder.headline import PUBLIC as PUBLIC_TABLES
+from benchmarks.ladder.headline import write_headline
+from benchmarks.ladder.results import read_all
+from benchmarks.ladder.settings import RUNGS
+from benchmarks.ladder.summary import Group, Key, Run, grouped, summarise
+from benchmarks.paths import PUBLIC_RESULTS, RESULTS
 from benchmarks.public import goals as public_goals
 from benchmarks.public.rungs import PUBLIC
-from benchmarks.results import read_all
-from benchmarks.settings import RUNGS
-from benchmarks.summary import Group, Key, Run, grouped, summarise
 from oprl_gym.runs.measures import Estimate
 
-RESULTS = Path(__file__).resolve().parent / "results"
-PUBLIC_RESULTS = RESULTS.parent / "public" / "results"
 CHANGED = "Runs of these groups were made with different settings; do not compare:"
 EXPLAINED = """\
 Steps to the target rate, first success and area under the success curve: interquartile
@@ -63,7 +59,9 @@ def write_tables(results: Path) -> None:
     """
     runs = read_all(results)
     if not runs:
-        raise ValueError(f"there are no runs in {results}; start benchmarks/ladder.py")
+        raise ValueError(
+            f"there are no runs in {results}; make some: python -m benchmarks.ladder"
+        )
     groups = summarise(runs)
     head = _provenance(runs, commands(results))
     summary = [_summary_row(group) for group in groups.values()]
@@ -88,7 +86,7 @@ def _provenance(runs: Sequence[Run], commands: Sequence[str]) -> list[str]:
         f"commit of the code: {', '.join(commits)}",
         *(f"versions: {line}" for line in versions),
         *(f"runs made at {line}" for line in commands),
-        "this file made from them with: python benchmarks/analyse.py",
+        "this file made from them with: python -m benchmarks.ladder.analyse",
     ]
 
 
@@ -156,8 +154,8 @@ def _page(groups: Mapping[Key, Group], head: Iterable[str]) -> str:
     mixed = [" ".join(key) for key, group in groups.items() if group.settings > 1]
     parts = [
         "# Results\n",
-        "Made by `python benchmarks/analyse.py`; do not edit. What was asked and how, "
-        "and what the numbers do not show: [../README.md](../README.md).\n",
+        "Made by `python -m benchmarks.ladder.analyse`; do not edit. What was "
+        "asked and how, and what the numbers do not show: [../README.md](../README.md).\n",
         *([f"**{CHANGED} {', '.join(mixed)}.**\n"] if mixed else []),
         "![Steps to 90 %](headline.png)\n",
         "## Goals\n",

@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 from torch import Tensor
 
-from benchmarks.settings import Arm
+from benchmarks.ladder.settings import Arm
 from oprl_gym.config import OPRLConfig
 from oprl_gym.learning import OPRLLearner
 from oprl_gym.learning.answers import Answers

@@ -1,0 +1,1 @@
+"""What others add to the reward, or learn in the place of ours."""

@@ -1,0 +1,1 @@
+"""What it costs: steps, updates, memory, starts, each beside others."""
