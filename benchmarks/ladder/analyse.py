@@ -155,7 +155,8 @@ def _page(groups: Mapping[Key, Group], head: Iterable[str]) -> str:
     parts = [
         "# Results\n",
         "Made by `python -m benchmarks.ladder.analyse`; do not edit. What was "
-        "asked and how, and what the numbers do not show: [../README.md](../README.md).\n",
+        "asked and how, and what the numbers do not show: "
+        "[../README.md](../README.md).\n",
         *([f"**{CHANGED} {', '.join(mixed)}.**\n"] if mixed else []),
         "![Steps to 90 %](headline.png)\n",
         "## Goals\n",
