@@ -10,9 +10,8 @@ import numpy as np
 from oprl_gym.callbacks.advantages import add_rewards
 from oprl_gym.callbacks.checkpoint import load_checkpoint
 from oprl_gym.callbacks.ports import RewardPort
-from oprl_gym.callbacks.replay import find_replay
+from oprl_gym.callbacks.replay import FreshRewards, find_replay
 from oprl_gym.callbacks.saver import SAVE_EVERY, CheckpointSaver
-from oprl_gym.wrappers.shaping import StepScorer
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
@@ -103,7 +102,7 @@ class OPRLCallback(BaseCallback):
         self._teacher = teacher
         self._device = device
         self._port: RewardPort | None = None
-        self._replay: StepScorer | None = None  # of an off-policy agent's buffer
+        self._replay: FreshRewards | None = None  # of an off-policy agent
         self._updated_at: int | None = None  # num_timesteps of the last update
         self._waiting = 0  # episodes that ended and were not taken in
         # Steps, env return and process return of those taken in since the last update.
@@ -185,7 +184,7 @@ class OPRLCallback(BaseCallback):
         self._port = RewardPort.find(self.training_env)
         if self.learner is None:
             self.learner = self._new_learner()
-        self._replay = find_replay(self.model, self._port)
+        self._replay = find_replay(self.model, self._port, self.learner.config)
         self._send_weights()
         if self._saver is not None:
             self._saver.init_callback(self.model)
