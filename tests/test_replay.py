@@ -86,6 +86,7 @@ def of_counting_envs(n_envs: int, steps: int, **changes: Any) -> FreshRewards:
     """Return the buffer after some random steps of CountingEnvs, told by s'."""
     envs = [lambda: CountingEnv(length=4, terminates=False)] * n_envs
     venv = VecProcessReward(DummyVecEnv(envs), scale=0.5)
+    venv.pop_episodes()  # or it would say that nothing learns
     model = agent(
         DQN, venv, ProcessRewardReplayBuffer, learning_starts=10**6, **changes
     )

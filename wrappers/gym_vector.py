@@ -138,7 +138,7 @@ class ProcessRewardVectorWrapper(HasRewardMixer, VectorWrapper):
         if self.autoreset_mode is not AutoresetMode.SAME_STEP or not ended.any():
             return after
         reached = after.copy()
-        for env in np.flatnonzero(ended):
+        for env in np.flatnonzero(ended).tolist():
             finals = infos.get("final_obs")
             found = None if finals is None else finals[env]
             final = terminal_of(found, env, f"infos['final_obs'][{env}]")
