@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from oprl_gym.callbacks.advantages import add_rewards
+from oprl_gym.callbacks.between import BetweenRollouts
 from oprl_gym.callbacks.checkpoint import load_checkpoint
-from oprl_gym.callbacks.replay import find_replay
+from oprl_gym.callbacks.replay import FreshRewards, find_replay
 from oprl_gym.callbacks.reward_wrappers import RewardPort
 from oprl_gym.callbacks.saver import SAVE_EVERY, CheckpointSaver
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import RolloutBuffer
-from stable_baselines3.common.callbacks import BaseCallback
 
-from oprl_gym.config import OPRLConfig
+from oprl_gym.config import OPRLConfig, check_config, shown
 from oprl_gym.learning.learner import OPRLLearner
 from oprl_gym.learning.online import rounds_due
+from oprl_gym.preferences.default_teacher import check_teacher
 from oprl_gym.preferences.teacher import Teacher
-from oprl_gym.rewards.scoring import StepScorer
 from oprl_gym.types import UpdateReport
 
 _CUT_OUTSIDE = (
@@ -29,13 +30,12 @@ _CUT_OUTSIDE = (
     "inside: ProcessRewardWrapper(TimeLimit(env, ...))"
 )
 
-
 TAKE_IN_AT = 500
 """Ended episodes that may wait in the wrappers, which keep 1000: a rollout may be long,
 and from one update to the next there may be many."""
 
 
-class OPRLCallback(BaseCallback):
+class OPRLCallback(BetweenRollouts):
     """Gathers episodes from the reward wrappers and hands them a fitted reward model.
 
     Between rollouts, once ``config.update_interval`` env steps have passed (later on:
@@ -67,10 +67,12 @@ class OPRLCallback(BaseCallback):
         save_every: Env steps from one checkpoint to the next.
 
     Raises:
-        ValueError: Both a learner and a config or teacher were given, or there is no
-            folder to save to. At the start of ``learn()``: the env has no reward
-            wrapper; the message shows the line to add. As it goes: a wrapper outside
-            the reward wrapper ended an episode.
+        ValueError: An argument is of another kind, both a learner and a config or
+            teacher were given, or there is no folder to save to. At the start of
+            ``learn()``: the env has no reward wrapper; the message shows the line to
+            add. In a step: the agent does not tell callbacks of its steps, as ARS, or
+            the callback stands inside another one, as ``EveryNTimesteps``; a wrapper
+            outside the reward wrapper ended an episode.
 
     Example:
         >>> import gymnasium as gym, oprl_gym
@@ -93,6 +95,11 @@ class OPRLCallback(BaseCallback):
         save_every: int = SAVE_EVERY,
     ) -> None:
         super().__init__(verbose)
+        _check_made_by_hand(config, teacher)
+        check_config(config)
+        check_teacher(teacher)
+        if not (learner is None or isinstance(learner, OPRLLearner)):
+            raise ValueError(f"learner must be an OPRLLearner, got {shown(learner)}")
         if learner is not None and (config is not None or teacher is not None):
             raise ValueError(
                 "give OPRLCallback either a learner or a config and teacher, not both: "
@@ -104,7 +111,7 @@ class OPRLCallback(BaseCallback):
         self._teacher = teacher
         self._device = device
         self._port: RewardPort | None = None
-        self._replay: StepScorer | None = None  # of an off-policy agent's buffer
+        self._replay: FreshRewards | None = None  # of an off-policy agent
         self._updated_at: int | None = None  # num_timesteps of the last update
         self._waiting = 0  # episodes that ended and were not taken in
         # Steps, env return and process return of those taken in since the last update.
@@ -186,7 +193,8 @@ class OPRLCallback(BaseCallback):
         self._port = RewardPort.find(self.training_env)
         if self.learner is None:
             self.learner = self._new_learner()
-        self._replay = find_replay(self.model, self._port)
+            self._warn_of_forgetting(self._port)
+        self._replay = find_replay(self.model, self._port, self.learner.config)
         self._send_weights()
         if self._saver is not None:
             self._saver.init_callback(self.model)
@@ -205,16 +213,30 @@ class OPRLCallback(BaseCallback):
         if self._rollout_buffer() is not None:
             self._port.keep_rollout()
 
+    def update_locals(self, locals_: dict[str, Any]) -> None:
+        """Take over the variables of a step, and mend the returns they report.
+
+        Stable-Baselines3 wraps a single env in a Monitor outside our wrapper, which
+        then reports the mixed return. Every callback is handed the variables before any
+        is told of the step, so that all of them see the env's own.
+        """
+        super().update_locals(locals_)
+        for info in locals_.get("infos", ()):
+            if "oprl_episode" in info and "episode" in info:
+                own = info["oprl_episode"]["env_return"]
+                info["episode"] = {**info["episode"], "r": own}
+
     def _on_step(self) -> bool:
-        # Stable-Baselines3 wraps a single env in a Monitor outside our wrapper, which
-        # then reports the mixed return; it reads `infos` only after this hook.
+        if "dones" not in self.locals:
+            raise ValueError(
+                f"{type(self.model).__name__} does not tell callbacks what its steps "
+                "gave, so OPRLCallback cannot learn from them: use an agent that does, "
+                "such as PPO, A2C, DQN or SAC"
+            )
         for done, info in zip(self.locals["dones"], self.locals["infos"], strict=True):
             if done and "oprl_episode" not in info:
                 raise ValueError(_CUT_OUTSIDE)
             self._waiting += bool(done)
-            if "oprl_episode" in info and "episode" in info:
-                own = info["oprl_episode"]["env_return"]
-                info["episode"] = {**info["episode"], "r": own}
         if self._waiting >= TAKE_IN_AT:
             self._take_in()
         return True
@@ -315,6 +337,17 @@ class OPRLCallback(BaseCallback):
             device=self._device,
         )
 
+    def _warn_of_forgetting(self, port: RewardPort) -> None:
+        """Say that what an earlier callback let this agent learn is given up."""
+        if self.model._n_updates and port.fitted():
+            warnings.warn(
+                "a new OPRLCallback begins with a process reward of 0, and drops the "
+                "one that this agent has learned from so far: to go on with that, pass "
+                "the OPRLCallback of the first learn() again, or "
+                "OPRLCallback(learner=first.learner)",
+                stacklevel=2,
+            )
+
     def _episode_stats(self) -> dict[str, float]:
         """Return means over the episodes taken in since the last update."""
         assert self._port is not None
@@ -340,3 +373,15 @@ class OPRLCallback(BaseCallback):
             value = getattr(self.report, name)
             if value is not None:
                 self.logger.record(f"oprl/{name}", value)
+
+
+def _check_made_by_hand(config: Any, teacher: Any) -> None:
+    """Check that it is not Stable-Baselines3 that makes an OPRLCallback, in a step.
+
+    It takes a class for a function, and calls it with its local and global variables.
+    """
+    if isinstance(config, dict) and isinstance(teacher, dict):
+        raise ValueError(
+            "learn() was given the class OPRLCallback: write callback=OPRLCallback(), "
+            "with brackets"
+        )

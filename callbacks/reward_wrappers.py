@@ -104,6 +104,13 @@ class RewardPort:
         weight: float = self.venv.get_attr("env_reward_weight", [0])[0]
         return weight
 
+    def fitted(self) -> bool:
+        """Return whether the wrappers score by a process reward that was fitted."""
+        if self.outer is not None:
+            return self.outer.process_reward_fitted
+        fitted: bool = self.venv.get_attr("process_reward_fitted", [0])[0]
+        return fitted
+
     def reward_factor(self) -> float | None:
         """Return by what VecNormalize outside multiplies rewards; None without one."""
         factor = None

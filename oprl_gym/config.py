@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -180,6 +181,23 @@ class OPRLConfig:
         _require(self, "see_first_visits", "true or false", lambda v: True, bool)
         check_choice("reward_input", self.reward_input, get_args(RewardInput))
         check_choice("rule", self.rule, get_args(Rule))
+
+
+def shown(value: object) -> str:
+    """Return a value as an error names it: in one line that is not too long."""
+    words = " ".join(repr(value).split())
+    return words if len(words) <= 100 else f"{words[:100]}..."
+
+
+def check_config(config: object) -> None:
+    """Raise ValueError unless ``config`` is an OPRLConfig, or None for the defaults."""
+    if config is None or isinstance(config, OPRLConfig):
+        return
+    of_dict = isinstance(config, Mapping)
+    remedy = "OPRLConfig(**config)" if of_dict else "OPRLConfig(update_interval=512)"
+    raise ValueError(
+        f"config must be an OPRLConfig, got {shown(config)}: write {remedy}"
+    )
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

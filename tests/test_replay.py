@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import gymnasium as gym
@@ -15,15 +16,18 @@ from oprl_gym.callbacks import (
     ProcessRewardDictReplayBuffer,
     ProcessRewardReplayBuffer,
 )
+from oprl_gym.callbacks.reward_wrappers import RewardPort
 from oprl_gym.callbacks.replay import FreshRewards
 from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
-from stable_baselines3 import DQN, SAC, TD3
+from stable_baselines3 import DQN, SAC, TD3, HerReplayBuffer
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.envs import BitFlippingEnv
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
     SubprocVecEnv,
     VecEnv,
+    VecEnvWrapper,
     VecFrameStack,
     VecNormalize,
 )
@@ -82,6 +86,7 @@ def of_counting_envs(n_envs: int, steps: int, **changes: Any) -> FreshRewards:
     """Return the buffer after some random steps of CountingEnvs, told by s'."""
     envs = [lambda: CountingEnv(length=4, terminates=False)] * n_envs
     venv = VecProcessReward(DummyVecEnv(envs), scale=0.5)
+    venv.pop_episodes()  # or it would say that nothing learns
     model = agent(
         DQN, venv, ProcessRewardReplayBuffer, learning_starts=10**6, **changes
     )
@@ -91,6 +96,116 @@ def of_counting_envs(n_envs: int, steps: int, **changes: Any) -> FreshRewards:
     buffer.scorer = StepScorer(*venv.reward_spaces(), venv.shaping)
     buffer.scorer.process_reward = TellingReward()  # type: ignore[assignment]
     return buffer
+
+
+def worth(start: int, end: int, n_steps: int) -> tuple[int, float]:
+    """Return how many steps of CountingEnv there are from there, and what they earn.
+
+    Each is paid 1000 + step and half of what it reached, by halves for each step later.
+    """
+    reached = np.arange(start + 1, min(start + n_steps, end) + 1)
+    paid = 1000 + reached % 100 + 0.5 * reached
+    return len(reached), float(0.5 ** np.arange(len(reached)) @ paid)
+
+
+@pytest.mark.parametrize("handled", [True, False])
+@pytest.mark.parametrize("steps", [60, 3000])  # 400 fit in
+@pytest.mark.parametrize("n_steps", [2, 3, 10])
+def test_returns_of_several_steps_are_those_of_fresh_rewards(n_steps, steps, handled):
+    """An episode ends them, and so does where the newest row meets the oldest."""
+    returns = {"n_steps": n_steps, "gamma": 0.5, "handle_timeout_termination": handled}
+    buffer = of_counting_envs(2, steps, replay_buffer_kwargs=returns, gamma=0.5)
+    newest = int(buffer.next_observations[buffer.pos - 1, 0, 0])
+    drawn = buffer.sample(512)
+    for start, reached, earned, discount in zip(
+        drawn.observations[:, 0].numpy().astype(int),
+        drawn.next_observations[:, 0].numpy(),
+        drawn.rewards[:, 0].numpy(),
+        drawn.discounts[:, 0].numpy(),
+        strict=True,
+    ):
+        count, expected = worth(start, min(100 * (start // 100) + 4, newest), n_steps)
+        assert reached == start + count
+        assert earned == pytest.approx(expected)
+        assert discount == pytest.approx(0.5**count)
+
+
+def test_an_agent_learns_from_returns_of_several_steps_as_it_is_advised_to():
+    """The warning of an ordinary buffer says what to write, and that works."""
+    env = ProcessRewardWrapper(gym.make(MAZE))
+    asked = agent(DQN, env, None, n_steps=3, gamma=0.9)
+    advice = "replay_buffer_kwargs={'n_steps': 3, 'gamma': 0.9} in place of n_steps"
+    with pytest.warns(UserWarning, match=re.escape(advice)):
+        asked.learn(10, callback=OPRLCallback(QUICK))
+    kwargs = {"n_steps": 3, "gamma": 0.9}
+    model = agent(
+        DQN, env, ProcessRewardReplayBuffer, replay_buffer_kwargs=kwargs, gamma=0.9
+    )
+    callback = OPRLCallback(QUICK)
+    model.learn(900, callback=callback)
+    assert callback.learner is not None
+    check_rewards_are_of_today(model, callback.learner)
+
+
+def test_a_buffer_that_discounts_otherwise_than_the_agent_is_refused():
+    env = ProcessRewardWrapper(gym.make(MAZE))
+    kwargs = {"n_steps": 3}
+    model = agent(
+        DQN, env, ProcessRewardReplayBuffer, replay_buffer_kwargs=kwargs, gamma=0.9
+    )
+    advice = "write replay_buffer_kwargs={'n_steps': 3, 'gamma': 0.9}"
+    with pytest.raises(ValueError, match=re.escape(advice)):
+        model.learn(10, callback=OPRLCallback(QUICK))
+
+
+@pytest.mark.parametrize("n_steps", [0, 2.5, "3"])
+def test_a_number_of_steps_that_is_none_is_named(n_steps):
+    kwargs = {"n_steps": n_steps}
+    with pytest.raises(ValueError, match=f"n_steps must be .* got {n_steps!r}"):
+        agent(
+            DQN,
+            gym.make(MAZE),
+            ProcessRewardReplayBuffer,
+            replay_buffer_kwargs=kwargs,
+        )
+
+
+def test_there_are_no_returns_of_several_steps_of_dict_observations():
+    kwargs = {"n_steps": 3}
+    with pytest.raises(ValueError, match="FlattenObservation inside"):
+        agent(
+            DQN,
+            ProcessRewardWrapper(DictMaze()),
+            ProcessRewardDictReplayBuffer,
+            replay_buffer_kwargs=kwargs,
+        )
+
+
+def test_nor_with_optimised_memory():
+    kwargs = {"n_steps": 3, "handle_timeout_termination": False}
+    with pytest.raises(ValueError, match="n_steps=3 and optimize_memory_usage"):
+        agent(
+            DQN,
+            gym.make(MAZE),
+            ProcessRewardReplayBuffer,
+            optimize_memory_usage=True,
+            replay_buffer_kwargs=kwargs,
+        )
+
+
+@pytest.mark.parametrize("kind", [DQN, SAC])
+def test_goals_that_are_relabelled_are_refused_and_the_advice_works(kind):
+    flips = BitFlippingEnv(n_bits=3, continuous=kind is SAC, max_steps=3)
+    env = ProcessRewardWrapper(flips)
+    model = agent(kind, env, HerReplayBuffer)
+    advice = "write replay_buffer_class=ProcessRewardDictReplayBuffer"
+    with pytest.raises(ValueError, match=f"HerReplayBuffer draws .* {advice}"):
+        model.learn(10, callback=OPRLCallback(QUICK))
+    model = agent(kind, env, ProcessRewardDictReplayBuffer)
+    callback = OPRLCallback(QUICK)
+    model.learn(120, callback=callback)
+    assert callback.learner is not None
+    check_rewards_are_of_today(model, callback.learner)
 
 
 @pytest.mark.parametrize("n_envs", [1, 3])
@@ -331,6 +446,133 @@ def test_observations_changed_outside_the_wrapper_are_refused():
     model = agent(DQN, stacked, ProcessRewardReplayBuffer)
     with pytest.raises(ValueError, match="VecProcessReward around"):
         model.learn(10, callback=OPRLCallback(QUICK))
+
+
+class Mirrored(gym.ObservationWrapper[np.ndarray, Any, np.ndarray]):
+    """Moves observations within their space."""
+
+    def observation(self, observation: np.ndarray) -> np.ndarray:
+        space = self.observation_space
+        moved = observation[::-1]
+        return np.clip(moved, space.low, space.high)  # type: ignore[attr-defined]
+
+
+class Halved(gym.ActionWrapper[np.ndarray, np.ndarray, np.ndarray]):
+    """Does half of what it is told, in the same space."""
+
+    def action(self, action: np.ndarray) -> np.ndarray:
+        return 0.5 * action
+
+
+class Swapped(gym.ActionWrapper[Any, int, int]):
+    """Turns right when it is told to turn left."""
+
+    def action(self, action: int) -> int:
+        return 3 - action
+
+
+class Torques(gym.ActionWrapper[np.ndarray, int, np.ndarray]):
+    """Three torques to choose from."""
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        super().__init__(env)
+        self.action_space = spaces.Discrete(3)
+
+    def action(self, action: int) -> np.ndarray:
+        return np.array([2.0 * (action - 1)], np.float32)
+
+
+class VecShift(VecEnvWrapper):
+    """Moves the observations of a VecEnv within their space."""
+
+    def reset(self) -> np.ndarray:
+        return np.roll(self.venv.reset(), 1, axis=-1)
+
+    def step_wait(self) -> Any:
+        observations, *rest = self.venv.step_wait()
+        return np.roll(observations, 1, axis=-1), *rest
+
+
+def pendulum() -> ProcessRewardWrapper:
+    return ProcessRewardWrapper(gym.make("Pendulum-v1"))
+
+
+def known_learner(model: OffPolicyAlgorithm, reward_input: str) -> OPRLLearner:
+    """Return a learner that keeps some weights."""
+    env = model.get_env()
+    assert env is not None
+    config = OPRLConfig(
+        hidden_size=8,
+        reward_input=reward_input,  # type: ignore[arg-type]
+        update_interval=10**6,
+    )
+    learner = OPRLLearner(*RewardPort.find(env).spaces(), config, seed=0)
+    learner.process_reward.fitted = True
+    return learner
+
+
+OBSERVATIONS_REMADE = {
+    "maze": (DQN, lambda: Mirrored(ProcessRewardWrapper(gym.make(MAZE)))),
+    "Pendulum": (SAC, lambda: Mirrored(pendulum())),
+    "VecEnv": (
+        DQN,
+        lambda: VecShift(VecProcessReward(make_vec_env(MAZE, n_envs=2))),
+    ),
+}
+ACTIONS_REMADE = {
+    "maze": (DQN, lambda: Swapped(ProcessRewardWrapper(gym.make(MAZE)))),
+    "Pendulum": (SAC, lambda: Halved(pendulum())),
+}
+INSIDE = "put it inside ProcessRewardWrapper or VecProcessReward"
+
+
+@pytest.mark.parametrize("reward_input", ["obs", "next_obs", "obs_action"])
+@pytest.mark.parametrize(
+    ("kind", "env"), OBSERVATIONS_REMADE.values(), ids=OBSERVATIONS_REMADE
+)
+def test_observations_remade_in_the_same_space_are_refused(kind, env, reward_input):
+    model = agent(kind, env(), ProcessRewardReplayBuffer)
+    learner = known_learner(model, reward_input)
+    with pytest.raises(ValueError, match=INSIDE):
+        model.learn(20, callback=OPRLCallback(learner=learner))
+
+
+@pytest.mark.parametrize(("kind", "env"), ACTIONS_REMADE.values(), ids=ACTIONS_REMADE)
+def test_so_are_actions_where_they_are_scored(kind, env):
+    model = agent(kind, env(), ProcessRewardReplayBuffer)
+    with pytest.raises(ValueError, match=INSIDE):
+        model.learn(
+            20, callback=OPRLCallback(learner=known_learner(model, "obs_action"))
+        )
+    model = agent(kind, env(), ProcessRewardReplayBuffer)
+    model.learn(20, callback=OPRLCallback(learner=known_learner(model, "next_obs")))
+
+
+def test_what_the_first_weights_could_not_tell_is_refused_after_the_next():
+    """Weights that were never fitted score all alike."""
+    model = agent(
+        DQN,
+        Mirrored(ProcessRewardWrapper(gym.make(MAZE))),
+        ProcessRewardReplayBuffer,
+        learning_starts=10**6,
+    )
+    callback = OPRLCallback(QUICK)
+    with pytest.raises(ValueError, match=INSIDE):
+        model.learn(1000, callback=callback)
+    assert callback.learner is not None
+    assert callback.learner.process_reward.fitted
+
+
+def test_actions_of_another_space_are_refused_where_they_are_scored():
+    model = agent(DQN, Torques(pendulum()), ProcessRewardReplayBuffer)
+    with pytest.raises(ValueError, match=r"actions of Discrete\(3\), but the reward"):
+        model.learn(
+            20, callback=OPRLCallback(learner=known_learner(model, "obs_action"))
+        )
+    callback = OPRLCallback(learner=known_learner(model, "next_obs"))
+    model.learn(100, callback=callback)
+    assert callback.learner is not None
+    check_rewards_are_of_today(model, callback.learner)
 
 
 def test_around_what_changes_observations_it_works():

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.wrappers import (
     ClipReward,
     MaxAndSkipObservation,
+    NormalizeObservation,
     RecordEpisodeStatistics,
     TimeLimit,
 )
@@ -114,6 +115,7 @@ def _names() -> dict[str, Any]:
         "DummyVecEnv": DummyVecEnv,
         "MaxAndSkipObservation": MaxAndSkipObservation,
         "Monitor": Monitor,
+        "NormalizeObservation": NormalizeObservation,
         "ProcessRewardWrapper": ProcessRewardWrapper,
         "RecordEpisodeStatistics": RecordEpisodeStatistics,
         "SubprocVecEnv": SubprocVecEnv,
@@ -145,6 +147,9 @@ ORDERS = [
     Order("TimeLimit(ProcessRewardWrapper(endless_env), 3)", refused=LIMIT),
     Order("MaxAndSkipObservation(ProcessRewardWrapper(env), 2)", refused=INSIDE),
     Order("ClipReward(ProcessRewardWrapper(env), -1, 1)", (DQN,), refused=INSIDE),
+    Order(
+        "NormalizeObservation(ProcessRewardWrapper(env))", refused_off_policy=CHANGED
+    ),
     Order("ProcessRewardWrapper(make_pictures())", refused_off_policy=CHANGED),
     Order(IN_EACH),
     Order(

@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from oprl_gym.config import shown
 from oprl_gym.types import Array, BoolArray, EnvError, FloatArray
 
 BROKEN_PIPE = (EOFError, ConnectionError)
@@ -57,7 +58,7 @@ def as_flags(name: str, values: Any, num_envs: int) -> BoolArray:
     numbers = _numbers(name, values, num_envs, "bool")
     flags = numbers.astype(np.bool_)
     if numbers.dtype != flags.dtype and (numbers != flags).any():
-        raise EnvError(f"the env gave {name}={_shown(values)}: give False or True")
+        raise EnvError(f"the env gave {name}={shown(values)}: give False or True")
     return flags
 
 
@@ -69,7 +70,7 @@ def as_info(value: Any) -> Mapping[str, Any]:
     """
     if not isinstance(value, Mapping):
         raise EnvError(
-            f"the env gave the info {_shown(value)}: give a dict, {{}} where there is "
+            f"the env gave the info {shown(value)}: give a dict, {{}} where there is "
             "nothing to tell"
         )
     return value
@@ -85,7 +86,7 @@ def as_infos(values: Any, num_envs: int) -> list[Mapping[str, Any]]:
     dicts = all(issubclass(kind, Mapping) for kind in set(map(type, infos)))
     if len(infos) != num_envs or not dicts:
         raise EnvError(
-            f"the env gave the infos {_shown(values)}: give a list of {num_envs} "
+            f"the env gave the infos {shown(values)}: give a list of {num_envs} "
             "dicts, {} where there is nothing to tell"
         )
     return infos
@@ -122,14 +123,8 @@ def _numbers(name: str, values: Any, num_envs: int, kind: str = "number") -> Arr
             array = np.asarray(None)
     if array.dtype.kind not in "biuf" or array.size != num_envs:
         wanted = f"one {kind}" if num_envs == 1 else f"{num_envs} {kind}s"
-        raise EnvError(f"the env gave {name}={_shown(values)}: give {wanted}")
+        raise EnvError(f"the env gave {name}={shown(values)}: give {wanted}")
     return array.reshape(num_envs)
-
-
-def _shown(value: Any) -> str:
-    """Return a value in one line that is not too long."""
-    shown = " ".join(repr(value).split())
-    return shown if len(shown) <= 100 else f"{shown[:100]}..."
 
 
 def check_observations(observations: Array, shape: tuple[int, ...]) -> None:
@@ -149,8 +144,8 @@ def check_observations(observations: Array, shape: tuple[int, ...]) -> None:
         )
     env = first_not_finite(observations)
     if env is not None:
-        shown = np.array2string(observations[env], threshold=8, edgeitems=3)
-        raise EnvError(f"env {env} gave a NaN or infinite observation: {shown}")
+        values = np.array2string(observations[env], threshold=8, edgeitems=3)
+        raise EnvError(f"env {env} gave a NaN or infinite observation: {values}")
 
 
 def check_rewards(rewards: FloatArray) -> None:
@@ -199,7 +194,7 @@ def check_env(env: Any, kind: type, wrapper: str, what: str) -> None:
         ValueError: It is of another kind; the message says what to write.
     """
     if not isinstance(env, kind):
-        raise ValueError(f"{wrapper} takes {what}, got {_shown(env)}: {_fitting(env)}")
+        raise ValueError(f"{wrapper} takes {what}, got {shown(env)}: {_fitting(env)}")
 
 
 def _fitting(env: Any) -> str:

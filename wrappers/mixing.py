@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,10 @@ from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.rewards.scoring import Shaping, StepScorer, VectorStep
 from oprl_gym.types import Array, BoolArray, EnvError, FloatArray, Trajectory
 from oprl_gym.visits import VisitTracker
+
+UNLEARNED = 100
+"""Episodes, and at least 10 of each env, after which it is said that none was asked for
+and no process reward came."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +70,18 @@ class RewardMixer:
         self._kept: list[tuple[VectorStep, FloatArray]] | None = None
         self._env_returns = np.zeros(num_envs)
         self._process_returns = np.zeros(num_envs)
+        # Whether nobody has asked for episodes or given weights, nor was that said.
+        self._left_alone = True
 
     def pop_episodes(self) -> list[Trajectory]:
         """Return the episodes finished since the last call."""
+        self._left_alone = False
         return self._recorder.pop()
+
+    def load_reward_state(self, state: RewardState) -> None:
+        """Score by this process reward from the next step on."""
+        self._left_alone = False
+        self.scorer.load_reward_state(state)
 
     def state(self) -> dict[str, Any]:
         """Return the recorded episodes, those that are going on included."""
@@ -194,7 +207,22 @@ class RewardMixer:
             terminated,
             truncated,
         )
+        if self._left_alone:
+            self._say_if_unlearned()
         return process_rewards, mixed
+
+    def _say_if_unlearned(self) -> None:
+        waiting = self._recorder.waiting
+        if waiting < max(UNLEARNED, 10 * self.num_envs):
+            return
+        self._left_alone = False
+        warnings.warn(
+            f"nothing learns this reward: it is still 0 after {waiting} episodes, and "
+            "nobody has asked for one; pass callback=OPRLCallback() to learn(), or "
+            "give pop_episodes() to an OPRLLearner (an env that is for evaluation "
+            "alone needs neither)",
+            stacklevel=2,
+        )
 
     def mixed(self, env_rewards: FloatArray, process_rewards: FloatArray) -> FloatArray:
         """Return what the agent gets."""
@@ -245,6 +273,11 @@ class HasRewardMixer:
         """What the env's own reward counts now."""
         return self._mixer.scorer.env_reward_weight
 
+    @property
+    def process_reward_fitted(self) -> bool:
+        """Whether steps are scored by a process reward that was fitted."""
+        return self._mixer.scorer.fitted
+
     def reward_spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
         """Return the observation and action space that steps are scored in."""
         scorer = self._mixer.scorer
@@ -252,7 +285,7 @@ class HasRewardMixer:
 
     def load_reward_state(self, state: RewardState) -> None:
         """Score by this process reward from the next step on."""
-        self._mixer.scorer.load_reward_state(state)
+        self._mixer.load_reward_state(state)
 
     def pop_episodes(self) -> list[Trajectory]:
         """Return the episodes finished since the last call, oldest first."""

@@ -138,6 +138,11 @@ class EpisodeRecorder:
                 self._finish(env, bool(terminated[env]))
         self._row = row + 1
 
+    @property
+    def waiting(self) -> int:
+        """How many finished episodes there are to be popped."""
+        return len(self._finished)
+
     def pop(self) -> list[Trajectory]:
         """Return the episodes finished since the last call, oldest first."""
         episodes = list(self._finished)

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from oprl_gym.config import OPRLConfig
+from oprl_gym.config import OPRLConfig, check_config
 from oprl_gym.learning.answers import Answers, gathered
 from oprl_gym.learning.batches import PairBatch, PairBatcher
 from oprl_gym.learning.fitting import RewardFitter
 from oprl_gym.learning.memory import Memory
 from oprl_gym.learning.minibatches import minibatches
-from oprl_gym.preferences.default_teacher import make_teacher
+from oprl_gym.preferences.default_teacher import check_teacher, make_teacher
 from oprl_gym.preferences.pay import EnvPay
 from oprl_gym.preferences.queries import Pair, Queries
 from oprl_gym.preferences.teacher import Teacher
@@ -63,7 +63,8 @@ class OPRLLearner:
             reads pictures is not. The scoring wrappers have a device of their own.
 
     Raises:
-        ValueError: A space cannot be read, or there is no such device.
+        ValueError: A space cannot be read, there is no such device, or the config or
+            the teacher is none.
 
     Example:
         >>> import gymnasium as gym, oprl_gym
@@ -90,6 +91,8 @@ class OPRLLearner:
         queries: Queries | None = None,
         device: str = "cpu",
     ) -> None:
+        check_config(config)
+        check_teacher(teacher)
         self.config = config = OPRLConfig() if config is None else config
         self.teacher = make_teacher(config) if teacher is None else teacher
         self.queries = Queries() if queries is None else queries

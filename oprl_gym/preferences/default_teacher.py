@@ -1,8 +1,8 @@
-"""Which teacher a config describes."""
+"""Which teacher a config describes, and whether what was given is one."""
 
 from __future__ import annotations
 
-from oprl_gym.config import OPRLConfig
+from oprl_gym.config import OPRLConfig, shown
 from oprl_gym.preferences.teacher import Teacher
 from oprl_gym.preferences.teachers import ReturnTeacher
 from oprl_gym.preferences.utility import UtilityTeacher
@@ -13,3 +13,16 @@ def make_teacher(config: OPRLConfig) -> Teacher:
     if config.rule == "utility":
         return UtilityTeacher(config.return_worth, config.temperature)
     return ReturnTeacher(ties="second" if config.rule == "tutorial" else "skip")
+
+
+def check_teacher(teacher: object) -> None:
+    """Raise ValueError unless ``teacher`` can judge, or is None for the config's."""
+    if isinstance(teacher, type):
+        name = teacher.__name__
+        raise ValueError(f"teacher was given the class {name}: write {name}()")
+    if not (teacher is None or isinstance(teacher, Teacher)):
+        raise ValueError(
+            f"the teacher {shown(teacher)} is no Teacher: write one of "
+            "oprl_gym.preferences, such as ReturnTeacher(), or a subclass of Teacher "
+            "with a method judge()"
+        )

@@ -182,6 +182,11 @@ class StepScorer:
         return scores if step.active is None else np.where(step.active, scores, 0.0)
 
     @property
+    def fitted(self) -> bool:
+        """Whether steps are scored by a process reward that was fitted."""
+        return self.process_reward is not None and self.process_reward.fitted
+
+    @property
     def env_reward_weight(self) -> float:
         """What the env's own reward counts now."""
         if self.shaping.env_reward_weight is not None:

@@ -12,7 +12,8 @@ from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
 from ray.rllib.utils import force_list
 
-from oprl_gym.config import DEFAULT_MODE, DEFAULT_SCALE, OPRLConfig
+from oprl_gym.config import DEFAULT_MODE, DEFAULT_SCALE, OPRLConfig, check_config
+from oprl_gym.preferences.default_teacher import check_teacher
 from oprl_gym.preferences.teacher import Teacher
 from oprl_gym.rewards.scoring import Shaping
 from oprl_gym.rllib.callback import OPRLRLlibCallback
@@ -65,6 +66,7 @@ def with_oprl(
         >>> algorithm = config.build_algo()  # doctest: +SKIP
     """
     _check(config)
+    check_config(oprl)
     oprl = OPRLConfig() if oprl is None else oprl
     shaping = Shaping(
         scale,
@@ -119,6 +121,7 @@ def _check(config: Any) -> None:
 
 
 def _check_teacher(teacher: Teacher | None) -> None:
+    check_teacher(teacher)
     try:
         cloudpickle.dumps(teacher)
     except (TypeError, AttributeError, ValueError, PicklingError) as error:
