@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from oprl_gym.callbacks.agent_state import (
@@ -31,6 +31,15 @@ class HasState(Protocol):
         ...
 
 
+@runtime_checkable
+class Settles(Protocol):
+    """Such a thing that has to make ready for it."""
+
+    def settle(self) -> None:
+        """Bring about what the saved state will bring about where it is loaded."""
+        ...
+
+
 def save_checkpoint(
     path: str | Path, model: BaseAlgorithm, parts: Mapping[str, HasState]
 ) -> None:
@@ -48,6 +57,9 @@ def save_checkpoint(
     """
     venv = model.get_env()
     assert venv is not None
+    for part in parts.values():
+        if isinstance(part, Settles):
+            part.settle()
     state = {
         "run": _signature(model),
         "agent": agent_state(model),

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from oprl_gym.callbacks.advantages import add_rewards
 from oprl_gym.callbacks.between import BetweenRollouts
 from oprl_gym.callbacks.checkpoint import load_checkpoint
-from oprl_gym.callbacks.replay import FreshRewards, find_replay
-from oprl_gym.callbacks.reward_wrappers import RewardPort
+from oprl_gym.callbacks.online_agent import OnlineAgent
+from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from oprl_gym.callbacks.saver import SAVE_EVERY, CheckpointSaver
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 
 from oprl_gym.config import OPRLConfig, check_config, shown
 from oprl_gym.learning.learner import OPRLLearner
-from oprl_gym.learning.online import rounds_due
+from oprl_gym.learning.online import OnlineLearning
 from oprl_gym.preferences.default_teacher import check_teacher
 from oprl_gym.preferences.teacher import Teacher
 from oprl_gym.types import UpdateReport
@@ -29,10 +28,6 @@ _CUT_OUTSIDE = (
     "learned from it: a wrapper outside ends episodes, as TimeLimit does; put it "
     "inside: ProcessRewardWrapper(TimeLimit(env, ...))"
 )
-
-TAKE_IN_AT = 500
-"""Ended episodes that may wait in the wrappers, which keep 1000: a rollout may be long,
-and from one update to the next there may be many."""
 
 
 class OPRLCallback(BetweenRollouts):
@@ -84,6 +79,8 @@ class OPRLCallback(BetweenRollouts):
         >>> model = model.learn(1024, callback=OPRLCallback())
     """
 
+    _agent: OnlineAgent  # from init_callback() on, as `model`
+
     def __init__(
         self,
         config: OPRLConfig | None = None,
@@ -105,21 +102,25 @@ class OPRLCallback(BetweenRollouts):
                 "give OPRLCallback either a learner or a config and teacher, not both: "
                 "a learner has its own"
             )
-        self.learner = learner
-        self.report: UpdateReport | None = None
+        self._online = None if learner is None else OnlineLearning(learner)
         self._config = config
         self._teacher = teacher
         self._device = device
-        self._port: RewardPort | None = None
-        self._replay: FreshRewards | None = None  # of an off-policy agent
-        self._updated_at: int | None = None  # num_timesteps of the last update
-        self._waiting = 0  # episodes that ended and were not taken in
-        # Steps, env return and process return of those taken in since the last update.
-        self._ended: list[tuple[int, float, float]] = []
-        self._stats: dict[str, float] = {}
-        self._saver: CheckpointSaver | None = None
+        self._save_path = None if save_path is None else Path(save_path)
+        savers: list[BaseCallback] = []
         if save_path is not None:
-            self._saver = CheckpointSaver(save_path, {"oprl": self}, save_every)
+            savers.append(CheckpointSaver(save_path, {"oprl": self}, save_every))
+        self._savers = CallbackList(savers)
+
+    @property
+    def learner(self) -> OPRLLearner | None:
+        """The learner; of a config and teacher it is made as ``learn()`` begins."""
+        return None if self._online is None else self._online.learner
+
+    @property
+    def report(self) -> UpdateReport | None:
+        """What the latest update did."""
+        return None if self._online is None else self._online.report
 
     def resume(self, model: BaseAlgorithm) -> int:
         """Let ``model`` go on from the checkpoint in ``save_path``, if there is one.
@@ -151,67 +152,47 @@ class OPRLCallback(BetweenRollouts):
             ValueError: There is no ``save_path``, or what is there is no checkpoint of
                 such a run.
         """
-        if self._saver is None:
+        if self._save_path is None:
             raise ValueError("give OPRLCallback a save_path, to resume from")
-        if not self._saver.path.exists():
+        if not self._save_path.exists():
             return 0
         self.init_callback(model)
-        load_checkpoint(self._saver.path, model, {"oprl": self})
+        load_checkpoint(self._save_path, model, {"oprl": self})
         return model.num_timesteps
 
-    def state(self) -> dict[str, Any]:
-        """Return the learner's state and the counters, for a checkpoint.
+    def settle(self) -> None:
+        """Hand the weights out anew, before :meth:`state` is saved.
 
-        It also hands the weights out anew, and the wrappers forget the scores they
-        know: a score rounds differently among others, and the run that goes on here is
-        to equal one that loads this state.
+        The wrappers then forget the scores they know: a score rounds differently among
+        others, and the run that goes on here is to equal one that loads that state.
         """
-        assert self.learner is not None
-        self._send_weights()
-        return {
-            "learner": self.learner.state(),
-            "updated_at": self._updated_at,
-            "waiting": self._waiting,
-            "ended": self._ended,
-            "stats": self._stats,
-            "report": None if self.report is None else asdict(self.report),
-        }
+        self._agent.send_weights()
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the reward is learned by, for a checkpoint."""
+        return self._agent.state()
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state` returned."""
-        assert self.learner is not None
-        self.learner.load_state(state["learner"])
-        self._updated_at = state["updated_at"]
-        self._waiting = state["waiting"]
-        self._ended = state["ended"]
-        self._stats = state["stats"]
-        report = state["report"]
-        self.report = None if report is None else UpdateReport(**report)
-        self._send_weights()
+        self._agent.load_state(state)
 
     def _init_callback(self) -> None:
-        self._port = RewardPort.find(self.training_env)
-        if self.learner is None:
-            self.learner = self._new_learner()
-            self._warn_of_forgetting(self._port)
-        self._replay = find_replay(self.model, self._port, self.learner.config)
-        self._send_weights()
-        if self._saver is not None:
-            self._saver.init_callback(self.model)
+        wrappers = RewardWrappers.find(self.training_env)
+        if self._online is None:
+            self._online = OnlineLearning(self._new_learner(wrappers))
+            self._warn_of_forgetting(wrappers)
+        self._agent = OnlineAgent(self.model, wrappers, self._online)
+        self._agent.send_weights()
+        self._savers.init_callback(self.model)
 
     def _on_training_start(self) -> None:
         # A second learn() may count from 0 again, and a first one go on from others.
-        if self._updated_at is None or self._updated_at > self.num_timesteps:
-            self._updated_at = self.num_timesteps
-        if self._saver is not None:
-            self._saver.on_training_start(self.locals, self.globals)
+        self._agent.online.start(self.num_timesteps)
+        self._savers.on_training_start(self.locals, self.globals)
 
     def _on_rollout_start(self) -> None:
-        assert self._port is not None
-        if self._saver is not None:
-            self._saver.on_rollout_start()
-        if self._rollout_buffer() is not None:
-            self._port.keep_rollout()
+        self._savers.on_rollout_start()
+        self._agent.begin_rollout()
 
     def update_locals(self, locals_: dict[str, Any]) -> None:
         """Take over the variables of a step, and mend the returns they report.
@@ -236,98 +217,27 @@ class OPRLCallback(BetweenRollouts):
         for done, info in zip(self.locals["dones"], self.locals["infos"], strict=True):
             if done and "oprl_episode" not in info:
                 raise ValueError(_CUT_OUTSIDE)
-            self._waiting += bool(done)
-        if self._waiting >= TAKE_IN_AT:
-            self._take_in()
+        self._agent.note_ends(int(np.count_nonzero(self.locals["dones"])))
         return True
 
     def _on_rollout_end(self) -> None:
-        assert self.learner is not None
-        assert self._port is not None
-        assert self._updated_at is not None
-        rounds, self._updated_at = rounds_due(
-            self.learner.config, self.num_timesteps, self._updated_at
-        )
-        if rounds >= 1:
-            self._take_in()
-            self.report = self.learner.update((), rounds)
-            self._send_weights()
-            self._rescore_rollout()
-            if self._ended:
-                self._stats = self._episode_stats()
-                self._ended.clear()
-        self._log()
-
-    def _take_in(self) -> None:
-        """Hand the recorded episodes to the learner."""
-        assert self.learner is not None
-        assert self._port is not None
-        episodes = self._port.pop_episodes()
-        self.learner.observe(episodes)
-        self._ended += [
-            (len(episode), episode.env_return, episode.process_return)
-            for episode in episodes
-        ]
-        self._waiting = 0
+        self._agent.end_rollout(self.num_timesteps)
+        # Recorded after every rollout, for a logger that is dumped more rarely than
+        # that forgets nothing and one dumped more often has no gaps.
+        for name, value in self._agent.logged().items():
+            self.logger.record(f"oprl/{name}", value)
 
     def _on_training_end(self) -> None:
-        if self._saver is not None:
-            self._saver.on_training_end()
+        self._savers.on_training_end()
 
-    def _send_weights(self) -> None:
-        """Hand the newest process reward to all that score steps."""
-        assert self.learner is not None
-        assert self._port is not None
-        state = self.learner.reward_state()
-        self._port.load_reward_state(state)
-        if self._replay is not None:
-            self._replay.load_reward_state(state)
-
-    def _rollout_buffer(self) -> RolloutBuffer | None:
-        """Return the buffer of an on-policy agent."""
-        buffer = getattr(self.model, "rollout_buffer", None)
-        return buffer if isinstance(buffer, RolloutBuffer) else None
-
-    def _rescore_rollout(self) -> None:
-        """Let the agent learn from this rollout as the newest weights score it.
-
-        Where the agent has just been for the first time, the weights that scored its
-        steps knew nothing yet. Without this it would have to find its way there a
-        second time before any reward drew it.
-        """
-        assert self._port is not None
-        buffer = self._rollout_buffer()
-        if buffer is None:
-            return
-        rescored = self._port.rescore_rollout()
-        if rescored.given.shape != buffer.rewards.shape:
-            raise ValueError(
-                f"the reward wrapper saw {len(rescored.given)} steps in a rollout of "
-                f"{len(buffer.rewards)}: an EvalCallback needs an env of its own, not "
-                "the agent's; a wrapper that repeats actions belongs inside "
-                "ProcessRewardWrapper"
-            )
-        change = rescored.newest - rescored.given
-        factor = self._port.reward_factor()
-        if factor is not None:  # as VecNormalize would scale it now
-            add_rewards(buffer, factor * change)
-            return
-        # Stable-Baselines3 adds gamma * V to the reward of truncated steps. Any other
-        # difference comes from a wrapper outside ours that makes something else of
-        # rewards; then they stay as they were given.
-        same = np.isclose(buffer.rewards, rescored.given, rtol=1e-4, atol=1e-5)
-        if np.all(same | rescored.truncated):
-            add_rewards(buffer, change)
-
-    def _new_learner(self) -> OPRLLearner:
-        assert self._port is not None
-        wanted = self._port.shaping().reward_input
+    def _new_learner(self, wrappers: RewardWrappers) -> OPRLLearner:
+        wanted = wrappers.shaping().reward_input
         config = self._config
         if config is None:
             config = OPRLConfig()
             if wanted is not None:
                 config = replace(config, reward_input=wanted)
-        observation_space, action_space = self._port.spaces()
+        observation_space, action_space = wrappers.spaces()
         return OPRLLearner(
             observation_space,
             action_space,
@@ -337,9 +247,9 @@ class OPRLCallback(BetweenRollouts):
             device=self._device,
         )
 
-    def _warn_of_forgetting(self, port: RewardPort) -> None:
+    def _warn_of_forgetting(self, wrappers: RewardWrappers) -> None:
         """Say that what an earlier callback let this agent learn is given up."""
-        if self.model._n_updates and port.fitted():
+        if self.model._n_updates and wrappers.fitted():
             warnings.warn(
                 "a new OPRLCallback begins with a process reward of 0, and drops the "
                 "one that this agent has learned from so far: to go on with that, pass "
@@ -347,32 +257,6 @@ class OPRLCallback(BetweenRollouts):
                 "OPRLCallback(learner=first.learner)",
                 stacklevel=2,
             )
-
-    def _episode_stats(self) -> dict[str, float]:
-        """Return means over the episodes taken in since the last update."""
-        assert self._port is not None
-        shaping, weight = self._port.shaping(), self._port.env_reward_weight()
-        steps, env_returns, process_returns = np.array(self._ended).T
-        mixed = weight * env_returns + shaping.scale * process_returns
-        return {
-            "oprl/process_reward_mean": float(process_returns.sum() / steps.sum()),
-            "oprl/env_reward_mean": float(env_returns.sum() / steps.sum()),
-            "oprl/env_reward_weight": weight,
-            "oprl/mixed_return": float(mixed.mean()),
-        }
-
-    def _log(self) -> None:
-        # Recorded after every rollout, for a logger that is dumped more rarely than
-        # that forgets nothing and one dumped more often has no gaps.
-        for name, value in self._stats.items():
-            self.logger.record(name, value)
-        if self.report is None:
-            return
-        self.logger.record("oprl/preferences", self.report.preferences)
-        for name in ("reward_loss", "accuracy", "score_spread"):
-            value = getattr(self.report, name)
-            if value is not None:
-                self.logger.record(f"oprl/{name}", value)
 
 
 def _check_made_by_hand(config: Any, teacher: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from oprl_gym.callbacks.reward_wrappers import RewardPort
+from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import (
     DictReplayBuffer,
@@ -220,7 +220,7 @@ class FreshRewards(ReplayBuffer):
 
 
 def find_replay(
-    model: BaseAlgorithm, port: RewardPort, config: OPRLConfig
+    model: BaseAlgorithm, wrappers: RewardWrappers, config: OPRLConfig
 ) -> FreshRewards | None:
     """Return the model's replay buffer with a new scorer; None if it has none to score.
 
@@ -240,8 +240,8 @@ def find_replay(
         )
     if isinstance(buffer, FreshRewards):
         _check_gamma(model, buffer)
-        _check_spaces(buffer, port, config)
-        buffer.scorer = StepScorer(*port.spaces(), port.shaping())
+        _check_spaces(buffer, wrappers, config)
+        buffer.scorer = StepScorer(*wrappers.spaces(), wrappers.shaping())
         return buffer
     if buffer is not None:
         warnings.warn(
@@ -276,8 +276,10 @@ def _check_gamma(model: BaseAlgorithm, buffer: FreshRewards) -> None:
         )
 
 
-def _check_spaces(buffer: FreshRewards, port: RewardPort, config: OPRLConfig) -> None:
-    observation_space, action_space = port.spaces()
+def _check_spaces(
+    buffer: FreshRewards, wrappers: RewardWrappers, config: OPRLConfig
+) -> None:
+    observation_space, action_space = wrappers.spaces()
     if buffer.observation_space != observation_space:
         raise ValueError(
             f"the replay buffer holds observations of {buffer.observation_space}, but "

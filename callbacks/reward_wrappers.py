@@ -48,7 +48,7 @@ def envs_wrapped(venv: VecEnv, kind: type[Wrapper[Any, Any, Any, Any]]) -> list[
 
 
 @dataclass(frozen=True)
-class RewardPort:
+class RewardWrappers:
     """The reward wrappers of a VecEnv: one around it, or one in each of its envs.
 
     The wrappers inside are reached by ``env_method``, which works the same in
@@ -59,8 +59,8 @@ class RewardPort:
     outer: VecProcessReward | None
 
     @classmethod
-    def find(cls, venv: VecEnv) -> RewardPort:
-        """Return the port to the wrappers in ``venv``.
+    def find(cls, venv: VecEnv) -> RewardWrappers:
+        """Return the wrappers in ``venv``.
 
         Raises:
             ValueError: There is none, there are two of which both would add a reward,
@@ -82,34 +82,25 @@ class RewardPort:
 
     def shaping(self) -> Shaping:
         """Return how the wrappers mix rewards, which must be the same in all."""
-        if self.outer is not None:
-            return self.outer.shaping
-        shapings: list[Shaping] = self.venv.get_attr("shaping")
+        shapings: list[Shaping] = self._get("shaping")
         if any(shaping != shapings[0] for shaping in shapings):
             raise ValueError(f"the envs' wrappers are not alike: {shapings}")
         return shapings[0]
 
     def spaces(self) -> tuple[Space[Any], Space[Any]]:
         """Return the observation and action space that the wrappers see."""
-        if self.outer is not None:
-            return self.outer.reward_spaces()
-        spaces: list[tuple[Space[Any], Space[Any]]]
-        spaces = self.venv.env_method("reward_spaces")
+        spaces: list[tuple[Space[Any], Space[Any]]] = self._call("reward_spaces")
         return spaces[0]
 
     def env_reward_weight(self) -> float:
         """Return what the env's own reward counts now."""
-        if self.outer is not None:
-            return self.outer.env_reward_weight
-        weight: float = self.venv.get_attr("env_reward_weight", [0])[0]
-        return weight
+        weights: list[float] = self._get("env_reward_weight", [0])
+        return weights[0]
 
     def fitted(self) -> bool:
         """Return whether the wrappers score by a process reward that was fitted."""
-        if self.outer is not None:
-            return self.outer.process_reward_fitted
-        fitted: bool = self.venv.get_attr("process_reward_fitted", [0])[0]
-        return fitted
+        fitted: list[bool] = self._get("process_reward_fitted", [0])
+        return fitted[0]
 
     def reward_factor(self) -> float | None:
         """Return by what VecNormalize outside multiplies rewards; None without one."""
@@ -124,32 +115,34 @@ class RewardPort:
 
     def pop_episodes(self) -> list[Trajectory]:
         """Return all episodes finished since the last call."""
-        if self.outer is not None:
-            return self.outer.pop_episodes()
-        per_env = self.venv.env_method("pop_episodes")
+        per_env: list[list[Trajectory]] = self._call("pop_episodes")
         return [trajectory for episodes in per_env for trajectory in episodes]
 
     def load_reward_state(self, state: RewardState) -> None:
         """Hand a process reward to every wrapper."""
-        if self.outer is not None:
-            self.outer.load_reward_state(state)
-        else:
-            self.venv.env_method("load_reward_state", state)
+        self._call("load_reward_state", state)
 
     def keep_rollout(self) -> None:
         """Let every wrapper keep the steps from now on."""
-        if self.outer is not None:
-            self.outer.keep_rollout()
-        else:
-            self.venv.env_method("keep_rollout")
+        self._call("keep_rollout")
 
     def rescore_rollout(self) -> Rescored:
         """Return the kept rollout of all N envs, scored by the newest weights."""
-        if self.outer is not None:
-            return self.outer.rescore_rollout()
-        per_env: list[Rescored] = self.venv.env_method("rescore_rollout")
+        per_env: list[Rescored] = self._call("rescore_rollout")
         return Rescored(
             given=np.hstack([one.given for one in per_env]),
             newest=np.hstack([one.newest for one in per_env]),
             truncated=np.hstack([one.truncated for one in per_env]),
         )
+
+    def _get(self, name: str, envs: list[int] | None = None) -> list[Any]:
+        """Return an attribute of each wrapper, or of those in some envs."""
+        if self.outer is not None:
+            return [getattr(self.outer, name)]
+        return self.venv.get_attr(name, envs)
+
+    def _call(self, name: str, *arguments: Any) -> list[Any]:
+        """Return what a method of each wrapper returns."""
+        if self.outer is not None:
+            return [getattr(self.outer, name)(*arguments)]
+        return self.venv.env_method(name, *arguments)

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from oprl_gym.callbacks import OPRLCallback
+from oprl_gym.callbacks import CheckpointSaver, OPRLCallback
 from oprl_gym.wrappers import EpisodeTape, VecProcessReward
 from stable_baselines3 import A2C
 from stable_baselines3.common.env_util import make_vec_env
@@ -51,19 +51,17 @@ def learn(folder: Path) -> dict[str, Any]:
         device="cpu",
     )
     callback = OPRLCallback(CONFIG, save_path=folder / "run", save_every=100)
-    saver = callback._saver
-    assert saver is not None
-    save = saver._save
+    save = CheckpointSaver._save
 
-    def save_and_note() -> None:
+    def save_and_note(saver: CheckpointSaver) -> None:
         (folder / "saving").touch()
-        save()
+        save(saver)
         (folder / "saving").unlink()
         preferences = callback.report.preferences if callback.report else 0
         with (folder / "noted").open("a") as file:
             file.write(f"{model.num_timesteps} {preferences}\n")
 
-    saver._save = save_and_note  # type: ignore[method-assign]
+    CheckpointSaver._save = save_and_note  # type: ignore[method-assign]
     done = callback.resume(model)
     model.learn(TOTAL - done, callback=callback, reset_num_timesteps=done == 0)
     weights = [value.numpy().tobytes() for value in model.policy.state_dict().values()]

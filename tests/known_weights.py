@@ -8,7 +8,7 @@ from typing import Any
 
 from gymnasium import spaces
 from oprl_gym.callbacks import ProcessRewardReplayBuffer
-from oprl_gym.callbacks.reward_wrappers import RewardPort
+from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
@@ -55,7 +55,7 @@ class KnownWeights(OPRLLearner):
         """Return a learner for the wrappers in the agent's env."""
         env = model.get_env()
         assert env is not None
-        return cls(*RewardPort.find(env).spaces())
+        return cls(*RewardWrappers.find(env).spaces())
 
     def observe(self, episodes: Sequence[Trajectory]) -> None:
         """Keep the episodes."""

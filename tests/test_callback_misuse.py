@@ -143,9 +143,9 @@ WRONG = {
     "teacher is a class": ({"teacher": ReturnTeacher}, "write ReturnTeacher()"),
     "teacher is a function": (
         {"teacher": max},
-        "has no method observe, labels, judge: write one of oprl_gym.preferences",
+        "is no Teacher: write one of oprl_gym.preferences",
     ),
-    "teacher lacks a method": ({"teacher": CannotObserve()}, "has no method observe:"),
+    "teacher is no Teacher": ({"teacher": CannotObserve()}, "is no Teacher: write"),
 }
 
 

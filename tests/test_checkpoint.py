@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from fakes import QUICK
 from oprl_gym.callbacks import (
+    CheckpointSaver,
     OPRLCallback,
     ProcessRewardDictReplayBuffer,
     ProcessRewardReplayBuffer,
@@ -141,20 +143,17 @@ def learn(
     model = make()
     model.set_logger(configure(None, []))
     callback = OPRLCallback(config, save_path=path, save_every=300)
-    if break_at:
-        saver = callback._saver
-        assert saver is not None
-        save = saver._save
+    save = CheckpointSaver._save
 
-        def save_and_break() -> None:
-            save()
-            if model.num_timesteps >= break_at:
-                raise BreakOffError
+    def save_and_break(saver: CheckpointSaver) -> None:
+        save(saver)
+        if break_at and model.num_timesteps >= break_at:
+            raise BreakOffError
 
-        saver._save = save_and_break  # type: ignore[method-assign]
     done = callback.resume(model)
     try:
-        model.learn(total - done, callback=callback, reset_num_timesteps=done == 0)
+        with patch.object(CheckpointSaver, "_save", save_and_break):
+            model.learn(total - done, callback=callback, reset_num_timesteps=done == 0)
     finally:
         model.env.close()
     return model, callback
@@ -178,7 +177,7 @@ def outcome(model: Any, callback: OPRLCallback) -> dict[str, Any]:
         "labels": [preference.label for preference in learner.memory.preferences],
         "steps": model.num_timesteps,
         "report": callback.report,
-        "stats": callback._stats,
+        "logged": callback._agent.logged(),
     }
 
 

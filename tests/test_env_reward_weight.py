@@ -10,7 +10,7 @@ import pytest
 from fakes import BackAndForth, ConstantReward
 from gymnasium.envs.registration import EnvSpec
 from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.callbacks.reward_wrappers import RewardPort
+from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from oprl_gym.wrappers import (
     ProcessRewardVectorWrapper,
     ProcessRewardWrapper,
@@ -164,7 +164,7 @@ def test_an_agent_of_a_late_env_comes_to_learn_from_the_process_reward(
         model.learn(640, callback=OPRLCallback(config), log_interval=1)
         venv = model.get_env()
         assert venv is not None
-        assert RewardPort.find(venv).env_reward_weight() == 0.0
+        assert RewardWrappers.find(venv).env_reward_weight() == 0.0
     finally:
         model.env.close()
     model.logger.close()

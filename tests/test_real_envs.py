@@ -11,6 +11,7 @@ import pytest
 from gymnasium import spaces
 from minigrid.wrappers import DictObservationSpaceWrapper, FlatObsWrapper, ImgObsWrapper
 from oprl_gym.callbacks import OPRLCallback
+from oprl_gym.callbacks.online_agent import OnlineAgent
 from oprl_gym.wrappers import (
     ProcessRewardVectorWrapper,
     ProcessRewardWrapper,
@@ -18,6 +19,7 @@ from oprl_gym.wrappers import (
 )
 from sb3_contrib import TRPO, MaskablePPO, RecurrentPPO
 from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.env_util import make_vec_env
 
 from oprl_gym import OPRLConfig, OPRLLearner
@@ -157,7 +159,7 @@ class Masked(gym.Wrapper[Any, Any, Any, Any]):
 
 @pytest.mark.parametrize("name", CONTRIB)
 @pytest.mark.parametrize("outer", [True, False])
-def test_agents_of_sb3_contrib_learn(name, outer):
+def test_agents_of_sb3_contrib_learn(name, outer, monkeypatch):
     """From rollouts that are scored anew, as with PPO."""
     maze = lambda: Masked(gym.make("OPRLMaze-v0", size=4))  # noqa: E731
     venv = (
@@ -168,14 +170,14 @@ def test_agents_of_sb3_contrib_learn(name, outer):
     model = CONTRIB[name](venv)
     callback = OPRLCallback(QUICK)
     scored = []
-    rescore = callback._rescore_rollout
+    rescore = OnlineAgent._rescore
 
-    def watched() -> None:
-        before = model.rollout_buffer.rewards.copy()
-        rescore()
-        scored.append(not np.array_equal(before, model.rollout_buffer.rewards))
+    def watched(agent: OnlineAgent, buffer: RolloutBuffer) -> None:
+        before = buffer.rewards.copy()
+        rescore(agent, buffer)
+        scored.append(not np.array_equal(before, buffer.rewards))
 
-    callback._rescore_rollout = watched  # type: ignore[method-assign]
+    monkeypatch.setattr(OnlineAgent, "_rescore", watched)
     model.learn(1024, callback=callback)
     check(callback)
     assert any(scored)

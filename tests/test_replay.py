@@ -16,8 +16,8 @@ from oprl_gym.callbacks import (
     ProcessRewardDictReplayBuffer,
     ProcessRewardReplayBuffer,
 )
-from oprl_gym.callbacks.reward_wrappers import RewardPort
 from oprl_gym.callbacks.replay import FreshRewards
+from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
 from stable_baselines3 import DQN, SAC, TD3, HerReplayBuffer
 from stable_baselines3.common.env_util import make_vec_env
@@ -506,7 +506,7 @@ def known_learner(model: OffPolicyAlgorithm, reward_input: str) -> OPRLLearner:
         reward_input=reward_input,  # type: ignore[arg-type]
         update_interval=10**6,
     )
-    learner = OPRLLearner(*RewardPort.find(env).spaces(), config, seed=0)
+    learner = OPRLLearner(*RewardWrappers.find(env).spaces(), config, seed=0)
     learner.process_reward.fitted = True
     return learner
 
