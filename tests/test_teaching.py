@@ -1,6 +1,6 @@
 """Training by people: now, or with answers given before."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -218,14 +218,15 @@ def test_with_a_person_the_learner_has_other_defaults_unless_told_otherwise():
     learner = HUMAN.resolved().learner
     for name, value in HUMAN_LEARNER.items():
         assert getattr(learner, name) == value
-    own = replace(HUMAN, learner=OPRLConfig(update_interval=300)).resolved().learner
-    assert (own.update_interval, own.pairs_per_update) == (300, 2)
-    assert TrainConfig().resolved().learner == OPRLConfig()
+    usual = OPRLConfig()
+    assert replace(HUMAN, learner=usual).resolved().learner == usual
+    assert TrainConfig().resolved().learner == usual
+    told = {"teaching": asdict(HUMAN.teaching), "learner": {"update_interval": 256}}
+    own = config_from_dict(told).learner
+    assert own == OPRLConfig(**HUMAN_LEARNER | {"update_interval": 256})
 
 
 def test_the_config_file_brings_the_settings_back(tmp_path):
-    from dataclasses import asdict
-
     assert config_from_dict(asdict(HUMAN)) == HUMAN
     with pytest.raises(ValueError, match=r"unknown key teaching\.nothing"):
         config_from_dict({"teaching": {"nothing": 1}})

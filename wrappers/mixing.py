@@ -13,7 +13,7 @@ from gymnasium import spaces
 from oprl_gym.wrappers.checks import as_reward, check_observations, check_rewards
 
 from oprl_gym.episodes.recorder import EpisodeRecorder
-from oprl_gym.rewards.encoding import array_shape
+from oprl_gym.rewards.encoding import array_shape, flat_size, left_out
 from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.rewards.scoring import Shaping, StepScorer, VectorStep
 from oprl_gym.types import Array, BoolArray, EnvError, FloatArray, Trajectory
@@ -59,6 +59,8 @@ class RewardMixer:
         device: str = "cpu",
     ) -> None:
         self.num_envs = num_envs
+        flat_size(observation_space, "observation")
+        _warn_of_text(observation_space)
         self.scorer = StepScorer(observation_space, action_space, shaping, device)
         self._recorder = EpisodeRecorder(num_envs)
         self._visits = VisitTracker(num_envs)
@@ -256,6 +258,16 @@ class RewardMixer:
             "process_return": float(process_return),
             "mixed_return": float(mixed_return),
         }
+
+
+def _warn_of_text(space: spaces.Space[Any]) -> None:
+    names = left_out(space)
+    if names:
+        warnings.warn(
+            f"the process reward does not read {', '.join(names)} of the observation, "
+            "which is no fixed number of numbers; the rest is read",
+            stacklevel=2,
+        )
 
 
 class HasRewardMixer:

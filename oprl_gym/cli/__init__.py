@@ -20,7 +20,7 @@ from oprl_gym.cli.label import Label
 from oprl_gym.cli.play import Play
 from oprl_gym.cli.plot import Plot
 from oprl_gym.cli.sweep import Sweep
-from oprl_gym.cli.train import Train
+from oprl_gym.cli.train import Resume, Train
 from oprl_gym.cli.watch import Watch
 from oprl_gym.runs.folder import RunError
 
@@ -72,13 +72,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: list[str]) -> Command | None:
     """Return the command to run; None after ``--help``."""
+    command = _read(COMMANDS, arguments)
+    if not isinstance(command, Train):
+        return command
+    kind = command.read_as()
+    try:
+        return (
+            command if kind is Train else _read(COMMANDS | {"train": kind}, arguments)
+        )
+    except RunError as error:
+        if kind is not Resume:
+            raise
+        raise RunError(
+            "--resume keeps the settings of the run; the only other option that goes "
+            "with it is --total-timesteps"
+        ) from error
+
+
+def _read(commands: dict[str, Any], arguments: list[str]) -> Command | None:
     import tyro
 
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):
             command: Command = tyro.extras.subcommand_cli_from_dict(
-                COMMANDS,
+                commands,
                 prog="oprl-gym",
                 description="Online Process Reward Learning: train, look, compare.",
                 args=arguments,

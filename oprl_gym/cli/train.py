@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from oprl_gym.config import OPRLConfig
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.folder import RunError
 from oprl_gym.runs.report import rate
+from oprl_gym.runs.teaching_config import HUMAN_LEARNER
 
 if TYPE_CHECKING:
     from oprl_gym.runs.folder import RunFolder
@@ -43,33 +44,56 @@ class Train:
 
     def run(self) -> None:
         """Train."""
-        import torch
+        from oprl_gym.training.run import train
 
-        from oprl_gym.training.run import resume, train
+        _one_thread()
+        print(report(train(self.config, self.run_dir, self.overwrite)))
 
-        # The networks are so small that more threads only wait for each other.
-        torch.set_num_threads(1)
-        if self.resume is None:
-            folder = train(self.config, self.run_dir, self.overwrite)
-        else:
-            folder = resume(self.resume, self._steps_to_resume())
-        print(report(folder))
+    def read_as(self) -> type[Train | Resume]:
+        """Return what the arguments are to be read as, once it is seen what they ask.
 
-    def _steps_to_resume(self) -> int | None:
-        """Return ``--total-timesteps``, if given; any other option would be in vain.
-
-        Raises:
-            RunError: There is one.
+        So that no value has to be compared with its default to know if it was given.
         """
-        steps = self.config.total_timesteps
-        default = TrainConfig()
-        kept = replace(self.config, total_timesteps=default.total_timesteps)
-        if kept != default or self.run_dir is not None or self.overwrite:
-            raise RunError(
-                "--resume keeps the settings of the run; the only other option that "
-                "goes with it is --total-timesteps"
-            )
-        return None if steps == default.total_timesteps else steps
+        if self.resume is not None:
+            return Resume
+        return TrainByPeople if self.config.teaching.by_people else Train
+
+
+@dataclass(frozen=True)
+class TrainByPeople(Train):
+    """The same with the learner's defaults where people answer."""
+
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(
+        default_factory=lambda: TrainConfig(learner=OPRLConfig(**HUMAN_LEARNER))
+    )
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on with a run that was broken off; its settings are kept."""
+
+    resume: Annotated[str, tyro.conf.arg(metavar="DIR")]
+    """Its run folder."""
+
+    total_timesteps: Annotated[
+        int | None,
+        tyro.conf.arg(metavar="INT", help_behavior_hint="(default: as begun)"),
+    ] = None
+    """Train up to so many env steps, a finished run too."""
+
+    def run(self) -> None:
+        """Go on."""
+        from oprl_gym.training.run import resume
+
+        _one_thread()
+        print(report(resume(self.resume, self.total_timesteps)))
+
+
+def _one_thread() -> None:
+    """The networks are so small that more threads only wait for each other."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def report(folder: RunFolder) -> str:

@@ -24,13 +24,17 @@ def to_array(space: spaces.Space[Any], value: Any) -> Array:
 
     Values of Box, Discrete, MultiBinary and MultiDiscrete get the space's dtype, unless
     that is of integers and cannot hold them; those of nested spaces (Dict, Tuple)
-    become float32 vectors by ``gymnasium.spaces.flatten``.
+    become float32 vectors as by ``gymnasium.spaces.flatten``, text left out.
 
     Raises:
         EnvError: The value is not made of numbers.
     """
     if isinstance(space, _ARRAY_SPACES):
         return _in_dtype_of(space, np.asarray(value))
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        parts = [(inner, to_array(inner, value[key])) for key, inner in _read(space)]
+        rows = [encode(inner, array[None]) for inner, array in parts]
+        return np.concatenate(rows, axis=1)[0]
     return np.asarray(spaces.flatten(space, value), dtype=np.float32)
 
 
@@ -38,11 +42,12 @@ def batch_to_array(space: spaces.Space[Any], batch: Any, n: int) -> Array:
     """Return a batch of ``n`` values as one array, as :func:`to_array` does for one."""
     if isinstance(space, _ARRAY_SPACES):
         return _in_dtype_of(space, np.asarray(batch))
-    if isinstance(space, spaces.Dict):
-        parts = [(inner, batch[key]) for key, inner in space.items()]
-        return _side_by_side(parts, n)
-    if isinstance(space, spaces.Tuple):
-        return _side_by_side(list(zip(space, batch, strict=True)), n)
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        parts = [
+            encode(inner, batch_to_array(inner, batch[key], n))
+            for key, inner in _read(space)
+        ]
+        return np.concatenate(parts, axis=1)
     items = iterate(batch_space(space, n), batch)
     return np.stack([to_array(space, item) for item in items])
 
@@ -67,7 +72,47 @@ def array_shape(space: spaces.Space[Any]) -> tuple[int, ...]:
     """Return the shape of what :func:`to_array` gives for a value of the space."""
     if isinstance(space, _ARRAY_SPACES):
         return space.shape or ()
-    return (int(spaces.flatdim(space)),)
+    return (_size(space),)
+
+
+def left_out(space: spaces.Space[Any]) -> list[str]:
+    """Return the names of the parts of a nested space that are no numbers, as text."""
+    if not isinstance(space, spaces.Dict | spaces.Tuple):
+        return [] if _readable(space) else [""]
+    return [
+        f"[{key!r}]{name}" for key, inner in _inner(space) for name in left_out(inner)
+    ]
+
+
+def _inner(space: spaces.Dict | spaces.Tuple) -> list[tuple[Any, spaces.Space[Any]]]:
+    """Return the parts of a nested space, each with the key it has in a value."""
+    if isinstance(space, spaces.Dict):
+        return list(space.items())
+    return list(enumerate(space))
+
+
+def _read(space: spaces.Dict | spaces.Tuple) -> list[tuple[Any, spaces.Space[Any]]]:
+    """Return those parts that are read."""
+    return [(key, inner) for key, inner in _inner(space) if _readable(inner)]
+
+
+def _readable(space: spaces.Space[Any]) -> bool:
+    """Return whether a space, or a part of it, is of a fixed number of numbers."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        return bool(_read(space))
+    if isinstance(space, spaces.Text):
+        return False
+    try:
+        return bool(space.is_np_flattenable)
+    except NotImplementedError:  # a space of somebody's own that does not say
+        return False
+
+
+def _size(space: spaces.Space[Any]) -> int:
+    """Return how many numbers a value of a space is flattened to."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        return sum(_size(inner) for _, inner in _read(space))
+    return int(spaces.flatdim(space))
 
 
 def encode(space: spaces.Space[Any], values: Array) -> FloatArray:
@@ -91,11 +136,6 @@ def _one_hot(places: Array, sizes: Array) -> FloatArray:
     starts = np.cumsum(sizes) - sizes
     rows[np.arange(len(places))[:, None], places + starts] = 1.0
     return rows
-
-
-def _side_by_side(parts: list[tuple[spaces.Space[Any], Any]], n: int) -> FloatArray:
-    rows = [encode(space, batch_to_array(space, batch, n)) for space, batch in parts]
-    return np.concatenate(rows, axis=1)
 
 
 class StepEncoder:
@@ -129,11 +169,11 @@ class StepEncoder:
         self.action_space = action_space
         self.reward_input = reward_input
         self.first_visits = first_visits
-        self.input_dim = _flat_dim(observation_space, "observation")
+        self.input_dim = flat_size(observation_space, "observation")
         self.image = image_shape(observation_space)
         self.varied = _varied(observation_space) & (self.image is None)
         if reward_input == "obs_action":
-            self.input_dim += _flat_dim(action_space, "action")
+            self.input_dim += flat_size(action_space, "action")
             self.varied = np.concatenate([self.varied, _varied(action_space)])
         if first_visits:
             self.input_dim += 1
@@ -181,20 +221,24 @@ def _varied(space: spaces.Space[Any]) -> BoolArray:
         varied: BoolArray = (space.low != 0) | (space.high != 1)
         return varied.reshape(-1)
     if isinstance(space, spaces.Dict | spaces.Tuple):
-        inner = space.values() if isinstance(space, spaces.Dict) else space
-        return np.concatenate([_varied(one) for one in inner])
+        return np.concatenate([_varied(inner) for _, inner in _read(space)])
     return np.ones(spaces.flatdim(space), dtype=np.bool_)
 
 
-def _flat_dim(space: spaces.Space[Any], what: str) -> int:
-    try:
-        readable = space.is_np_flattenable
-    except NotImplementedError:  # a space of somebody's own that does not say
-        readable = False
-    if not readable:
+def flat_size(space: spaces.Space[Any], what: str) -> int:
+    """Return how many numbers of a value are read.
+
+    Args:
+        space: Of the value.
+        what: What it is, in a message.
+
+    Raises:
+        ValueError: None is, or not always as many.
+    """
+    if not _readable(space):
         raise ValueError(
             f"the reward model cannot read the {what} space {space}: it does not "
             "flatten to a fixed number of values; wrap the env so that it does "
             "(gymnasium.wrappers.TransformObservation)"
         )
-    return int(spaces.flatdim(space))
+    return _size(space)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from tyro.conf import arg
@@ -37,6 +37,10 @@ ALGORITHM_DEFAULTS: dict[Algorithm, AlgorithmDefaults] = {
     "ppo": AlgorithmDefaults(n_steps=128, batch_size=256, learning_rate=3e-4),
     "a2c": AlgorithmDefaults(n_steps=5, batch_size=None, learning_rate=7e-4),
 }
+
+
+AS_SUITS = OPRLConfig()
+"""Stands for the learner's settings that suit who teaches, where none are given."""
 
 
 @dataclass(frozen=True)
@@ -124,11 +128,13 @@ class TrainConfig:
     )
     """Who compares episodes."""
 
-    learner: OPRLConfig = field(default_factory=OPRLConfig)
-    """How the process reward is learned."""
+    learner: OPRLConfig = AS_SUITS
+    """How the process reward is learned; left out, as suits who teaches."""
 
     def __post_init__(self) -> None:
-        """Check every value."""
+        """Check every value, and fill in the learner."""
+        if self.learner is AS_SUITS:
+            object.__setattr__(self, "learner", self.teaching.usual_learner())
         check_choice("algo", self.algo, get_args(Algorithm))
         check_choice("mode", self.mode, get_args(Mode))
         for name in ("total_timesteps", "n_envs"):
@@ -160,7 +166,6 @@ class TrainConfig:
             n_steps=n_steps,
             batch_size=batch_size,
             learning_rate=defaults.learning_rate if rate is None else rate,
-            learner=self.teaching.learner(self.learner),
         )
 
     def _check_combinations(self) -> None:
@@ -191,11 +196,12 @@ def config_from_dict(values: Mapping[str, Any]) -> TrainConfig:
         ValueError: A key is unknown, or a value is out of range.
     """
     values = dict(values)
+    teaching = from_dict(TeachingConfig, values.get("teaching", {}), "teaching.")
     if "learner" in values:
-        values["learner"] = from_dict(OPRLConfig, values["learner"], "learner.")
-    if "teaching" in values:
-        values["teaching"] = from_dict(TeachingConfig, values["teaching"], "teaching.")
-    return from_dict(TrainConfig, values)
+        given = _object(values["learner"], "learner.")
+        usual = asdict(teaching.usual_learner())
+        values["learner"] = from_dict(OPRLConfig, usual | given, "learner.")
+    return from_dict(TrainConfig, values | {"teaching": teaching})
 
 
 def from_dict(kind: type[T], values: Any, prefix: str = "") -> T:
@@ -209,8 +215,7 @@ def from_dict(kind: type[T], values: Any, prefix: str = "") -> T:
     Raises:
         ValueError: There is a key too many or too few.
     """
-    if not isinstance(values, dict):
-        raise ValueError(f"{prefix or 'it'} is no object with names and values")
+    values = _object(values, prefix)
     known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
     unknown = [f"{prefix}{name}" for name in values if name not in known]
     if unknown:
@@ -221,6 +226,12 @@ def from_dict(kind: type[T], values: Any, prefix: str = "") -> T:
         return kind(**values)
     except TypeError as error:
         raise ValueError(str(error)) from error
+
+
+def _object(values: Any, prefix: str) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise ValueError(f"{prefix or 'it'} is no object with names and values")
+    return values
 
 
 def _check_int(name: str, value: Any, minimum: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
 from tyro.conf import arg
@@ -76,14 +76,6 @@ class TeachingConfig:
         """Whether answers come out of a store."""
         return self.teacher == "human" or self.preferences is not None
 
-    def learner(self, config: OPRLConfig) -> OPRLConfig:
-        """Return the learner's settings: with a person, other defaults."""
-        if not self.by_people:
-            return config
-        usual = OPRLConfig()
-        changes = {
-            name: value
-            for name, value in HUMAN_LEARNER.items()
-            if getattr(config, name) == getattr(usual, name)
-        }
-        return replace(config, **changes)
+    def usual_learner(self) -> OPRLConfig:
+        """Return the learner's defaults: other ones with a person."""
+        return OPRLConfig(**HUMAN_LEARNER) if self.by_people else OPRLConfig()
