@@ -15,18 +15,18 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.wrappers import VecProcessReward
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 
 from benchmarks.ladder.agents import make_agent
 from benchmarks.ladder.settings import ALGOS
 from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.envs.oracle import distance_to_goal
 from oprl_gym.preferences import ProgressTeacher, Queries, Teacher
 from oprl_gym.runs.teaching_config import HUMAN_LEARNER
 from oprl_gym.types import Trajectory
+from oprl_gym.wrappers import VecProcessReward
 
 ENV_ID = "OPRLMaze-TwoWallsLong-v0"
 ANSWERS = 60

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+
 from oprl_gym.callbacks.agent_state import (
     agent_state,
     load_agent_state,
@@ -14,8 +16,6 @@ from oprl_gym.callbacks.agent_state import (
     random_state,
 )
 from oprl_gym.callbacks.env_state import env_state, load_env_state
-from stable_baselines3.common.base_class import BaseAlgorithm
-
 from oprl_gym.files.state_file import read_state, write_state
 
 

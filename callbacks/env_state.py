@@ -11,10 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from oprl_gym.callbacks.reward_wrappers import envs_wrapped
-from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
-from oprl_gym.wrappers.sb3_vec import VecProcessReward
-from oprl_gym.wrappers.tape import EpisodeTape, Tape
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import (
     VecCheckNan,
@@ -24,6 +20,11 @@ from stable_baselines3.common.vec_env import (
     VecNormalize,
     VecTransposeImage,
 )
+
+from oprl_gym.callbacks.reward_wrappers import envs_wrapped
+from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
+from oprl_gym.wrappers.sb3_vec import VecProcessReward
+from oprl_gym.wrappers.tape import EpisodeTape, Tape
 
 _STATELESS = (VecCheckNan, VecTransposeImage)
 

@@ -6,12 +6,12 @@ import warnings
 from typing import Any
 
 import numpy as np
-from oprl_gym.callbacks.advantages import add_rewards
-from oprl_gym.callbacks.replay import find_replay
-from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import RolloutBuffer
 
+from oprl_gym.callbacks.advantages import add_rewards
+from oprl_gym.callbacks.replay import find_replay
+from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from oprl_gym.learning.online import OnlineLearning
 
 TAKE_IN_AT = 500

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
+
 from oprl_gym.callbacks.between import BetweenRollouts
 from oprl_gym.callbacks.checkpoint import load_checkpoint
 from oprl_gym.callbacks.online_agent import OnlineAgent
 from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from oprl_gym.callbacks.saver import SAVE_EVERY, CheckpointSaver
-from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback, CallbackList
-
 from oprl_gym.config import OPRLConfig, check_config, shown
 from oprl_gym.learning.learner import OPRLLearner
 from oprl_gym.learning.online import OnlineLearning

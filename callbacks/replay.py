@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import (
     DictReplayBuffer,
@@ -17,6 +16,7 @@ from stable_baselines3.common.buffers import (
 )
 from stable_baselines3.her import HerReplayBuffer
 
+from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from oprl_gym.config import OPRLConfig
 from oprl_gym.rewards.encoding import batch_to_array
 from oprl_gym.rewards.process_reward import RewardState

@@ -7,9 +7,6 @@ from typing import Any
 
 import numpy as np
 from gymnasium import Space, Wrapper
-from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
-from oprl_gym.wrappers.mixing import Rescored
-from oprl_gym.wrappers.sb3_vec import VecProcessReward
 from stable_baselines3.common.vec_env import (
     VecEnv,
     VecEnvWrapper,
@@ -20,6 +17,9 @@ from stable_baselines3.common.vec_env import (
 from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.rewards.scoring import Shaping
 from oprl_gym.types import Trajectory
+from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
+from oprl_gym.wrappers.mixing import Rescored
+from oprl_gym.wrappers.sb3_vec import VecProcessReward
 
 _HELP = """\
 OPRLCallback found no process reward in the model's env. Wrap the env:

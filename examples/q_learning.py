@@ -15,9 +15,9 @@ from collections import deque
 import gymnasium as gym
 import numpy as np
 import torch
-from oprl_gym.wrappers import ProcessRewardWrapper
 
 from oprl_gym import OPRLLearner
+from oprl_gym.wrappers import ProcessRewardWrapper
 
 GAMMA = 0.99
 STEP_SIZE = 0.5
@@ -35,8 +35,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)  # faster with networks as small as ours
 
-    env = ProcessRewardWrapper(gym.make(options.env_id), gamma=GAMMA)
-    learner = OPRLLearner(env.observation_space, env.action_space, seed=options.seed)
+    env, learner = gym.make(options.env_id), None
+    if not options.no_oprl:
+        env = ProcessRewardWrapper(env, gamma=GAMMA)
+        spaces = env.observation_space, env.action_space
+        learner = OPRLLearner(*spaces, seed=options.seed)
     rng = np.random.default_rng(options.seed)
     values = np.zeros((env.observation_space.shape[0], env.action_space.n))
     successes: deque[bool] = deque(maxlen=100)
@@ -55,7 +58,7 @@ def main() -> None:
             successes.append(info["is_success"])
             observation, _ = env.reset()
             state = int(observation.argmax())
-        if step % UPDATE_INTERVAL == 0 and not options.no_oprl:
+        if learner is not None and step % UPDATE_INTERVAL == 0:
             learner.update(env.pop_episodes())
             env.load_reward_state(learner.reward_state())
         if step % 5_000 == 0:

@@ -14,11 +14,11 @@ from collections import deque
 import gymnasium as gym
 import numpy as np
 import torch
-from oprl_gym.wrappers import ProcessRewardVectorWrapper
 from torch import nn
 from torch.distributions import Categorical
 
 from oprl_gym import OPRLLearner
+from oprl_gym.wrappers import ProcessRewardVectorWrapper
 
 N_ENVS, N_STEPS, EPOCHS, MINIBATCH = 8, 128, 10, 256
 GAMMA, LAMBDA, CLIP, ENTROPY, LEARNING_RATE = 0.99, 0.95, 0.2, 0.01, 3e-4

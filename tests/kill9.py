@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from oprl_gym.callbacks import CheckpointSaver, OPRLCallback
-from oprl_gym.wrappers import EpisodeTape, VecProcessReward
 from stable_baselines3 import A2C
 from stable_baselines3.common.env_util import make_vec_env
 
 import oprl_gym
+from oprl_gym.callbacks import CheckpointSaver, OPRLCallback
 from oprl_gym.files.state_file import read_state
+from oprl_gym.wrappers import EpisodeTape, VecProcessReward
 
 TOTAL = 4_000
 CONFIG = oprl_gym.OPRLConfig(
@@ -118,8 +118,8 @@ def check(folder: Path, counts: dict[str, int]) -> None:
         return
     steps, preferences = map(int, lines[-1].split())
     state = read_state(folder / "run")
-    learner = state["parts"]["oprl"]["learner"]
-    kept = len(learner["preferences"]["labels"])
+    learner = state["parts"]["oprl"]["online"]["learner"]
+    kept = len(learner["memory"]["preferences"]["labels"])
     counts["lost checkpoints"] += state["agent"]["counters"]["num_timesteps"] < steps
     counts["lost preferences"] += kept < preferences
 

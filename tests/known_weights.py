@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from gymnasium import spaces
-from oprl_gym.callbacks import ProcessRewardReplayBuffer
-from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym.callbacks import ProcessRewardReplayBuffer
+from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.types import Trajectory, UpdateReport
 

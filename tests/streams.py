@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from fakes import CountingEnv, TellingReward
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from oprl_gym.types import Trajectory
 from oprl_gym.wrappers import (
     ProcessRewardVectorWrapper,
     ProcessRewardWrapper,
     VecProcessReward,
 )
-from stable_baselines3.common.vec_env import DummyVecEnv
-
-from oprl_gym.types import Trajectory
 
 ACTIONS = [4, 3, 2, 1, 0, 1, 2, 3]
 N = 2

@@ -6,8 +6,9 @@ import torch
 from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
-from oprl_gym.callbacks.advantages import add_rewards, advantage_change
 from stable_baselines3.common.buffers import RolloutBuffer
+
+from oprl_gym.callbacks.advantages import add_rewards, advantage_change
 
 
 def test_a_change_counts_for_the_steps_before_it_by_hand():

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 import torch
 from fakes import QUICK, ConstantReward, CountingEnv
-from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.env_util import make_vec_env
@@ -23,7 +21,9 @@ from stable_baselines3.common.vec_env import (
 )
 
 from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
+from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
 
 MAZE = "OPRLMaze-v0"
 SET_UPS = {
@@ -305,7 +305,9 @@ def test_rewards_that_a_wrapper_outside_remade_are_left_as_they_are():
     env = Tenfold(VecProcessReward(make_vec_env(MAZE, n_envs=2)))
     model = agent(env, PPO, n_steps=128, batch_size=64)
     seen, look = Seen(), Buffer()
-    model.learn(768, callback=[OPRLCallback(QUICK), seen, look])
+    with pytest.warns(UserWarning, match="makes other rewards of what it") as caught:
+        model.learn(768, callback=[OPRLCallback(QUICK), seen, look])
+    assert len(caught) == 1
     _, rewards, steps = look.rollouts[-1]
     truncated = np.array(
         [[info["TimeLimit.truncated"] for info in infos] for infos in steps]

@@ -10,12 +10,6 @@ import numpy as np
 import pytest
 from fakes import QUICK, CountingEnv
 from gymnasium.vector import SyncVectorEnv
-from oprl_gym.callbacks import CheckpointSaver, OPRLCallback, ProcessRewardReplayBuffer
-from oprl_gym.wrappers import (
-    ProcessRewardVectorWrapper,
-    ProcessRewardWrapper,
-    VecProcessReward,
-)
 from sb3_contrib import ARS
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -30,8 +24,14 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym.callbacks import CheckpointSaver, OPRLCallback, ProcessRewardReplayBuffer
 from oprl_gym.preferences import ReturnTeacher
 from oprl_gym.types import Trajectory
+from oprl_gym.wrappers import (
+    ProcessRewardVectorWrapper,
+    ProcessRewardWrapper,
+    VecProcessReward,
+)
 
 MAZE = "OPRLMaze-v0"
 OFF_POLICY = {
@@ -218,7 +218,7 @@ def test_every_callback_sees_the_envs_own_return_whatever_the_order(kind, form):
     env = Monitor(ProcessRewardWrapper(CountingEnv(), scale=0.5))
     model = agent(kind, env)
     learner = OPRLLearner(env.observation_space, env.action_space, seed=0)
-    learner.process_reward.fitted = True  # some weights, never changed
+    learner.model_version = 1  # some weights, never changed
     learner.update = lambda *_: None  # type: ignore[method-assign, assignment]
     before, after = Returns(), Returns()
     model.learn(60, callback=form([before, OPRLCallback(learner=learner), after]))

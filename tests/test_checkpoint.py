@@ -12,18 +12,6 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from fakes import QUICK
-from oprl_gym.callbacks import (
-    CheckpointSaver,
-    OPRLCallback,
-    ProcessRewardDictReplayBuffer,
-    ProcessRewardReplayBuffer,
-)
-from oprl_gym.wrappers import (
-    DelayedReward,
-    EpisodeTape,
-    ProcessRewardWrapper,
-    VecProcessReward,
-)
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import A2C, DQN, PPO, SAC
 from stable_baselines3.common.env_util import make_vec_env
@@ -36,7 +24,19 @@ from stable_baselines3.common.vec_env import (
 )
 
 from oprl_gym import OPRLConfig
+from oprl_gym.callbacks import (
+    CheckpointSaver,
+    OPRLCallback,
+    ProcessRewardDictReplayBuffer,
+    ProcessRewardReplayBuffer,
+)
 from oprl_gym.files.state_file import read_state, write_state
+from oprl_gym.wrappers import (
+    DelayedReward,
+    EpisodeTape,
+    ProcessRewardWrapper,
+    VecProcessReward,
+)
 
 MAZE = "oprl_gym:OPRLMaze-v0"
 
@@ -238,7 +238,7 @@ def test_without_tapes_new_episodes_begin_and_nothing_else_is_lost(tmp_path):
     callback = OPRLCallback(QUICK, save_path=path)
     assert callback.resume(model) == saved["agent"]["counters"]["num_timesteps"] >= 600
     assert callback.learner is not None
-    kept = saved["parts"]["oprl"]["learner"]
+    kept = saved["parts"]["oprl"]["online"]["learner"]["memory"]
     assert len(callback.learner.memory.trajectories) == kept["kept"] > 0
     start = model.env.reset()
     assert (model._last_obs == start).all()
@@ -353,17 +353,17 @@ def change(state: Any, path: str, value: Any) -> None:
         state[last] = value
 
 
-LEARNER = "parts/oprl/learner"
+LEARNER = "parts/oprl/online/learner"
 SPOILT = {
     "agent/counters": None,
     "agent/parameters": {"__class__": {}},
     "agent/episodes": 3,
-    f"{LEARNER}/trajectories/steps": np.array([10**9]),
-    f"{LEARNER}/trajectories/actions": np.zeros(0),
-    f"{LEARNER}/trajectories/first_visits": np.zeros(3, dtype=bool),
-    f"{LEARNER}/best": [10**6],
-    f"{LEARNER}/preferences/pairs": np.array([[0, 10**6]]),
-    f"{LEARNER}/preferences/labels": np.array([7.0] * 200),
+    f"{LEARNER}/memory/trajectories/steps": np.array([10**9]),
+    f"{LEARNER}/memory/trajectories/actions": np.zeros(0),
+    f"{LEARNER}/memory/trajectories/first_visits": np.zeros(3, dtype=bool),
+    f"{LEARNER}/memory/best": [10**6],
+    f"{LEARNER}/memory/preferences/pairs": np.array([[0, 10**6]]),
+    f"{LEARNER}/memory/preferences/labels": np.array([7.0] * 200),
     f"{LEARNER}/pay": {},
     f"{LEARNER}/rows": {"rows": None},
     f"{LEARNER}/rng": {"bit_generator": "MT19937"},

@@ -1,11 +1,11 @@
 """Lint and types really look at every folder: a planted breach is found."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from checkout import copied
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -14,9 +14,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
-    copy = tmp_path_factory.mktemp("checkout") / "copy"
-    skip = shutil.ignore_patterns(".venv*", ".git", "build", "runs", "*.egg-info")
-    shutil.copytree(ROOT, copy, ignore=skip)
+    copy = copied(tmp_path_factory.mktemp("checkout") / "copy")
     # `make` takes these for the environment it would otherwise set up.
     (copy / ".venv").mkdir()
     (copy / ".venv" / "bin").symlink_to(BIN)

@@ -9,11 +9,11 @@ from fakes import BackAndForth, CountingEnv
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 from gymnasium.wrappers import TimeLimit
-from oprl_gym.wrappers import DelayedReward, ProcessRewardWrapper
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import SubprocVecEnv
 
 from oprl_gym.preferences.pay import EnvPay
+from oprl_gym.wrappers import DelayedReward, ProcessRewardWrapper
 
 
 @pytest.fixture

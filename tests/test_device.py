@@ -6,13 +6,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.wrappers import ProcessRewardVectorWrapper, VecProcessReward
 from stable_baselines3 import A2C
 from stable_baselines3.common.env_util import make_vec_env
 
 from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.rewards.tensors import available_device
+from oprl_gym.wrappers import ProcessRewardVectorWrapper, VecProcessReward
 
 CONFIG = OPRLConfig(hidden_size=16, min_preferences=8, gradient_steps=2)
 GPU = torch.cuda.is_available()

@@ -9,13 +9,6 @@ import numpy as np
 import pytest
 from fakes import BackAndForth, ConstantReward
 from gymnasium.envs.registration import EnvSpec
-from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.callbacks.reward_wrappers import RewardWrappers
-from oprl_gym.wrappers import (
-    ProcessRewardVectorWrapper,
-    ProcessRewardWrapper,
-    VecProcessReward,
-)
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import configure
@@ -24,7 +17,14 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 from streams import every_path
 
 from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym.callbacks import OPRLCallback
+from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from oprl_gym.rewards.scoring import ALONE
+from oprl_gym.wrappers import (
+    ProcessRewardVectorWrapper,
+    ProcessRewardWrapper,
+    VecProcessReward,
+)
 
 MOVES = [0, 1, 1, 0, 0, 0, 1] * 3
 WEIGHTS = [

@@ -15,20 +15,20 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.wrappers import (
-    ProcessRewardVectorWrapper,
-    ProcessRewardWrapper,
-    VecProcessReward,
-)
 from stable_baselines3 import A2C
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
 from oprl_gym import OPRLConfig
+from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.files.state_file import read_state
 from oprl_gym.types import EnvError
+from oprl_gym.wrappers import (
+    ProcessRewardVectorWrapper,
+    ProcessRewardWrapper,
+    VecProcessReward,
+)
 
 KILL9 = Path(__file__).with_name("kill9.py")
 QUICK = OPRLConfig(
@@ -311,7 +311,9 @@ def test_nobody_who_drains_is_one_warning_and_the_oldest_are_dropped():
             env.reset()
             env.step(0)
 
-    episodes(1000)  # nobody needs to know yet
+    with pytest.warns(UserWarning, match="nothing learns this reward") as caught:
+        episodes(1000)  # and nothing is lost yet
+    assert len(caught) == 1
     with pytest.warns(UserWarning, match="the oldest are now dropped") as caught:
         episodes(500)
     assert len(caught) == 1

@@ -13,24 +13,24 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from hypothesis import given
 from hypothesis import strategies as st
 from known_weights import KnownWeights
-from oprl_gym.callbacks import ProcessRewardReplayBuffer
-from oprl_gym.wrappers import (
-    EpisodeTape,
-    ProcessRewardVectorWrapper,
-    ProcessRewardWrapper,
-    VecProcessReward,
-)
 from safetensors.numpy import load, save
 from stable_baselines3 import DQN
 from stable_baselines3.common.vec_env import DummyVecEnv
 from streams import PATHS, N, every_path
 
 from oprl_gym import OPRLConfig
+from oprl_gym.callbacks import ProcessRewardReplayBuffer
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
 from oprl_gym.episodes.packing import content_hash, pack, unpack
 from oprl_gym.preferences import segment
 from oprl_gym.rewards.scoring import ALONE, StepScorer
 from oprl_gym.visits import first_visits
+from oprl_gym.wrappers import (
+    EpisodeTape,
+    ProcessRewardVectorWrapper,
+    ProcessRewardWrapper,
+    VecProcessReward,
+)
 
 MOVES = np.random.default_rng(0).integers(2, size=24).tolist()
 EPISODES = 3  # of seven steps, in as many moves

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.wrappers import ProcessRewardWrapper
 from stable_baselines3 import PPO
 
 from oprl_gym import OPRLConfig, OPRLLearner, ProcessRewardModel
+from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.rewards import ProcessReward, load_process_reward, save_process_reward
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.images import image_shape
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.training.run import train
 from oprl_gym.types import Trajectory
+from oprl_gym.wrappers import ProcessRewardWrapper
 
 ACTIONS = spaces.Discrete(3)
 SMALL = OPRLConfig(hidden_size=16, min_preferences=4, batch_size=8, update_interval=64)

@@ -164,12 +164,11 @@ def test_without_rllib_it_is_said_how_to_install_it(library):
 
 
 def test_every_public_name_is_there():
-    import oprl_gym.callbacks
-    import oprl_gym.wrappers
-
     import oprl_gym
+    import oprl_gym.callbacks
     import oprl_gym.preferences
     import oprl_gym.rewards
+    import oprl_gym.wrappers
 
     modules = (
         oprl_gym,

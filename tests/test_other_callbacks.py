@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 from known_weights import KnownWeights, agent
-from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.callbacks import (
     CallbackList,
@@ -20,6 +18,9 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecNormalize
 from wrapper_orders import PAID, Calendar
+
+from oprl_gym.callbacks import OPRLCallback
+from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
 
 every_kind = pytest.mark.parametrize("kind", [A2C, PPO, DQN])
 

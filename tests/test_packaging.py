@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from checkout import copied
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.slow
@@ -15,16 +16,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     """Build from a copy: setuptools writes into the folder it builds."""
-    import shutil
-
-    source = tmp_path_factory.mktemp("source") / "oprl-gym"
-    others = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info")
-
-    def skip(folder: str, names: list[str]) -> set[str]:
-        at_the_top = {"runs"} if Path(folder) == ROOT else set()
-        return at_the_top | others(folder, names)
-
-    shutil.copytree(ROOT, source, ignore=skip)
+    source = copied(tmp_path_factory.mktemp("source") / "oprl-gym")
     out = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
     subprocess.run(

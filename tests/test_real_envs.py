@@ -10,6 +10,12 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from minigrid.wrappers import DictObservationSpaceWrapper, FlatObsWrapper, ImgObsWrapper
+from sb3_contrib import TRPO, MaskablePPO, RecurrentPPO
+from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.env_util import make_vec_env
+
+from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.callbacks.online_agent import OnlineAgent
 from oprl_gym.wrappers import (
@@ -17,12 +23,6 @@ from oprl_gym.wrappers import (
     ProcessRewardWrapper,
     VecProcessReward,
 )
-from sb3_contrib import TRPO, MaskablePPO, RecurrentPPO
-from stable_baselines3 import A2C, PPO
-from stable_baselines3.common.buffers import RolloutBuffer
-from stable_baselines3.common.env_util import make_vec_env
-
-from oprl_gym import OPRLConfig, OPRLLearner
 
 QUICK = OPRLConfig(
     hidden_size=16,
@@ -219,9 +219,3 @@ def test_a_vector_of_nested_observations_is_learned_from():
         envs.step(envs.action_space.sample())
     learner.update(envs.pop_episodes())
     assert learner.process_reward.fitted
-
-
-def test_what_cannot_be_read_is_said_with_the_way_out():
-    env = gym.make("MiniGrid-Empty-5x5-v0")  # its mission is free text
-    with pytest.raises(ValueError, match="wrap the env so that it does"):
-        OPRLLearner(env.observation_space, env.action_space)

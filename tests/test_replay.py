@@ -11,14 +11,6 @@ import pytest
 from fakes import BackAndForth, ConstantReward, CountingEnv, TellingReward
 from gymnasium import spaces
 from known_weights import KnownWeights
-from oprl_gym.callbacks import (
-    OPRLCallback,
-    ProcessRewardDictReplayBuffer,
-    ProcessRewardReplayBuffer,
-)
-from oprl_gym.callbacks.replay import FreshRewards
-from oprl_gym.callbacks.reward_wrappers import RewardWrappers
-from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
 from stable_baselines3 import DQN, SAC, TD3, HerReplayBuffer
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.envs import BitFlippingEnv
@@ -33,8 +25,16 @@ from stable_baselines3.common.vec_env import (
 )
 
 from oprl_gym import OPRLConfig, OPRLLearner
+from oprl_gym.callbacks import (
+    OPRLCallback,
+    ProcessRewardDictReplayBuffer,
+    ProcessRewardReplayBuffer,
+)
+from oprl_gym.callbacks.replay import FreshRewards
+from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from oprl_gym.rewards import RewardState
 from oprl_gym.rewards.scoring import ALONE, StepScorer
+from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
 
 MAZE = "OPRLMaze-v0"
 QUICK = OPRLConfig(
@@ -507,7 +507,7 @@ def known_learner(model: OffPolicyAlgorithm, reward_input: str) -> OPRLLearner:
         update_interval=10**6,
     )
     learner = OPRLLearner(*RewardWrappers.find(env).spaces(), config, seed=0)
-    learner.process_reward.fitted = True
+    learner.model_version = 1  # as if it had been fitted
     return learner
 
 

@@ -37,6 +37,7 @@ def learn(config, path):
     return oprl.learner
 
 
+QUICK_HUMAN = OPRLConfig(**HUMAN_LEARNER | {"min_preferences": 1, "gradient_steps": 2})
 HUMAN = TrainConfig(
     total_timesteps=4_000,
     teaching=TeachingConfig(teacher="human", max_questions=6),
@@ -71,7 +72,7 @@ def test_a_person_is_asked_and_training_goes_on_without_answers(tmp_path, capsys
 
 def test_answers_are_picked_up_between_rollouts(tmp_path, monkeypatch):
     monkeypatch.setattr("oprl_gym.training.teaching.PreferenceStore", AnsweringStore)
-    config = replace(HUMAN, learner=OPRLConfig(min_preferences=1, gradient_steps=2))
+    config = replace(HUMAN, learner=QUICK_HUMAN)
     learner = learn(config, tmp_path / "run")
     with open_store(RunFolder(tmp_path / "run")) as store:
         versions = [question.model_version for question in store.questions()]
@@ -84,7 +85,7 @@ def test_answers_are_picked_up_between_rollouts(tmp_path, monkeypatch):
 def test_a_run_that_was_broken_off_goes_on_with_the_answers(tmp_path, monkeypatch):
     monkeypatch.setattr("oprl_gym.training.teaching.PreferenceStore", AnsweringStore)
     monkeypatch.setattr(training, "SAVE_EVERY", 1)
-    config = replace(HUMAN, learner=OPRLConfig(min_preferences=1, gradient_steps=2))
+    config = replace(HUMAN, learner=QUICK_HUMAN)
 
     def stop(bar: training.ProgressBar) -> bool:
         if bar.num_timesteps > 0.6 * config.total_timesteps:

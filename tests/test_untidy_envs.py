@@ -13,13 +13,6 @@ from fakes import QUICK, CountingEnv
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import Autoreset, TimeLimit
-from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.wrappers import (
-    DelayedReward,
-    ProcessRewardVectorWrapper,
-    ProcessRewardWrapper,
-    VecProcessReward,
-)
 from stable_baselines3 import A2C
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
@@ -28,9 +21,16 @@ from stable_baselines3.common.vec_env import (
     VecMonitor,
 )
 
+from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.preferences import EpisodeRecorder
 from oprl_gym.rewards.encoding import batch_to_array, to_array
 from oprl_gym.types import EnvError
+from oprl_gym.wrappers import (
+    DelayedReward,
+    ProcessRewardVectorWrapper,
+    ProcessRewardWrapper,
+    VecProcessReward,
+)
 
 BOX = spaces.Box(-10, 10, (2,), np.float32)
 

@@ -14,8 +14,6 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from known_weights import SETTINGS, KnownWeights, agent
-from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.wrappers import VecProcessReward
 from stable_baselines3 import DQN
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
@@ -24,8 +22,10 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormali
 from wrapper_orders import EPISODE_LENGTH, ORDERS, PAID, Order, cells_of
 
 from oprl_gym import OPRLLearner
+from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
 from oprl_gym.types import Trajectory
+from oprl_gym.wrappers import VecProcessReward
 
 SCALE = 0.1
 STEPS = 60

@@ -13,17 +13,17 @@ import pytest
 from fakes import ConstantReward, CountingEnv, TellingReward
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
-from oprl_gym.wrappers import (
-    ProcessRewardVectorWrapper,
-    ProcessRewardWrapper,
-    VecProcessReward,
-)
 from stable_baselines3.common.vec_env import DummyVecEnv
 from streams import ACTIONS, N, every_path, scalar_stream, vector_stream
 
 import oprl_gym  # noqa: F401 (registers the mazes)
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.rewards.scoring import ALONE
+from oprl_gym.wrappers import (
+    ProcessRewardVectorWrapper,
+    ProcessRewardWrapper,
+    VecProcessReward,
+)
 
 
 def ends_by(terminates):

@@ -16,7 +16,6 @@ from gymnasium.wrappers import (
     RecordEpisodeStatistics,
     TimeLimit,
 )
-from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.env_util import make_vec_env
@@ -30,6 +29,8 @@ from stable_baselines3.common.vec_env import (
     VecNormalize,
     VecTransposeImage,
 )
+
+from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
 
 NUM_CELLS = 32
 EPISODE_LENGTH = 3

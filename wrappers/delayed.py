@@ -6,6 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
+
 from oprl_gym.wrappers.checks import as_reward
 
 

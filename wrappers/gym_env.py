@@ -8,13 +8,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.utils import RecordConstructorArgs
-from oprl_gym.wrappers.checks import as_flag, as_info, as_reward, check_env
-from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer, check_alone
 
 from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE
 from oprl_gym.rewards.encoding import to_array
 from oprl_gym.rewards.scoring import Shaping
 from oprl_gym.types import Mode, RewardInput
+from oprl_gym.wrappers.checks import as_flag, as_info, as_reward, check_env
+from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer, check_alone
 
 _BEGIN = (
     "call reset() first, also after each end; a wrapper that resets by itself goes "

@@ -7,6 +7,11 @@ from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+
+from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE
+from oprl_gym.rewards.encoding import batch_to_array, to_array
+from oprl_gym.rewards.scoring import Shaping
+from oprl_gym.types import Array, BoolArray, Mode, RewardInput
 from oprl_gym.wrappers.checks import (
     as_flags,
     as_info,
@@ -15,11 +20,6 @@ from oprl_gym.wrappers.checks import (
     terminal_of,
 )
 from oprl_gym.wrappers.mixing import HasRewardMixer, RewardMixer, check_alone
-
-from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE
-from oprl_gym.rewards.encoding import batch_to_array, to_array
-from oprl_gym.rewards.scoring import Shaping
-from oprl_gym.types import Array, BoolArray, Mode, RewardInput
 
 _BEGIN = (
     "call reset() first; where autoreset is disabled also after each end: "

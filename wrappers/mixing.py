@@ -10,7 +10,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from oprl_gym.wrappers.checks import as_reward, check_observations, check_rewards
 
 from oprl_gym.episodes.recorder import EpisodeRecorder
 from oprl_gym.rewards.encoding import array_shape, flat_size, left_out
@@ -18,6 +17,7 @@ from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.rewards.scoring import Shaping, StepScorer, VectorStep
 from oprl_gym.types import Array, BoolArray, EnvError, FloatArray, Trajectory
 from oprl_gym.visits import VisitTracker
+from oprl_gym.wrappers.checks import as_reward, check_observations, check_rewards
 
 UNLEARNED = 100
 """Episodes, and at least 10 of each env, after which it is said that none was asked for

@@ -7,16 +7,6 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
-from oprl_gym.wrappers.checks import (
-    BROKEN_PIPE,
-    as_flags,
-    as_infos,
-    as_rewards,
-    check_env,
-    terminal_of,
-    worker_died,
-)
-from oprl_gym.wrappers.mixing import TWICE, HasRewardMixer, RewardMixer
 from stable_baselines3.common.vec_env import (
     VecEnv,
     VecEnvWrapper,
@@ -29,6 +19,16 @@ from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE
 from oprl_gym.rewards.encoding import batch_to_array, to_array
 from oprl_gym.rewards.scoring import Shaping
 from oprl_gym.types import Array, Mode, RewardInput
+from oprl_gym.wrappers.checks import (
+    BROKEN_PIPE,
+    as_flags,
+    as_infos,
+    as_rewards,
+    check_env,
+    terminal_of,
+    worker_died,
+)
+from oprl_gym.wrappers.mixing import TWICE, HasRewardMixer, RewardMixer
 
 
 class VecProcessReward(HasRewardMixer, VecEnvWrapper):

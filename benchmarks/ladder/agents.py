@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from oprl_gym.callbacks import ProcessRewardReplayBuffer
-from oprl_gym.wrappers import VecProcessReward
 from stable_baselines3 import A2C, DQN, PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from benchmarks.ladder.settings import Algo
+from oprl_gym.callbacks import ProcessRewardReplayBuffer
 from oprl_gym.config import DEFAULT_GAMMA
+from oprl_gym.wrappers import VecProcessReward
 
 KINDS: dict[str, Any] = {"PPO": PPO, "A2C": A2C, "DQN": DQN, "SAC": SAC}
 OFF_POLICY = ("DQN", "SAC")

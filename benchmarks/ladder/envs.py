@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium as gym
-from oprl_gym.wrappers import DelayedReward
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
@@ -14,6 +13,7 @@ from benchmarks.ladder.rung import Rung
 from oprl_gym.envs import OPRLMazeEnv
 from oprl_gym.envs.layouts import Layout
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
+from oprl_gym.wrappers import DelayedReward
 
 
 def env_kwargs(rung: Rung) -> dict[str, Any]:

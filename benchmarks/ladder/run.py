@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.wrappers import VecProcessReward
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -56,10 +54,12 @@ from benchmarks.rivals.shaping import (
     VelocityBonus,
 )
 from benchmarks.rivals.tutorial_agent import TutorialAgent, train_agent
+from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.config import DEFAULT_GAMMA
 from oprl_gym.envs.oracle import shortest_path
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.evaluation import evaluate
+from oprl_gym.wrappers import VecProcessReward
 
 
 def execute(run: RunId, commit: str) -> dict[str, Any]:

@@ -15,15 +15,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.wrappers import VecProcessReward
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecMonitor
 
 from benchmarks.speed.options import make_parser
+from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
 from oprl_gym.figures.plotting import INDIGO, new_figure
+from oprl_gym.wrappers import VecProcessReward
 
 STEPS, SMOKE_STEPS = 2_000_000, 30_000
 ENVS = 64

@@ -25,7 +25,6 @@ from typing import Any
 from unittest import mock
 
 import torch
-from oprl_gym.callbacks import OPRLCallback
 
 from benchmarks import provenance
 from benchmarks.ladder.agents import make_agent
@@ -35,6 +34,7 @@ from benchmarks.ladder.settings import ARMS, RUNGS, agent_of
 from benchmarks.speed.options import make_parser
 from benchmarks.speed.rates import in_turns, read, show, write
 from oprl_gym import OPRLLearner
+from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.episodes.recorder import EpisodeRecorder
 from oprl_gym.figures.plotting import FAINT, GREEN, INDIGO, ORANGE, new_figure
 from oprl_gym.rewards.scoring import StepScorer

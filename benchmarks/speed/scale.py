@@ -30,7 +30,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from oprl_gym.wrappers import ProcessRewardVectorWrapper
 
 from benchmarks import provenance
 from benchmarks.speed.memory import resident_mib
@@ -39,6 +38,7 @@ from benchmarks.speed.rates import Rates, write
 from oprl_gym import OPRLLearner
 from oprl_gym.figures.plotting import GREEN, GRID, INDIGO, INK, ORANGE, new_figure
 from oprl_gym.types import IntArray
+from oprl_gym.wrappers import ProcessRewardVectorWrapper
 
 FILE, TABLE, FIGURE = "scale.json", "scale.csv", "scale.png"
 ENVS = 1024

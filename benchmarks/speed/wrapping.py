@@ -19,7 +19,6 @@ from typing import Any
 import gymnasium as gym
 import torch
 from gymnasium.vector import VectorEnv
-from oprl_gym.wrappers import ProcessRewardVectorWrapper
 
 from benchmarks import provenance
 from benchmarks.speed.options import make_parser
@@ -27,6 +26,7 @@ from benchmarks.speed.rates import REPEATS, Contestant, Rates, in_turns, show, w
 from benchmarks.speed.throughput import MAZE, vector
 from oprl_gym import OPRLLearner
 from oprl_gym.rewards import RewardState
+from oprl_gym.wrappers import ProcessRewardVectorWrapper
 
 FILE = "wrapping.json"
 SIZES = (8, 64, 1024)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from fakes import BackAndForth, CountingEnv
 from known_weights import KnownWeights
-from oprl_gym.wrappers import ProcessRewardWrapper
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from ray.rllib.utils.minibatch_utils import ShardEpisodesIterator
@@ -19,6 +18,7 @@ from oprl_gym.rllib import with_oprl
 from oprl_gym.rllib.connector import ProcessRewardConnector
 from oprl_gym.rllib.episodes import FIRST_VISITS, EpisodeAssembler, StepSpaces
 from oprl_gym.visits import first_visits
+from oprl_gym.wrappers import ProcessRewardWrapper
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 
