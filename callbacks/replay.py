@@ -53,12 +53,16 @@ class FreshRewards(ReplayBuffer):
         # their place: what the last steps of episodes led to, by row and env.
         self.ends: dict[tuple[int, int], Array] = {}
         self.scorer: StepScorer | None = None  # given by OPRLCallback
+        # Scores what is compared: a score rounds differently among others, and those
+        # that are drawn are not to depend on it.
+        self._second: StepScorer | None = None
         self._to_compare = 0  # steps
 
     def load_reward_state(self, state: RewardState) -> None:
         """Score by this process reward from now on, if there is a scorer."""
         if self.scorer is not None:
             self.scorer.load_reward_state(state)
+            self._second = copy.deepcopy(self.scorer)
             self._to_compare = COMPARED
 
     def _check_n_steps(self) -> None:
@@ -112,9 +116,9 @@ class FreshRewards(ReplayBuffer):
             self._keep_ends(next_obs, done)
         row = self.pos
         super().add(obs, next_obs, action, reward, done, infos)
-        if self.scorer is not None and self._to_compare:
+        if self._second is not None and self._to_compare:
             self._to_compare -= 1
-            self._check_scores(self.scorer, row, infos)
+            self._check_scores(self._second, row, infos)
 
     def _keep_ends(self, next_obs: Any, done: np.ndarray) -> None:
         for env in range(self.n_envs):

@@ -177,7 +177,7 @@ def outcome(model: Any, callback: OPRLCallback) -> dict[str, Any]:
         "labels": [preference.label for preference in learner.memory.preferences],
         "steps": model.num_timesteps,
         "report": callback.report,
-        "logged": callback._agent.logged(),
+        "logged": callback._agent.online.logged(0.1, 1.0),
     }
 
 
