@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from gymnasium import spaces
@@ -13,7 +12,6 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.callbacks import ProcessRewardReplayBuffer
 from oprl_gym.callbacks.reward_wrappers import RewardWrappers
-from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.types import Trajectory, UpdateReport
 
 SETTINGS: dict[type[BaseAlgorithm], dict[str, Any]] = {
@@ -36,19 +34,15 @@ def agent(kind: type[BaseAlgorithm], env: Any) -> BaseAlgorithm:
 class KnownWeights(OPRLLearner):
     """A learner that keeps its random weights, and the episodes that it is given."""
 
-    unit = 1.0
-    late = False
-
     def __init__(
-        self, *reward_spaces: spaces.Space[Any], config: OPRLConfig | None = None
+        self,
+        *reward_spaces: spaces.Space[Any],
+        config: OPRLConfig | None = None,
+        **known: Any,
     ) -> None:
         config = config or OPRLConfig(hidden_size=8, update_interval=1)
         super().__init__(*reward_spaces, config, seed=1)
-
-    def reward_state(self) -> RewardState:
-        """Return its process reward as if it had been fitted."""
-        known = {"fitted": True, "unit": self.unit, "late": self.late}
-        return replace(super().reward_state(), **known)
+        self.process_reward.changed(fitted=True, **known)
 
     @classmethod
     def of(cls, model: BaseAlgorithm) -> KnownWeights:

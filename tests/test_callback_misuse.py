@@ -218,7 +218,7 @@ def test_every_callback_sees_the_envs_own_return_whatever_the_order(kind, form):
     env = Monitor(ProcessRewardWrapper(CountingEnv(), scale=0.5))
     model = agent(kind, env)
     learner = OPRLLearner(env.observation_space, env.action_space, seed=0)
-    learner.model_version = 1  # some weights, never changed
+    learner.process_reward.changed(fitted=True)  # some weights, never changed
     learner.update = lambda *_: None  # type: ignore[method-assign, assignment]
     before, after = Returns(), Returns()
     model.learn(60, callback=form([before, OPRLCallback(learner=learner), after]))

@@ -62,8 +62,8 @@ def test_a_learned_model_scores_a_step_alike_on_every_path(mode, reward_input, l
 
     env = make()
     config = OPRLConfig(hidden_size=8, reward_input=reward_input)
-    learner = KnownWeights(env.observation_space, env.action_space, config=config)
-    learner.unit, learner.late = 7.0, late
+    spaces = env.observation_space, env.action_space
+    learner = KnownWeights(*spaces, config=config, unit=7.0, late=late)
     reward = learner.process_reward
     given = {
         name: path(make=make, reward=reward, actions=MOVES, mode=mode, scale=0.5)

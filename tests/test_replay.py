@@ -77,9 +77,8 @@ def agent(
 def fitted_state(venv: VecEnv, reward_input: str = "next_obs") -> RewardState:
     """Return a process reward that gives every step some score."""
     config = OPRLConfig(hidden_size=8, reward_input=reward_input)  # type: ignore[arg-type]
-    learner = KnownWeights(venv.observation_space, venv.action_space, config=config)
-    learner.unit = 2.5
-    return learner.reward_state()
+    spaces = venv.observation_space, venv.action_space
+    return KnownWeights(*spaces, config=config, unit=2.5).reward_state()
 
 
 def of_counting_envs(n_envs: int, steps: int, **changes: Any) -> FreshRewards:
@@ -256,7 +255,7 @@ def test_ends_are_drawn_with_the_reward_the_wrapper_gave(changes, reward_input, 
         *venv.reward_spaces(),
         OPRLConfig(reward_input=reward_input, update_interval=999),
     )
-    learner.model_version = 1  # as if it had been fitted
+    learner.process_reward.changed(fitted=True)
     model.learn(300, callback=OPRLCallback(learner=learner))
     buffer = model.replay_buffer
     given = buffer.rewards[:150].copy()
@@ -507,7 +506,7 @@ def known_learner(model: OffPolicyAlgorithm, reward_input: str) -> OPRLLearner:
         update_interval=10**6,
     )
     learner = OPRLLearner(*RewardWrappers.find(env).spaces(), config, seed=0)
-    learner.model_version = 1  # as if it had been fitted
+    learner.process_reward.changed(fitted=True)
     return learner
 
 

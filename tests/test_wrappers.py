@@ -144,7 +144,7 @@ def test_an_unfitted_model_adds_exactly_zero(make):
 @every_wrapper
 def test_a_fitted_model_scores_the_observation_reached(make):
     learner = maze_learner()
-    learner.model_version = 1  # as if it had been fitted
+    learner.process_reward.changed(fitted=True)
     env = make(scale=0.5)
     env.load_reward_state(learner.reward_state())
     env.reset()

@@ -24,12 +24,8 @@ from oprl_gym.preferences.queries import Pair, Queries
 from oprl_gym.preferences.teacher import Teacher
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.losses import ordered, preference_probability
-from oprl_gym.rewards.process_reward import (
-    ProcessReward,
-    RewardState,
-    load_weights,
-    new_model,
-)
+from oprl_gym.rewards.model import ProcessRewardModel
+from oprl_gym.rewards.process_reward import ProcessReward, RewardState, new_model
 from oprl_gym.rewards.tensors import available_device
 from oprl_gym.types import FloatArray, Preference, Trajectory, UpdateReport
 
@@ -106,13 +102,15 @@ class OPRLLearner:
             config.reward_input,
             config.see_first_visits,
         )
-        self.device = torch.device(available_device(device))
         weights = torch.Generator().manual_seed(int(self.rng.integers(2**63)))
-        self.model = new_model(
+        model = new_model(
             self.encoder, config.hidden_size, config.ensemble_size, weights
-        ).to(self.device)
+        )
+        self.process_reward = ProcessReward(
+            self.encoder, model, available_device(device)
+        )
         self.model_version = 0  # how often the model has been fitted
-        self._batcher = PairBatcher(self.encoder, self.device)
+        self._batcher = PairBatcher(self.encoder, self.process_reward.device)
         self._fitter = RewardFitter(
             self.model,
             config.learning_rate,
@@ -121,7 +119,6 @@ class OPRLLearner:
             config.revisit_prior,
         )
         self._pay = EnvPay()
-        self._unit = 1.0
         self._taken_in = 0  # episodes since the last update
         # Whether the latest answers came as the model had foretold.
         self._foretold: deque[bool] = deque(maxlen=FORETOLD)
@@ -133,24 +130,13 @@ class OPRLLearner:
         return self.memory.trajectories
 
     @property
-    def process_reward(self) -> ProcessReward:
-        """The process reward of now, to score with; a copy."""
-        return ProcessReward.from_state(
-            self.encoder.observation_space,
-            self.encoder.action_space,
-            self.reward_state(),
-            str(self.device),
-        )
+    def model(self) -> ProcessRewardModel:
+        """The reward model being fitted."""
+        return self.process_reward.model
 
     def reward_state(self) -> RewardState:
         """Return the process reward of now, for ``wrapper.load_reward_state``."""
-        return RewardState.of(
-            self.model,
-            self.encoder,
-            fitted=self.model_version > 0,
-            unit=self._unit,
-            late=bool(self._pay.late),
-        )
+        return self.process_reward.state()
 
     def observe(self, episodes: Sequence[Trajectory]) -> None:
         """Take in episodes; the next :meth:`update` will ask about them.
@@ -161,6 +147,7 @@ class OPRLLearner:
         self.memory.trajectories.extend(episodes)
         self._normalise(episodes)
         self._pay.observe(episodes)
+        self.process_reward.changed(late=bool(self._pay.late))
         self._taken_in += len(episodes)
 
     def update(self, episodes: Sequence[Trajectory], rounds: int = 1) -> UpdateReport:
@@ -185,7 +172,7 @@ class OPRLLearner:
             newest = answers.about_last(taken_in)
             new = len(newest)
         # Answers without margins know of no unit.
-        self._unit = 0.0 if asked else self._pay.unit
+        self.process_reward.changed(unit=0.0 if asked else self._pay.unit)
         self._foretell(newest)
         loss, reverted, steps = None, False, 0
         # Without a new answer there is nothing new to fit to, only more to overfit.
@@ -231,9 +218,7 @@ class OPRLLearner:
             ValueError: It is the state of a learner with other settings or spaces.
         """
         self._check_config(state["config"])
-        reward = RewardState(**state["reward"])
-        load_weights(self.model, reward.weights)
-        self._unit = reward.unit
+        self.process_reward.load_state(RewardState(**state["reward"]))
         self._fitter.load_state(state["optimizer"])
         trajectories = self.memory.load_state(state["memory"])
         if self.teacher.answers_again:
@@ -266,7 +251,9 @@ class OPRLLearner:
         if self.model.normaliser is None or not episodes:
             return
         rows = np.concatenate([self._batcher.encoded(episode) for episode in episodes])
-        self.model.normaliser.update(torch.from_numpy(rows).to(self.device))
+        self.model.normaliser.update(
+            torch.from_numpy(rows).to(self.process_reward.device)
+        )
 
     def _judged(self) -> Answers | None:
         """Return the answers about all pairs, if they are wanted and can be had."""
@@ -309,7 +296,7 @@ class OPRLLearner:
 
     def _foretell(self, newest: Answers) -> None:
         """Note which of the new answers the model would have given."""
-        if not (self.model_version and len(newest)):
+        if not (self.process_reward.fitted and len(newest)):
             return
         some = newest.draw(FORETELL, self.rng)
         batch = self._batcher.batch(some, self.rng, FORETELL_STEPS)
@@ -340,6 +327,7 @@ class OPRLLearner:
             self.model.reach.copy_(reach)
             return None, True
         self.model_version += 1
+        self.process_reward.changed(fitted=True)
         with torch.inference_mode():
             scores = self.model(of_step[0].rows) / self.model.reach
             self._spread = float(scores.std(correction=0))

@@ -45,27 +45,6 @@ class RewardState:
     late: bool
     weights: dict[str, Array]
 
-    @classmethod
-    def of(
-        cls, model: ProcessRewardModel, encoder: StepEncoder, **known: Any
-    ) -> RewardState:
-        """Return the state of a model that reads such rows.
-
-        Args:
-            model: Its tensors are copied.
-            encoder: Turns steps into its rows.
-            known: ``fitted``, ``unit`` and ``late``.
-        """
-        return cls(
-            reward_input=encoder.reward_input,
-            input_dim=model.input_dim,
-            hidden_size=model.hidden_size,
-            ensemble_size=model.ensemble_size,
-            first_visits=encoder.first_visits,
-            weights=to_arrays(dict(model.state_dict())),
-            **known,
-        )
-
 
 class ProcessReward:
     """Scores steps by a :class:`ProcessRewardModel`; exactly 0 while it is unfitted.
@@ -116,12 +95,16 @@ class ProcessReward:
 
     def state(self) -> RewardState:
         """Return a copy of everything a wrapper needs to give the same scores."""
-        return RewardState.of(
-            self.model,
-            self.encoder,
+        return RewardState(
+            reward_input=self.encoder.reward_input,
+            input_dim=self.model.input_dim,
+            hidden_size=self.model.hidden_size,
+            ensemble_size=self.model.ensemble_size,
             fitted=self.fitted,
+            first_visits=self.encoder.first_visits,
             unit=self.unit,
             late=self.late,
+            weights=to_arrays(dict(self.model.state_dict())),
         )
 
     def is_like(self, state: RewardState) -> bool:
@@ -143,11 +126,22 @@ class ProcessReward:
         Raises:
             ValueError: They are of another kind of model.
         """
-        load_weights(self.model, state.weights)
-        self.fitted = state.fitted
-        self.unit = state.unit
-        self.late = state.late
+        weights = {name: torch.tensor(value) for name, value in state.weights.items()}
+        try:
+            self.model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(f"not the weights of such a model: {error}") from error
         self._table = RowTable()
+        self.changed(fitted=state.fitted, unit=state.unit, late=state.late)
+
+    def changed(self, **known: Any) -> None:
+        """Forget the scores given so far, as the model's weights have changed.
+
+        Args:
+            known: What else is known now: ``fitted``, ``unit``, ``late``.
+        """
+        for name, value in known.items():
+            setattr(self, name, value)
         self._known_scores = np.zeros(0, dtype=np.float32)
         self._quick = None
 
@@ -227,19 +221,6 @@ def new_model(
         encoder.varied.tolist(),
         encoder.image,
     )
-
-
-def load_weights(model: ProcessRewardModel, weights: dict[str, Array]) -> None:
-    """Let a model have these tensors.
-
-    Raises:
-        ValueError: They are of another kind of model.
-    """
-    tensors = {name: torch.tensor(value) for name, value in weights.items()}
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise ValueError(f"not the weights of such a model: {error}") from error
 
 
 def _other_rows(input_dim: int, encoder: StepEncoder) -> str:

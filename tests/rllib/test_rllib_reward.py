@@ -41,9 +41,8 @@ SHAPINGS = {
 
 def known_learner(env, shaping):
     config = OPRLConfig(hidden_size=8, reward_input=shaping.reward_input or "next_obs")
-    learner = KnownWeights(env.observation_space, env.action_space, config=config)
-    learner.unit = 2.5
-    return learner
+    spaces = env.observation_space, env.action_space
+    return KnownWeights(*spaces, config=config, unit=2.5)
 
 
 def first_episode(make_env, noted=True):
@@ -114,7 +113,7 @@ def test_rewards_are_those_of_the_wrapper(env_name, shaping):
 def test_whether_the_env_pays_late_is_the_learners_to_say(late):
     env = BackAndForth()
     learner = known_learner(env, Shaping())
-    learner.late = late
+    learner.process_reward.changed(late=late)
     chunks = first_episode(BackAndForth)
     mixed = through_connector(learner, env, Shaping(), list(chunks))
     assert_as_wrapped(learner, BackAndForth, Shaping(), chunks, mixed)
