@@ -33,7 +33,7 @@ from oprl_gym.callbacks import (
 from oprl_gym.callbacks.replay import FreshRewards
 from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from oprl_gym.rewards import RewardState
-from oprl_gym.rewards.scoring import ALONE, StepScorer
+from oprl_gym.rewards.scoring import ALONE, StepScorer, VectorStep
 from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
 
 MAZE = "OPRLMaze-v0"
@@ -581,3 +581,24 @@ def test_around_what_changes_observations_it_works():
     model.learn(300, callback=callback)
     assert callback.learner is not None
     check_rewards_are_of_today(model, callback.learner)
+
+
+def test_comparing_leaves_alone_what_scores_the_steps_that_are_drawn(monkeypatch):
+    """A score rounds differently among others: what is compared has its own scorer."""
+    score = StepScorer.score
+    at_work: list[StepScorer] = []
+
+    def noted(scorer: StepScorer, step: VectorStep) -> np.ndarray:
+        at_work.append(scorer)
+        return score(scorer, step)
+
+    monkeypatch.setattr(StepScorer, "score", noted)
+    env = ProcessRewardWrapper(gym.make(MAZE))
+    model = agent(DQN, env, ProcessRewardReplayBuffer, learning_starts=10**6)
+    model.learn(20, callback=OPRLCallback(learner=known_learner(model, "next_obs")))
+    buffer = model.replay_buffer
+    assert isinstance(buffer, FreshRewards)
+    assert len(at_work) == 30  # 20 by the wrapper, the first 10 also by the buffer
+    assert buffer.scorer not in at_work
+    buffer.sample(4)
+    assert buffer.scorer in at_work
