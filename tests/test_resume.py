@@ -181,12 +181,30 @@ def test_an_env_that_fails_is_named_and_the_run_goes_on(tmp_path, capsys):
         (["--seed", "3"], "keeps the settings of the run"),
         (["--run-dir", "other"], "keeps the settings of the run"),
         (["--overwrite"], "keeps the settings of the run"),
+        (["--seed", "0"], "keeps the settings of the run"),  # the default, but given
         ([], "there is no run folder"),
     ],
 )
 def test_what_does_not_go_with_resume(arguments, words, tmp_path, capsys):
     assert main(["train", "--resume", str(tmp_path / "none"), *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "steps"), [([], None), (["--total-timesteps", "30000"], 30_000)]
+)
+def test_steps_that_equal_the_default_are_given_all_the_same(
+    arguments, steps, monkeypatch
+):
+    asked = []
+
+    def note(run_dir: str, total_timesteps: int | None) -> None:
+        asked.append((run_dir, total_timesteps))
+        raise RunError("seen")
+
+    monkeypatch.setattr(training, "resume", note)
+    assert main(["train", "--resume", "run", *arguments]) == 2
+    assert asked == [("run", steps)]
 
 
 def test_a_damaged_checkpoint_is_named_and_the_run_left_alone(tmp_path, capsys):

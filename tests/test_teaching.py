@@ -227,6 +227,28 @@ def test_with_a_person_the_learner_has_other_defaults_unless_told_otherwise():
     assert own == OPRLConfig(**HUMAN_LEARNER | {"update_interval": 256})
 
 
+@pytest.mark.parametrize(
+    ("arguments", "interval"),
+    [
+        ([], 256),
+        (["--teacher", "human"], 1024),
+        (["--teacher", "human", "--learner.update-interval", "256"], 256),
+    ],
+)
+def test_the_command_line_takes_what_equals_a_default_as_given(
+    arguments, interval, monkeypatch
+):
+    seen = []
+
+    def note(config: TrainConfig, *_: object) -> None:
+        seen.append(config.learner.update_interval)
+        raise RunError("seen")
+
+    monkeypatch.setattr(training, "train", note)
+    assert main(["train", *arguments]) == 2
+    assert seen == [interval]
+
+
 def test_the_config_file_brings_the_settings_back(tmp_path):
     assert config_from_dict(asdict(HUMAN)) == HUMAN
     with pytest.raises(ValueError, match=r"unknown key teaching\.nothing"):
