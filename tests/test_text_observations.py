@@ -118,4 +118,4 @@ def test_minigrid_is_learned_in_as_it_comes():
     model.learn(512, callback=callback)
     assert callback.learner is not None
     assert callback.learner.process_reward.fitted
-    assert callback.learner.encoder.input_dim == 4 + 7 * 7 * 3 + 1
+    assert callback.learner.model.input_dim == 4 + 7 * 7 * 3 + 1

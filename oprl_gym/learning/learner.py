@@ -96,21 +96,17 @@ class OPRLLearner:
             config.trajectory_capacity, config.best_capacity, config.preference_capacity
         )
         self.rng = np.random.default_rng(seed)
-        self.encoder = StepEncoder(
+        encoder = StepEncoder(
             observation_space,
             action_space,
             config.reward_input,
             config.see_first_visits,
         )
         weights = torch.Generator().manual_seed(int(self.rng.integers(2**63)))
-        model = new_model(
-            self.encoder, config.hidden_size, config.ensemble_size, weights
-        )
-        self.process_reward = ProcessReward(
-            self.encoder, model, available_device(device)
-        )
+        model = new_model(encoder, config.hidden_size, config.ensemble_size, weights)
+        self.process_reward = ProcessReward(encoder, model, available_device(device))
         self.model_version = 0  # how often the model has been fitted
-        self._batcher = PairBatcher(self.encoder, self.process_reward.device)
+        self._batcher = PairBatcher(encoder, self.process_reward.device)
         self._fitter = RewardFitter(
             self.model,
             config.learning_rate,
