@@ -34,7 +34,7 @@ class OPRLCallback(BetweenRollouts):
     """Gathers episodes from the reward wrappers and hands them a fitted reward model.
 
     Between rollouts, once ``config.update_interval`` env steps have passed (later on:
-    3 % of all so far, ``config.interval_growth``), it takes the finished episodes out
+    1 % of all so far, ``config.interval_growth``), it takes the finished episodes out
     of the wrapper(s), gives them to the learner and sends the new weights down; the
     rollout that has just ended is scored anew by them before the agent learns from it.
     It finds the wrapper(s) in the model's env by itself: ``ProcessRewardWrapper`` in

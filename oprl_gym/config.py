@@ -96,8 +96,9 @@ class OPRLConfig:
     update_interval: int = 256
     """Env steps from one update of the reward model to the next (measured)."""
 
-    interval_growth: float = 0.03
-    """The same at least, as a share of all env steps so far; 0: it never grows."""
+    interval_growth: float = 0.01
+    """The same at least, as a share of all env steps so far; 0: it never grows
+    (measured)."""
 
     trajectory_capacity: int = 200
     """Latest episodes kept to form pairs from (tutorial)."""

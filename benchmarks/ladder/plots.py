@@ -172,8 +172,8 @@ def _dots(
 def _curves(runs: Sequence[Run], algo: str, results: Path) -> list[Path]:
     """Success over env steps, one panel a rung."""
     groups = {key: found for key, found in grouped(runs).items() if key[0] == algo}
-    rungs = [name for name in RUNGS if any(key[1] == name for key in groups)]
     arms = [a for a in COLORS if any(key[2] == a for key in groups)]
+    rungs = [name for name in RUNGS if any((algo, name, a) in groups for a in arms)]
     if not rungs or not arms:
         return []
     columns = min(WIDTH, len(rungs))

@@ -18,7 +18,6 @@ HUMAN_LEARNER: dict[str, Any] = {
     "gradient_steps": 100,
     "learning_rate": 6e-4,
     "batch_size": 64,
-    "interval_growth": 0.01,
     "min_preferences": 4,
 }
 """What the learner uses with a person, who gives dozens of answers, not thousands (as
