@@ -9,8 +9,8 @@ from benchmarks.ladder.rung import Rung
 # Episodes of 1,000 steps are few: a return is told by fewer than 500 more of them.
 _WHOLE: dict[str, Any] = {"maze": False, "stop_after": None}
 
-# At the usual 3e-4 even an agent that is paid for speed takes 85,000 steps: its critic has
-# to find out first that all is worth -100.
+# At the usual 3e-4 even an agent that is paid for speed takes 85,000 steps: its critic
+# has to find out first that all is worth -100.
 _CARS: dict[str, Any] = {"learning_rate": 1e-3}
 
 
