@@ -16,8 +16,8 @@ import test_replay
 import test_rl_zoo3
 import test_wrapper_orders
 import test_wrappers
-from tested import Tested, always, code, row, spaces_of
-from wrapper_orders import Calendar, Pictures
+from support.tested import Tested, always, code, row, spaces_of
+from support.wrapper_orders import Calendar, Pictures
 
 HEAD = """\
 # What it is tested with

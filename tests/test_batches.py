@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from fakes import float_episode, trajectory
 from gymnasium import spaces
+from support.fakes import float_episode, trajectory
 
 from oprl_gym import ProcessRewardModel
 from oprl_gym.learning.answers import between_all, gathered

@@ -6,7 +6,6 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from fakes import QUICK, ConstantReward, CountingEnv
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.env_util import make_vec_env
@@ -19,6 +18,7 @@ from stable_baselines3.common.vec_env import (
     VecMonitor,
     VecNormalize,
 )
+from support.fakes import QUICK, ConstantReward, CountingEnv
 
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.callbacks import OPRLCallback

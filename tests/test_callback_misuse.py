@@ -8,7 +8,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import QUICK, CountingEnv
 from gymnasium.vector import SyncVectorEnv
 from sb3_contrib import ARS
 from stable_baselines3 import A2C, DQN, PPO
@@ -22,6 +21,7 @@ from stable_baselines3.common.callbacks import (
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
+from support.fakes import QUICK, CountingEnv
 
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.callbacks import CheckpointSaver, OPRLCallback, ProcessRewardReplayBuffer

@@ -11,7 +11,6 @@ from unittest.mock import patch
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import QUICK
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import A2C, DQN, PPO, SAC
 from stable_baselines3.common.env_util import make_vec_env
@@ -22,6 +21,7 @@ from stable_baselines3.common.vec_env import (
     VecMonitor,
     VecNormalize,
 )
+from support.fakes import QUICK
 
 from oprl_gym import OPRLConfig
 from oprl_gym.callbacks import (

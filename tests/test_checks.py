@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkout import copied
+from support.checkout import copied
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import compatibility
 import pytest
-from tested import cases
+from support.tested import cases
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "compatibility.md"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import BackAndForth, CountingEnv
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 from gymnasium.wrappers import TimeLimit
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import SubprocVecEnv
+from support.fakes import BackAndForth, CountingEnv
 
 from oprl_gym.preferences.pay import EnvPay
 from oprl_gym.wrappers import DelayedReward, ProcessRewardWrapper

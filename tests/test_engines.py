@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sweeping import Log, die, die_once, fail, is_alive, task, wait_for, write
+from support.sweeping import Log, die, die_once, fail, is_alive, task, wait_for, write
 
 from oprl_gym.engines import LocalEngine, make_engine
 from oprl_gym.runs.folder import RunError

@@ -7,14 +7,14 @@ import csv
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import BackAndForth, ConstantReward
 from gymnasium.envs.registration import EnvSpec
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
-from streams import every_path
+from support.fakes import BackAndForth, ConstantReward
+from support.streams import every_path
 
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.callbacks import OPRLCallback

@@ -30,7 +30,7 @@ from oprl_gym.wrappers import (
     VecProcessReward,
 )
 
-KILL9 = Path(__file__).with_name("kill9.py")
+KILL9 = Path(__file__).parent / "support" / "kill9.py"
 QUICK = OPRLConfig(
     hidden_size=16,
     min_preferences=8,

@@ -8,15 +8,15 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import BackAndForth, FirstVisitsReward, trajectory
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from hypothesis import given
 from hypothesis import strategies as st
-from known_weights import KnownWeights
 from safetensors.numpy import load, save
 from stable_baselines3 import DQN
 from stable_baselines3.common.vec_env import DummyVecEnv
-from streams import PATHS, N, every_path
+from support.fakes import BackAndForth, FirstVisitsReward, trajectory
+from support.known_weights import KnownWeights
+from support.streams import PATHS, N, every_path
 
 from oprl_gym import OPRLConfig
 from oprl_gym.callbacks import ProcessRewardReplayBuffer

@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 import pytest
-from fakes import trajectory
 from gymnasium import spaces
+from support.fakes import trajectory
 
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.preferences import (

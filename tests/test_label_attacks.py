@@ -5,7 +5,7 @@ import json
 import socket
 
 import pytest
-from label_server import open_store, run_with_pairs, serving
+from support.label_server import open_store, run_with_pairs, serving
 
 GOOD = {"Content-Type": "application/json"}
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from label_server import LAYOUT, Server, open_store, start_server
-from person import (
+from playwright.sync_api import Page, expect
+from support.label_server import LAYOUT, Server, open_store, start_server
+from support.person import (
     await_pair,
     awaits_answer,
     chromium,
@@ -15,7 +16,6 @@ from person import (
     preferred,
     press,
 )
-from playwright.sync_api import Page, expect
 
 from oprl_gym.envs.oracle import distance_to_goal
 from oprl_gym.preferences import PreferenceStore, ProgressTeacher

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from label_server import (
+from playwright.sync_api import Browser, Page, expect
+from support.label_server import (
     LAYOUT,
     Server,
     open_store,
@@ -14,7 +15,7 @@ from label_server import (
     start_server,
     walk,
 )
-from person import (
+from support.person import (
     await_pair,
     awaits_answer,
     chromium,
@@ -23,7 +24,6 @@ from person import (
     preferred,
     press,
 )
-from playwright.sync_api import Browser, Page, expect
 
 from oprl_gym.labelling.clips import FrameClip, to_bytes
 

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from label_server import open_store, run_with_pairs
+from support.label_server import open_store, run_with_pairs
 
 from oprl_gym.cli import main
 from oprl_gym.labelling.desktop import label_in_window

@@ -6,9 +6,9 @@ from itertools import pairwise
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import trajectory
-from label_server import LAYOUT, walk
 from PIL import Image
+from support.fakes import trajectory
+from support.label_server import LAYOUT, walk
 
 from oprl_gym.labelling.album import Album, Photographer, jpeg
 from oprl_gym.labelling.clips import (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import layouts
+from support.strategies import layouts
 
 from oprl_gym.envs.dynamics import transition_table
 from oprl_gym.envs.layouts import (

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import trajectory
 from gymnasium import spaces
+from support.fakes import trajectory
 
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.episodes.arrays import pack_trajectories, unpack_trajectories

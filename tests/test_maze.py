@@ -11,7 +11,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.wrappers import TimeLimit
 from hypothesis import given
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
-from strategies import actions, layouts
+from support.strategies import actions, layouts
 
 import oprl_gym
 from oprl_gym.envs.layouts import Layout, make_layout

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from fakes import trajectory
 from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from support.fakes import trajectory
 
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.rewards import ProcessReward, load_process_reward, save_process_reward

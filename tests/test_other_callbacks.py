@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from known_weights import KnownWeights, agent
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.callbacks import (
     CallbackList,
@@ -17,7 +16,8 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecNormalize
-from wrapper_orders import PAID, Calendar
+from support.known_weights import KnownWeights, agent
+from support.wrapper_orders import PAID, Calendar
 
 from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from checkout import copied
+from support.checkout import copied
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.slow

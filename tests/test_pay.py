@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from fakes import trajectory
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fakes import trajectory
 
 from oprl_gym.preferences.pay import EPISODES, MEMORY, EnvPay
 

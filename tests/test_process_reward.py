@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from fakes import trajectory
 from gymnasium import spaces
+from support.fakes import trajectory
 
 from oprl_gym import ProcessRewardModel
 from oprl_gym.preferences import segment

@@ -7,9 +7,9 @@ import math
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import trajectory
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.vec_env import DummyVecEnv
+from support.fakes import trajectory
 
 from benchmarks.ladder.envs import make_env
 from benchmarks.ladder.recording import return_curve

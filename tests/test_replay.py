@@ -8,9 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import BackAndForth, ConstantReward, CountingEnv, TellingReward
 from gymnasium import spaces
-from known_weights import KnownWeights
 from stable_baselines3 import DQN, SAC, TD3, HerReplayBuffer
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.envs import BitFlippingEnv
@@ -23,6 +21,8 @@ from stable_baselines3.common.vec_env import (
     VecFrameStack,
     VecNormalize,
 )
+from support.fakes import BackAndForth, ConstantReward, CountingEnv, TellingReward
+from support.known_weights import KnownWeights
 
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.callbacks import (

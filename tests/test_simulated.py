@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fakes import trajectory
+from support.fakes import trajectory
 
 from oprl_gym.envs import make_layout
 from oprl_gym.envs.oracle import distance_to_goal

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import trajectory
+from support.fakes import trajectory
 
 from oprl_gym.episodes.packing import content_hash, pack, unpack
 from oprl_gym.preferences import PreferenceStore

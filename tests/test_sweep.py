@@ -11,7 +11,7 @@ import filelock
 import numpy as np
 import pytest
 from PIL import Image
-from sweeping import (
+from support.sweeping import (
     SWEEP,
     assert_went_on,
     end_sweep,

@@ -3,10 +3,10 @@ import pickle
 
 import numpy as np
 import pytest
-from fakes import trajectory
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from support.fakes import trajectory
 
 from oprl_gym import OPRLConfig
 from oprl_gym.preferences import (

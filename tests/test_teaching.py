@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from label_server import LAYOUT, open_store, random_walk, run_with_pairs
+from support.label_server import LAYOUT, open_store, random_walk, run_with_pairs
 
 from oprl_gym.cli import main
 from oprl_gym.config import OPRLConfig
@@ -127,7 +127,7 @@ def test_a_person_may_look_at_pictures_of_any_env(tmp_path):
 def test_an_env_without_pictures_cannot_be_judged_by_a_person(tmp_path):
     config = replace(HUMAN, env_id="oprl_blind")
     import gymnasium as gym
-    from fakes import CountingEnv
+    from support.fakes import CountingEnv
 
     gym.register("oprl_blind", CountingEnv)
     try:

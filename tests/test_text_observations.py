@@ -7,11 +7,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import QUICK
 from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
 from minigrid.wrappers import ImgObsWrapper
 from stable_baselines3 import PPO
+from support.fakes import QUICK
 
 from oprl_gym import OPRLLearner
 from oprl_gym.callbacks import OPRLCallback

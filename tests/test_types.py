@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import trajectory
+from support.fakes import trajectory
 
 from oprl_gym.types import Preference, Trajectory
 

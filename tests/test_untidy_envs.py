@@ -9,7 +9,6 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from fakes import QUICK, CountingEnv
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import Autoreset, TimeLimit
@@ -20,6 +19,7 @@ from stable_baselines3.common.vec_env import (
     VecEnv,
     VecMonitor,
 )
+from support.fakes import QUICK, CountingEnv
 
 from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.preferences import EpisodeRecorder

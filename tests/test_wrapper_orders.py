@@ -13,13 +13,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from known_weights import SETTINGS, KnownWeights, agent
 from stable_baselines3 import DQN
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
-from wrapper_orders import EPISODE_LENGTH, ORDERS, PAID, Order, cells_of
+from support.known_weights import SETTINGS, KnownWeights, agent
+from support.wrapper_orders import EPISODE_LENGTH, ORDERS, PAID, Order, cells_of
 
 from oprl_gym import OPRLLearner
 from oprl_gym.callbacks import OPRLCallback

@@ -10,11 +10,11 @@ from dataclasses import asdict, replace
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import ConstantReward, CountingEnv, TellingReward
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from stable_baselines3.common.vec_env import DummyVecEnv
-from streams import ACTIONS, N, every_path, scalar_stream, vector_stream
+from support.fakes import ConstantReward, CountingEnv, TellingReward
+from support.streams import ACTIONS, N, every_path, scalar_stream, vector_stream
 
 import oprl_gym  # noqa: F401 (registers the mazes)
 from oprl_gym import OPRLConfig, OPRLLearner

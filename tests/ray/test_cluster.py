@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ray.cluster_utils import Cluster
-from sweeping import (
+from support.sweeping import (
     SWEEP,
     assert_went_on,
     end_sweep,

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from fakes import QUICK
 from ray.rllib.algorithms.algorithm import Algorithm
 from small import built, small_ppo
+from support.fakes import QUICK
 
 from oprl_gym import OPRLConfig
 from oprl_gym.files.state_file import read_state

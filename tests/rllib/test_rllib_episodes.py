@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from fakes import BackAndForth, CountingEnv
 from small import samples, small_ppo
+from support.fakes import BackAndForth, CountingEnv
 
 from oprl_gym.rllib.episodes import EpisodeAssembler, StepSpaces, read_chunk
 from oprl_gym.types import EnvError

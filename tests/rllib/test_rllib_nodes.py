@@ -7,9 +7,9 @@ import time
 import pytest
 import ray
 from conftest import with_these_tests
-from fakes import QUICK
 from ray.cluster_utils import Cluster
 from small import built, small_ppo
+from support.fakes import QUICK
 
 from oprl_gym.rllib import with_oprl
 from oprl_gym.rllib.callback import OPRLRLlibCallback

@@ -5,12 +5,12 @@ from functools import partial
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import BackAndForth, CountingEnv
-from known_weights import KnownWeights
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from ray.rllib.utils.minibatch_utils import ShardEpisodesIterator
 from small import KnownTrainer, built, samples, small_ppo
+from support.fakes import BackAndForth, CountingEnv
+from support.known_weights import KnownWeights
 
 from oprl_gym import OPRLConfig
 from oprl_gym.rewards.scoring import Shaping

@@ -3,12 +3,12 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import QUICK, CountingEnv
 from gymnasium import spaces
 from ray.rllib.callbacks.callbacks import RLlibCallback
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 from ray.rllib.connectors.env_to_module import FlattenObservations, MeanStdFilter
 from small import built, small_ppo
+from support.fakes import QUICK, CountingEnv
 
 from oprl_gym.preferences import ReturnTeacher, ScoreTeacher
 from oprl_gym.rllib import with_oprl

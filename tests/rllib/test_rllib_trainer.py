@@ -1,8 +1,8 @@
 """The reward trainer, without Ray around it."""
 
 import numpy as np
-from fakes import QUICK, trajectory
 from gymnasium import spaces
+from support.fakes import QUICK, trajectory
 
 from oprl_gym.episodes.arrays import pack_trajectories
 from oprl_gym.rewards.scoring import Shaping

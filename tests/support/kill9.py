@@ -1,6 +1,6 @@
 """Kills a training process at random moments, many times, and reports what was lost.
 
-    python tests/kill9.py FOLDER KILLS SEED
+    python tests/support/kill9.py FOLDER KILLS SEED
 
 Each child goes on from the checkpoint of the one before, and notes every checkpoint
 once it is finished; two thirds of the kills wait until one is being written. Prints

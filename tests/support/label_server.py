@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from fakes import trajectory
 
 from oprl_gym.envs import make_layout
 from oprl_gym.labelling.clips import maze_picture
@@ -18,6 +17,7 @@ from oprl_gym.preferences import PreferenceStore
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.folder import RunFolder
 from oprl_gym.types import Trajectory
+from support.fakes import trajectory
 
 LAYOUT = make_layout("TwoWallsLong")
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from fakes import CountingEnv
 from gymnasium import spaces
 from gymnasium.wrappers import (
     ClipReward,
@@ -31,6 +30,7 @@ from stable_baselines3.common.vec_env import (
 )
 
 from oprl_gym.wrappers import ProcessRewardWrapper, VecProcessReward
+from support.fakes import CountingEnv
 
 NUM_CELLS = 32
 EPISODE_LENGTH = 3

@@ -8,7 +8,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from fakes import CountingEnv, TellingReward
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from stable_baselines3.common.vec_env import DummyVecEnv
 
@@ -18,6 +17,7 @@ from oprl_gym.wrappers import (
     ProcessRewardWrapper,
     VecProcessReward,
 )
+from support.fakes import CountingEnv, TellingReward
 
 ACTIONS = [4, 3, 2, 1, 0, 1, 2, 3]
 N = 2

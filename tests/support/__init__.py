@@ -1,0 +1,1 @@
+"""What tests share: envs and agents made up for them, scripted people, servers."""
