@@ -22,8 +22,16 @@ class BetweenRollouts(BaseCallback):
         super().__init__(verbose)
         self._in_rollout = False
 
-    def init_callback(self, model: BaseAlgorithm) -> None:
-        """Begin anew, with no rollout."""
+    def init_callback(self, model: BaseAlgorithm | None = None) -> None:
+        """Begin anew, with no rollout.
+
+        Raises:
+            ValueError: It is called on a class, as SB3 does with one in a list.
+        """
+        if model is None:  # it came in the place of self
+            raise ValueError(
+                "callback=[...] holds a class: write it with brackets, as OPRLCallback()"
+            )
         self._in_rollout = False
         super().init_callback(model)
 

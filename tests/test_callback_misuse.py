@@ -63,6 +63,13 @@ def test_the_class_in_place_of_a_callback_is_named(kind):
         agent(kind, maze()).learn(200, callback=OPRLCallback)
 
 
+@every_kind
+@pytest.mark.parametrize("callback", [OPRLCallback, CheckpointSaver])
+def test_so_is_a_class_in_a_list(kind, callback):
+    with pytest.raises(ValueError, match=r"holds a class: write it with brackets"):
+        agent(kind, maze()).learn(200, callback=[callback])
+
+
 INSIDE = {
     "EveryNTimesteps": lambda inner: EveryNTimesteps(10**6, inner),
     "EveryNTimesteps of several": lambda inner: EveryNTimesteps(

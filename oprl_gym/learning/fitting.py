@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from oprl_gym.learning.batches import PairBatch
+from oprl_gym.rewards.images import ImageFront
 from oprl_gym.rewards.losses import bradley_terry_loss
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.tensors import to_arrays, to_tensors
@@ -82,15 +83,23 @@ class RewardFitter:
         return loss.detach() / len(losses)
 
     def _loss_of(self, member: nn.Module, batch: PairBatch) -> Tensor:
+        rows = self.model.normalised(batch.rows)
         if batch.revisits is None or not self.revisit_prior:
-            return self.loss(self._scores(member, batch.rows), batch)
-        both = self._scores(member, torch.cat([batch.rows, batch.revisits]))
+            return self.loss(self._scores(member, rows), batch)
+        revisits = self.model.normalised(batch.revisits)
+        front, *others = member.children()
+        if isinstance(front, ImageFront):  # of the same pictures, which are read once
+            member, rows = nn.Sequential(*others), front(rows)
+            revisits = torch.cat(
+                [rows[:, : front.features], revisits[:, front.size :]], dim=1
+            )
+        both = self._scores(member, torch.cat([rows, revisits]))
         scores, of_revisits = both.chunk(2)
         paid = of_revisits.clamp(min=0.0).square().mean()
         return self.loss(scores, batch) + self.revisit_prior * paid
 
-    def _scores(self, member: nn.Module, rows: Tensor) -> Tensor:
-        scores: Tensor = member(self.model.normalised(rows))
+    def _scores(self, network: nn.Module, rows: Tensor) -> Tensor:
+        scores: Tensor = network(rows)
         return self.model.reach * scores.view(-1)
 
     def loss(self, scores: Tensor, batch: PairBatch) -> Tensor:

@@ -56,6 +56,7 @@ class ImageFront(nn.Module):
         super().__init__()
         self.shape = shape
         self.size = math.prod(shape)
+        self.features = features
         seed = int(torch.randint(2**62, (1,), generator=generator))
         with torch.random.fork_rng(devices=[]):  # it draws from the global state
             torch.manual_seed(seed)
