@@ -30,7 +30,8 @@ class BetweenRollouts(BaseCallback):
         """
         if model is None:  # it came in the place of self
             raise ValueError(
-                "callback=[...] holds a class: write it with brackets, as OPRLCallback()"
+                "callback=[...] holds a class: write it with brackets, "
+                "as OPRLCallback()"
             )
         self._in_rollout = False
         super().init_callback(model)
