@@ -14,6 +14,9 @@ from oprl_gym.learning.batches import PairBatch, PairBatcher
 ROWS = 1024
 """Steps in a gradient step where each is an input row of its own."""
 
+PICTURES = 256
+"""The same where each is a picture, which costs as much as a thousand other rows."""
+
 
 def minibatches(
     answers: Answers,
@@ -37,6 +40,7 @@ def minibatches(
     """
     answers = replace(answers, labels=smoothed(answers.labels, config.label_smoothing))
     models = range(config.ensemble_size)
+    rows = ROWS if batcher.encoder.image is None else PICTURES
     if not asked and batcher.rows_recur(answers.trajectories):
         batch = batcher.batch(answers)
         while True:
@@ -49,6 +53,6 @@ def minibatches(
             for _ in models
         ]
         yield [
-            batcher.batch(one, rng, max(8, ROWS // len(one.trajectories)))
+            batcher.batch(one, rng, max(8, rows // len(one.trajectories)))
             for one in some
         ]
