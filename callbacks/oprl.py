@@ -186,6 +186,7 @@ class OPRLCallback(BetweenRollouts):
         self._savers.init_callback(self.model)
 
     def _on_training_start(self) -> None:
+        self._check_alone()
         # A second learn() may count from 0 again, and a first one go on from others.
         self._agent.online.start(self.num_timesteps)
         self._savers.on_training_start(self.locals, self.globals)
@@ -229,6 +230,15 @@ class OPRLCallback(BetweenRollouts):
 
     def _on_training_end(self) -> None:
         self._savers.on_training_end()
+
+    def _check_alone(self) -> None:
+        given = self.locals["callback"]
+        several = given.callbacks if isinstance(given, CallbackList) else [given]
+        if sum(isinstance(one, OPRLCallback) for one in several) > 1:
+            raise ValueError(
+                "learn() was given more than one OPRLCallback, and each would take the "
+                "episodes that the others learn from: give one"
+            )
 
     def _new_learner(self, wrappers: RewardWrappers) -> OPRLLearner:
         wanted = wrappers.shaping().reward_input

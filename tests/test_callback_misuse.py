@@ -70,6 +70,13 @@ def test_so_is_a_class_in_a_list(kind, callback):
         agent(kind, maze()).learn(200, callback=[callback])
 
 
+@every_kind
+def test_two_that_would_take_each_others_episodes_are_refused(kind):
+    several = [OPRLCallback(), OPRLCallback(OPRLConfig(update_interval=512))]
+    with pytest.raises(ValueError, match="more than one OPRLCallback"):
+        agent(kind, maze()).learn(200, callback=several)
+
+
 INSIDE = {
     "EveryNTimesteps": lambda inner: EveryNTimesteps(10**6, inner),
     "EveryNTimesteps of several": lambda inner: EveryNTimesteps(
