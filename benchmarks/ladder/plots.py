@@ -107,8 +107,15 @@ def draw_all(results: Path) -> list[Path]:
 
 
 def _headline(groups: Mapping[Key, Group], results: Path) -> Path:
-    """Steps to 90 % on every rung, one panel an algorithm."""
-    algos = [a for a in ("ppo", "a2c") if any(key[0] == a for key in groups)]
+    """Steps to 90 % on every rung that anybody solves, one panel an algorithm.
+
+    An algorithm that was run on a few of them has no panel.
+    """
+    solved = {k[1] for k, group in groups.items() if group.failures < group.seeds}
+    groups = {k: g for k, g in groups.items() if k[1] in solved} or groups
+    ran = {algo: {k[1] for k in groups if k[0] == algo} for algo in ("ppo", "a2c")}
+    most = max(len(rungs) for rungs in ran.values())
+    algos = [algo for algo, rungs in ran.items() if rungs and 2 * len(rungs) >= most]
     rungs = [name for name in RUNGS if any(key[1] == name for key in groups)]
     rungs = [name for name in rungs if name not in HARMLESS] or rungs
     ours = {rung for _, rung, arm in groups if arm == "oprl"}
