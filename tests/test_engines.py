@@ -66,7 +66,7 @@ def test_nothing_to_do_is_done_at_once():
 def test_tasks_end_with_their_driver_however_it_ends(tmp_path):
     code = (
         f"import sys; sys.path.insert(0, {str(HERE)!r})\n"
-        "from pathlib import Path; from sweeping import *\n"
+        "from pathlib import Path; from support.sweeping import *\n"
         "from oprl_gym.engines import LocalEngine\n"
         "if __name__ == '__main__':\n"
         f"    there = [task(Path({str(tmp_path)!r}), n, sleep) for n in 'ab']\n"
