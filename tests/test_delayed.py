@@ -19,7 +19,7 @@ from oprl_gym.wrappers import DelayedReward, ProcessRewardWrapper
 @pytest.fixture
 def registered():
     """Register the counting env, which no module of the library knows."""
-    gym.register("Counting-v0", "fakes:CountingEnv")
+    gym.register("Counting-v0", "support.fakes:CountingEnv")
     yield "Counting-v0"
     gym.registry.pop("Counting-v0")
 
