@@ -88,6 +88,9 @@ TITLES = {
 }
 HEADLINE = SUITES["core"].arms
 PUBLIC_HEADLINE = ("plain", "count", "step-cost", "dense", "velocity", "oprl")
+HEADED = ("ppo", "a2c")
+"""Algorithms that have a panel in the headline."""
+
 WIDTH = 3
 """Panels in a row."""
 
@@ -111,11 +114,9 @@ def _headline(groups: Mapping[Key, Group], results: Path) -> Path:
 
     An algorithm that was run on a few of them has no panel.
     """
-    solved = {k[1] for k, group in groups.items() if group.failures < group.seeds}
-    groups = {k: g for k, g in groups.items() if k[1] in solved} or groups
-    ran = {algo: {k[1] for k in groups if k[0] == algo} for algo in ("ppo", "a2c")}
-    most = max(len(rungs) for rungs in ran.values())
-    algos = [algo for algo, rungs in ran.items() if rungs and 2 * len(rungs) >= most]
+    solved = {key[1] for key, one in groups.items() if one.failures < one.seeds}
+    groups = {key: one for key, one in groups.items() if key[1] in solved} or groups
+    algos = _mostly_run(groups)
     rungs = [name for name in RUNGS if any(key[1] == name for key in groups)]
     rungs = [name for name in rungs if name not in HARMLESS] or rungs
     ours = {rung for _, rung, arm in groups if arm == "oprl"}
@@ -135,6 +136,13 @@ def _headline(groups: Mapping[Key, Group], results: Path) -> Path:
     drawn = [arm for arm in arms if any(key[2] == arm for key in groups)]
     _legend(figure, drawn, "o", HOLLOW)
     return _save(figure, results / "headline.png")
+
+
+def _mostly_run(groups: Mapping[Key, Group]) -> list[str]:
+    """Return the algorithms run on half of the rungs at least."""
+    ran = {algo: {key[1] for key in groups if key[0] == algo} for algo in HEADED}
+    most = max(map(len, ran.values()))
+    return [algo for algo, rungs in ran.items() if rungs and 2 * len(rungs) >= most]
 
 
 def _ablations(groups: Mapping[Key, Group], algo: str, results: Path) -> list[Path]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from oprl_gym.learning.batches import PairBatch
-from oprl_gym.rewards.images import ImageFront
+from oprl_gym.rewards.images import pictures_read_once
 from oprl_gym.rewards.losses import bradley_terry_loss
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.tensors import to_arrays, to_tensors
@@ -87,13 +87,8 @@ class RewardFitter:
         if batch.revisits is None or not self.revisit_prior:
             return self.loss(self._scores(member, rows), batch)
         revisits = self.model.normalised(batch.revisits)
-        front, *others = member.children()
-        if isinstance(front, ImageFront):  # of the same pictures, which are read once
-            member, rows = nn.Sequential(*others), front(rows)
-            revisits = torch.cat(
-                [rows[:, : front.features], revisits[:, front.size :]], dim=1
-            )
-        both = self._scores(member, torch.cat([rows, revisits]))
+        network, rows, revisits = pictures_read_once(member, rows, revisits)
+        both = self._scores(network, torch.cat([rows, revisits]))
         scores, of_revisits = both.chunk(2)
         paid = of_revisits.clamp(min=0.0).square().mean()
         return self.loss(scores, batch) + self.revisit_prior * paid

@@ -15,7 +15,7 @@ ROWS = 1024
 """Steps in a gradient step where each is an input row of its own."""
 
 PICTURES = 256
-"""The same where each is a picture, which costs as much as a thousand other rows."""
+"""The same where each is a picture, which costs as much as hundreds of other rows."""
 
 
 def minibatches(
@@ -40,11 +40,11 @@ def minibatches(
     """
     answers = replace(answers, labels=smoothed(answers.labels, config.label_smoothing))
     models = range(config.ensemble_size)
-    rows = ROWS if batcher.encoder.image is None else PICTURES
     if not asked and batcher.rows_recur(answers.trajectories):
         batch = batcher.batch(answers)
         while True:
             yield [batch for _ in models]
+    rows = ROWS if batcher.encoder.image is None else PICTURES
     while True:
         some = [
             answers.draw(config.batch_size, rng)
