@@ -24,10 +24,10 @@ def after(*episodes):
     return pay
 
 
-def test_the_unit_is_the_largest_return_of_either_sign():
+def test_the_largest_return_is_of_either_sign():
     pay = EnvPay()
-    assert pay.unit == 1.0
-    for episode, unit in [
+    assert pay.largest == 1.0
+    for episode, largest in [
         (paid(0.2, 0.3), 1.0),  # not blown up
         (paid(1.5, 0.5), 2.0),
         (paid(-4.0, -1.0), 5.0),
@@ -35,7 +35,22 @@ def test_the_unit_is_the_largest_return_of_either_sign():
         (paid(1.0, 1.0), 5.0),  # never smaller again
     ]:
         pay.observe([episode])
-        assert pay.unit == unit
+        assert pay.largest == largest
+
+
+def test_a_score_is_worth_one_payment_or_the_root_of_many_or_what_was_lost():
+    pay = EnvPay()
+    assert pay.unit == 1.0
+    for episode, unit in [
+        (paid(0.2, 0.3), 1.0),  # not blown up
+        (paid(0.0, 0.0, 2.0), 2.0),  # a goal counts whole
+        (paid(*[1.0] * 9), 3.0),  # what is paid at each step teaches by itself
+        (paid(*[-1.0] * 9), 9.0),  # costs have to be outweighed
+        (paid(6.0, -8.0), 10.0),
+        (paid(1.0, 1.0), 10.0),  # never smaller again
+    ]:
+        pay.observe([episode])
+        assert pay.unit == pytest.approx(unit)
 
 
 def test_whether_it_is_late_is_open_until_the_first_ten_episodes():
@@ -113,6 +128,6 @@ def test_a_state_shares_no_memory_with_what_goes_on():
 def test_integer_rewards_and_an_empty_list_are_fine():
     pay = EnvPay()
     pay.observe([])
-    assert (pay.unit, pay.late) == (1.0, None)
+    assert (pay.largest, pay.late) == (1.0, None)
     pay.observe([paid(*np.array([0, 0, 4]))])
-    assert pay.unit == 4.0
+    assert pay.largest == 4.0

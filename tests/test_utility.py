@@ -211,3 +211,18 @@ def test_arguments_without_meaning_are_refused(name, value):
     with pytest.raises(ValueError, match=name) as error:
         UtilityTeacher(**{name: value})
     assert repr(value) in str(error.value)
+
+
+def test_a_success_of_long_ago_leaves_novelty_its_say():
+    """It may have been luck: until it can be repeated, novelty has to lead there."""
+    failures = [trajectory([0, 0, 1]), trajectory([0, 1, 2])] * (LATEST // 2)
+    lucky = trajectory([0, 1, 3], [0.0, 5.0])
+    teacher = taught(lucky, *failures)
+    just_now, long_ago = [*failures, lucky], [lucky, *failures]
+    assert teacher.labels(just_now)[1, 0] < 0.75
+    labels = teacher.labels(long_ago)
+    assert labels[0, 1] > 0.99  # it still decides
+    utility = utilities(teacher, *failures)
+    tau = 0.3 * np.std(utility)
+    assert labels[2, 1] == pytest.approx(sigmoid((utility[1] - utility[0]) / tau))
+    assert labels[2, 1] > 0.99

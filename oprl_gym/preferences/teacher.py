@@ -53,6 +53,9 @@ class Teacher(ABC):
     def labels(self, trajectories: Sequence[Trajectory]) -> FloatArray | None:
         """Judge M trajectories against each other, if that can be done at once.
 
+        Args:
+            trajectories: M of them, the latest last, in the order in which they came.
+
         Returns:
             (M, M) probabilities that the one of the row is preferred to that of the
             column, NaN where there is no answer; None if every pair has to be asked

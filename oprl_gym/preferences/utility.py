@@ -14,7 +14,7 @@ from oprl_gym.preferences.teachers import ScoreTeacher
 from oprl_gym.types import FloatArray, Trajectory
 
 LATEST = 200
-"""Episodes by whose utilities a single pair is judged."""
+"""Episodes whose utilities say what is a large difference."""
 
 
 class UtilityTeacher(ScoreTeacher):
@@ -28,10 +28,11 @@ class UtilityTeacher(ScoreTeacher):
     decides, however long an episode lasts; as all becomes known, novelty fades.
 
     An episode a is preferred to b with probability sigmoid((U_a - U_b) / tau), tau
-    being ``temperature`` standard deviations of the utilities of all that are judged,
-    or half of what these earn on average above the least return so far, if that is
-    more: once nearly all succeed, what is left to tell them apart is little, and is not
-    blown up.
+    being ``temperature`` standard deviations of the utilities of the latest 200, or
+    half of what these earn on average above the least return so far, if that is more:
+    once nearly all succeed, what is left to tell them apart is little, and is not blown
+    up. By the latest, as a success that was luck and long ago must not make novelty,
+    which has to lead back to it, count for nothing.
     Fitted to such answers, the learned rewards of an episode add up to U / tau, but for
     a constant: they spread by 1 / ``temperature`` at most, whatever the env pays and
     however long an episode lasts.
@@ -88,7 +89,7 @@ class UtilityTeacher(ScoreTeacher):
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return (M, 1) utilities; 1 is the largest novelty so far."""
         returns = np.array([trajectory.env_return for trajectory in trajectories])
-        of_returns = returns.reshape(-1, 1) / self._pay.unit
+        of_returns = returns.reshape(-1, 1) / self._pay.largest
         novelty = self._novelty.scores(trajectories) / self._largest_novelty
         return novelty + self.return_worth * of_returns
 
@@ -96,7 +97,8 @@ class UtilityTeacher(ScoreTeacher):
         """Return (M, M) probabilities that the one of the row is preferred."""
         utility = self.scores(trajectories)
         returns = np.array([trajectory.env_return for trajectory in trajectories])
-        return self._surely(utility - utility.T, self._tau(utility, returns))
+        tau = self._tau(utility[-LATEST:], returns[-LATEST:])
+        return self._surely(utility - utility.T, tau)
 
     def judge(self, first: Trajectory, second: Trajectory) -> float:
         """Return the probability that the first is preferred."""
@@ -108,7 +110,7 @@ class UtilityTeacher(ScoreTeacher):
         """Return how far utilities lie apart for an answer that is fairly sure."""
         if not len(returns):
             return 1.0
-        earned = float(returns.mean() - self._pay.least) / self._pay.unit
+        earned = float(returns.mean() - self._pay.least) / self._pay.largest
         spread = max(float(utility.std()), self.return_worth * earned / 2.0)
         return self.temperature * spread or 1.0
 

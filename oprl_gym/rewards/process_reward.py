@@ -28,9 +28,9 @@ class RewardState:
         ensemble_size: Number of networks K.
         fitted: False as long as the weights are random; every score is then 0.
         first_visits: Whether a row tells if its observation is new in the episode.
-        unit: What a score of 1 is worth beside the env's reward: the largest return so
-            far, at least 1 (:class:`~oprl_gym.preferences.pay.EnvPay`). 0 where it was
-            learned from answers without margins, which know of no unit; it is 1 then.
+        unit: What a score of 1 is worth beside the env's reward, by how it pays
+            (:class:`~oprl_gym.preferences.pay.EnvPay`). 0 where it was learned from
+            answers without margins, which know of no unit; it is 1 then.
         late: Whether the env pays only with the end of each episode (likewise).
         weights: The model's tensors by name, with the statistics of its inputs.
     """

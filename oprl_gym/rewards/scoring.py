@@ -196,7 +196,7 @@ class StepScorer:
 
     @property
     def unit(self) -> float:
-        """What a score of 1 is worth: beside the env's reward its largest return."""
+        """What a score of 1 is worth, by how the env pays (EnvPay)."""
         if self.process_reward is None or not self.process_reward.unit:
             return 1.0
         return self.process_reward.unit if self.env_reward_weight else ALONE
