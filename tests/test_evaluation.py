@@ -12,13 +12,13 @@ from oprl_gym.envs import OPRLMazeEnv
 from oprl_gym.rewards import ProcessReward, ProcessRewardModel
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.env import make_env
 from oprl_gym.runs.evaluation import (
     cell_rewards,
     evaluate,
     greedy_rollout,
     load_policy,
     load_reward,
-    make_env,
     step_rewards,
 )
 from oprl_gym.runs.folder import RunError, RunFolder

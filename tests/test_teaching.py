@@ -13,6 +13,7 @@ from oprl_gym.labelling.clips import FrameClip, from_bytes
 from oprl_gym.labelling.recording import ask_about_run
 from oprl_gym.preferences import PreferenceStore, ProgressTeacher, Queries, answer_all
 from oprl_gym.runs.config import TrainConfig, config_from_dict
+from oprl_gym.runs.env import env_facts
 from oprl_gym.runs.evaluation import load_reward
 from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.runs.teaching_config import HUMAN_LEARNER, TeachingConfig
@@ -27,7 +28,7 @@ from oprl_gym.visits import first_visits
 def learn(config, path):
     """Train without the figures and evaluations of a whole run; returns the learner."""
     config = config.resolved()
-    album = album_for(config)
+    album = album_for(config, env_facts(config))
     venv = make_training_env(config, album)
     check_answers(config, venv, path)
     model = make_algorithm(config, venv)

@@ -35,13 +35,13 @@ class Play:
 
     def run(self) -> None:
         """Play."""
-        from oprl_gym.runs.evaluation import make_env, render_modes
+        from oprl_gym.runs.env import env_facts, make_env
 
         chosen = {} if self.layout is None else {"layout": self.layout}
         config = TrainConfig(
             env_id=self.env_id, env_kwargs={**self.env_kwargs, **chosen}
         )
-        if "rgb_array" not in render_modes(config):
+        if "rgb_array" not in env_facts(config).render_modes:
             raise RunError(f"{self.env_id} cannot be drawn: it has no rgb_array")
         env = make_env(config, "rgb_array")
         try:

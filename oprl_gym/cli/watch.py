@@ -49,18 +49,14 @@ def _write_gif(folder: RunFolder, path: Path) -> None:
 def _show(folder: RunFolder) -> None:
     from oprl_gym.cli.window import needs_window
     from oprl_gym.figures.of_runs import show_reward
-    from oprl_gym.runs.evaluation import (
-        greedy_rollout,
-        load_policy,
-        load_reward,
-        make_env,
-        render_modes,
-    )
+    from oprl_gym.runs.env import env_facts, make_env
+    from oprl_gym.runs.evaluation import greedy_rollout, load_policy, load_reward
 
     config = folder.config()
-    if "human" not in render_modes(config):
+    facts = env_facts(config)
+    if "human" not in facts.render_modes:
         raise RunError(f"{config.env_id} has no window; try --gif FILE.gif")
-    model, reward = load_policy(folder), load_reward(folder)
+    model, reward = load_policy(folder), load_reward(folder, facts)
     with needs_window():
         env = make_env(config, "human")
         try:

@@ -14,6 +14,7 @@ from oprl_gym.envs import OPRLMazeEnv
 from oprl_gym.figures import plotting
 from oprl_gym.figures.reward_map import plot_reward_map
 from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.env import EnvFacts, env_facts, make_env
 from oprl_gym.runs.episode_log import TARGET, WINDOW
 from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.types import Array, FloatArray
@@ -50,8 +51,10 @@ def replay(
     """Play a run's greedy episode; returns it, the env (closed), and the reward."""
     from oprl_gym.runs.evaluation import greedy_rollout, load_policy, load_reward
 
-    reward = load_reward(folder)
-    env = drawable_env(folder.config())
+    config = folder.config()
+    facts = env_facts(config)
+    reward = load_reward(folder, facts)
+    env = drawable_env(config, facts)
     try:
         show_reward(env, reward)
         return greedy_rollout(load_policy(folder), env), env, reward
@@ -59,11 +62,9 @@ def replay(
         env.close()
 
 
-def drawable_env(config: TrainConfig) -> gym.Env[Any, Any]:
+def drawable_env(config: TrainConfig, facts: EnvFacts) -> gym.Env[Any, Any]:
     """Return the plain env of a run, with pictures if it can make any."""
-    from oprl_gym.runs.evaluation import make_env, render_modes
-
-    if "rgb_array" not in render_modes(config):
+    if "rgb_array" not in facts.render_modes:
         return make_env(config)
     env = make_env(config, "rgb_array")
     try:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 
-from oprl_gym.envs import OPRLMazeEnv
 from oprl_gym.labelling.album import Album, Photographer
 from oprl_gym.labelling.clips import maze_picture
 from oprl_gym.preferences.human import Picture, ask_once
@@ -18,14 +17,8 @@ from oprl_gym.preferences.store.database import PreferenceStore
 from oprl_gym.rewards import ProcessReward
 from oprl_gym.rewards.encoding import to_array
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.evaluation import (
-    MAX_STEPS,
-    SEED_OFFSET,
-    load_policy,
-    load_reward,
-    make_env,
-    render_modes,
-)
+from oprl_gym.runs.env import EnvFacts, env_facts, make_env
+from oprl_gym.runs.evaluation import MAX_STEPS, SEED_OFFSET, load_policy, load_reward
 from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.types import Array, FloatArray, Trajectory
 
@@ -58,8 +51,10 @@ def ask_about_run(
     Raises:
         RunError: The run cannot be read, or its env has no pictures.
     """
-    reward = load_reward(folder)
-    env, picture = photographed_env(folder)
+    config = folder.config()
+    facts = env_facts(config)
+    reward = load_reward(folder, facts)
+    env, picture = photographed_env(config, facts)
     try:
         model = load_policy(folder)
         model.set_random_seed(int(rng.integers(2**31)))
@@ -74,31 +69,27 @@ def ask_about_run(
     return sum(ask_once(store, *pair, picture, fitted) for pair in pairs)
 
 
-def photographed_env(folder: RunFolder) -> tuple[gym.Env[Any, Any], Picture]:
+def photographed_env(
+    config: TrainConfig, facts: EnvFacts
+) -> tuple[gym.Env[Any, Any], Picture]:
     """Return the env of a run, and what makes clips of segments recorded in it.
 
     Raises:
         RunError: The env has no pictures.
     """
-    config = folder.config()
-    album = album_of(config)
-    if album is not None:
-        return Photographer(make_env(config, "rgb_array"), album), album.picture
-    env = make_env(config)
-    return env, maze_picture(env.unwrapped.layout)  # type: ignore[attr-defined]
+    if facts.layout is not None:
+        return make_env(config), maze_picture(facts.layout)
+    album = new_album(config, facts)
+    return Photographer(make_env(config, "rgb_array"), album), album.picture
 
 
-def album_of(config: TrainConfig) -> Album | None:
-    """Return where pictures of an env are to be kept; None for a maze, drawn without.
+def new_album(config: TrainConfig, facts: EnvFacts) -> Album:
+    """Return where pictures of an env are to be kept that is no maze.
 
     Raises:
         RunError: The env has no pictures.
     """
-    env = make_env(config)
-    env.close()
-    if isinstance(env.unwrapped, OPRLMazeEnv):
-        return None
-    if "rgb_array" not in render_modes(config):
+    if "rgb_array" not in facts.render_modes:
         raise RunError(f"{config.env_id} cannot be shown to a person: no rgb_array")
     return Album()
 

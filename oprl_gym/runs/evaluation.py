@@ -12,6 +12,7 @@ from oprl_gym.envs import OPRLMazeEnv
 from oprl_gym.rewards import ProcessReward, load_process_reward
 from oprl_gym.rewards.encoding import to_array
 from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.env import EnvFacts, env_facts, make_env
 from oprl_gym.runs.episode_log import episode_success
 from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.types import Array, FloatArray, Trajectory
@@ -76,8 +77,14 @@ def load_policy(folder: RunFolder) -> OnPolicyAlgorithm:
     return model
 
 
-def load_reward(folder: RunFolder) -> ProcessReward | None:
+def load_reward(
+    folder: RunFolder, facts: EnvFacts | None = None
+) -> ProcessReward | None:
     """Return the process reward of a run, or None if it learned none.
+
+    Args:
+        folder: Of the run.
+        facts: Those of its env, if they are known.
 
     Raises:
         RunError: ``reward_model.safetensors`` is missing or damaged.
@@ -85,42 +92,15 @@ def load_reward(folder: RunFolder) -> ProcessReward | None:
     config = folder.config()
     if not config.oprl:
         return None
-    env = make_env(config)
+    facts = facts or env_facts(config)
     try:
         return load_process_reward(
             folder.file("reward_model.safetensors"),
-            env.observation_space,
-            env.action_space,
+            facts.observation_space,
+            facts.action_space,
         )
     except (OSError, ValueError) as error:
         raise RunError(str(error)) from error
-    finally:
-        env.close()
-
-
-def make_env(config: TrainConfig, render_mode: str | None = None) -> gym.Env[Any, Any]:
-    """Return the plain env of a run.
-
-    Raises:
-        RunError: There is no such env, or it does not take the arguments.
-    """
-    kwargs: dict[str, Any] = dict(config.env_kwargs)
-    if render_mode is not None:
-        kwargs["render_mode"] = render_mode
-    try:
-        return gym.make(config.env_id, **kwargs)
-    # Whatever an env's constructor raises, here it is about what the user asked for.
-    except Exception as error:
-        raise RunError(f"cannot make {config.env_id}: {error}") from error
-
-
-def render_modes(config: TrainConfig) -> list[str]:
-    """Return the render modes that the env of a run says it has."""
-    env = make_env(config)
-    try:
-        return list(env.metadata.get("render_modes") or [])
-    finally:
-        env.close()
 
 
 def evaluate(

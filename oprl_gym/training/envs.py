@@ -10,7 +10,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from oprl_gym.labelling.album import Album, Photographer
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.evaluation import make_env
+from oprl_gym.runs.env import make_env
 from oprl_gym.runs.folder import RunError
 from oprl_gym.wrappers import EpisodeTape, VecProcessReward
 
@@ -23,9 +23,8 @@ def make_training_env(config: TrainConfig, album: Album | None = None) -> VecEnv
         album: Where pictures of every step go; None takes none.
 
     Raises:
-        RunError: There is no such env, or it cannot be learned in.
+        RunError: It cannot be learned in.
     """
-    make_env(config).close()  # says what is wrong before anything else is started
 
     def make() -> gym.Env[Any, Any]:
         # Made here, as Stable-Baselines3 asks for pictures of every env, and Gymnasium

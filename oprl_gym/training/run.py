@@ -20,6 +20,7 @@ from oprl_gym.figures.of_runs import draw_run
 from oprl_gym.files.atomic import replace_file
 from oprl_gym.rewards import save_process_reward
 from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.env import env_facts
 from oprl_gym.runs.folder import CHECKPOINT, RunError, RunFolder
 from oprl_gym.training.agent import make_algorithm
 from oprl_gym.training.envs import make_training_env
@@ -127,7 +128,8 @@ class _Run:
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
-        self.album = album_for(config)
+        # Says what is wrong with the env before anything else is started.
+        self.album = album_for(config, env_facts(config))
         self.venv = make_training_env(config, self.album)
         try:
             self.model = make_algorithm(config, self.venv)

@@ -12,16 +12,17 @@ from stable_baselines3.common.vec_env import VecEnv
 from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.labelling.album import Album
 from oprl_gym.labelling.clips import maze_picture
-from oprl_gym.labelling.recording import album_of
+from oprl_gym.labelling.recording import new_album
 from oprl_gym.learning import OPRLLearner
 from oprl_gym.preferences import HumanTeacher, PreferenceStore, Queries
 from oprl_gym.preferences.human import Picture
 from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.env import EnvFacts
 from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.wrappers import VecProcessReward
 
 
-def album_for(config: TrainConfig) -> Album | None:
+def album_for(config: TrainConfig, facts: EnvFacts) -> Album | None:
     """Return where pictures of the env are kept while it is trained in.
 
     None if no person is asked, or if the env is a maze, which is drawn without.
@@ -29,7 +30,9 @@ def album_for(config: TrainConfig) -> Album | None:
     Raises:
         RunError: The env has no pictures.
     """
-    return album_of(config) if config.teaching.teacher == "human" else None
+    if config.teaching.teacher != "human" or facts.layout is not None:
+        return None
+    return new_album(config, facts)
 
 
 @contextmanager
