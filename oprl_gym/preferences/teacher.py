@@ -54,7 +54,7 @@ class Teacher(ABC):
         """Judge M trajectories against each other, if that can be done at once.
 
         Args:
-            trajectories: M of them, the latest last, in the order in which they came.
+            trajectories: M of them, the latest last, as they came.
 
         Returns:
             (M, M) probabilities that the one of the row is preferred to that of the

@@ -34,8 +34,8 @@ class UtilityTeacher(ScoreTeacher):
     up. By the latest, as a success that was luck and long ago must not make novelty,
     which has to lead back to it, count for nothing.
     Fitted to such answers, the learned rewards of an episode add up to U / tau, but for
-    a constant: they spread by 1 / ``temperature`` at most, whatever the env pays and
-    however long an episode lasts.
+    a constant: those of the latest spread by 1 / ``temperature`` at most, whatever the
+    env pays and however long an episode lasts.
 
     Args:
         return_worth: What the largest return so far is worth, in the largest novelty.

@@ -16,7 +16,7 @@ from oprl_gym.runs.folder import RunError
 
 @dataclass(frozen=True)
 class EnvFacts:
-    """What a run asks of its env before it is used; asked once.
+    """What is asked of the env of a run before it is used.
 
     Attributes:
         observation_space: Space of one env's observation.

@@ -23,7 +23,7 @@ def make_training_env(config: TrainConfig, album: Album | None = None) -> VecEnv
         album: Where pictures of every step go; None takes none.
 
     Raises:
-        RunError: It cannot be learned in.
+        RunError: There is no such env, or it cannot be learned in.
     """
 
     def make() -> gym.Env[Any, Any]:
