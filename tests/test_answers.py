@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes import trajectory
 
-from oprl_gym.learning.answers import Answers, between_all, gathered, smoothed, standing
+from oprl_gym.learning.answers import between_all, gathered, smoothed, standing
 from oprl_gym.types import Preference
 
 A, B, C, D = (trajectory([0, number]) for number in range(4))
@@ -19,12 +19,10 @@ def told(answers):
         (
             id(answers.trajectories[first]),
             id(answers.trajectories[second]),
-            float(label),
-            float(weight),
+            float(answers.labels[first, second]),
+            float(answers.weights[first, second]),
         )
-        for (first, second), label, weight in zip(
-            answers.pairs, answers.labels, answers.weights, strict=True
-        )
+        for first, second in np.argwhere(answers.weights)
     }
 
 
@@ -38,78 +36,88 @@ def about_all(n):
 def test_between_all_asks_each_pair_once():
     labels = np.array([[0.5, 0.9, 0.2], [0.1, 0.5, 0.3], [0.8, 0.7, 0.5]])
     answers = between_all([A, B, C], labels)
-    assert answers.pairs.tolist() == [[0, 1], [0, 2], [1, 2]]
-    assert answers.labels.tolist() == [0.9, 0.2, 0.3]
-    assert answers.weights.tolist() == [1.0, 1.0, 1.0]
+    assert np.argwhere(answers.weights).tolist() == [[0, 1], [0, 2], [1, 2]]
+    known = answers.weights > 0
+    assert answers.labels[known].tolist() == [0.9, 0.2, 0.3]
+    assert answers.weights[known].tolist() == [1.0, 1.0, 1.0]
     assert list(answers.trajectories) == [A, B, C]
 
 
 def test_a_pair_without_an_answer_is_left_out():
     labels = np.array([[0.5, UNKNOWN, 1.0], [UNKNOWN, 0.5, 0.0], [0.0, 1.0, 0.5]])
     answers = between_all([A, B, C], labels)
-    assert answers.pairs.tolist() == [[0, 2], [1, 2]]
-    assert answers.labels.tolist() == [1.0, 0.0]
+    assert len(answers) == 2
+    assert told(answers) == {(id(A), id(C), 1.0, 1.0), (id(B), id(C), 0.0, 1.0)}
+    assert np.isfinite(answers.labels).all()
 
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_one_trajectory_makes_no_pair(n):
     answers = between_all([A] * n, np.full((n, n), 0.5))
     assert len(answers) == 0
-    assert answers.pairs.shape == (0, 2)
-    assert len(answers.take(np.arange(0))) == 0
+    assert len(answers.about_last(1)) == 0
 
 
 def test_gathered_preferences_know_each_trajectory_once():
-    answers = gathered(
-        [Preference(A, B, 1.0), Preference(C, A, 0.0, 2.5), Preference(A, B, 0.5)]
-    )
+    answers = gathered([Preference(A, B, 1.0), Preference(C, A, 0.25, 2.5)])
     assert list(answers.trajectories) == [A, B, C]
-    assert answers.pairs.tolist() == [[0, 1], [2, 0], [0, 1]]
-    assert answers.labels.tolist() == [1.0, 0.0, 0.5]
-    assert answers.weights.tolist() == [1.0, 2.5, 1.0]
+    assert told(answers) == {(id(A), id(B), 1.0, 1.0), (id(A), id(C), 0.75, 2.5)}
+
+
+def test_several_answers_about_one_pair_are_one_that_counts_as_much():
+    """Whichever way round: 1, 1 and 0, the last of them twice, that A is better."""
+    three = [Preference(A, B, 1.0), Preference(B, A, 0.0), Preference(A, B, 0.0, 2.0)]
+    answers = gathered(three)
+    assert len(answers) == 1
+    assert told(answers) == {(id(A), id(B), 0.5, 4.0)}
 
 
 def test_no_preferences_are_no_answers():
-    answers = gathered([])
-    assert len(answers) == 0
-    assert answers.pairs.shape == (0, 2)
+    assert len(gathered([])) == 0
 
 
 def test_some_answers_come_with_their_own_trajectories_alone():
     answers = gathered(
         [Preference(A, B, 1.0), Preference(C, D, 0.25, 3.0), Preference(D, A, 0.0)]
     )
-    some = answers.take(np.array([1, 2]))
+    some = answers.between(np.array([0, 2, 3]))
     assert list(some.trajectories) == [A, C, D]
-    assert some.pairs.tolist() == [[1, 2], [2, 0]]
-    assert some.labels.tolist() == [0.25, 0.0]
-    assert some.weights.tolist() == [3.0, 1.0]
+    assert told(some) == {(id(C), id(D), 0.25, 3.0), (id(A), id(D), 1.0, 1.0)}
 
 
-@given(n=st.integers(2, 7), seed=st.integers(0, 2**31))
-def test_taking_keeps_what_was_said(n, seed):
+def test_answers_about_the_newest_are_those_about_at_least_one_of_them():
+    answers = about_all(5)
+    pairs = np.argwhere(answers.about_last(2).weights).tolist()
+    assert pairs == [[0, 3], [0, 4], [1, 3], [1, 4], [2, 3], [2, 4], [3, 4]]
+    assert len(answers.about_last(0)) == 0
+    assert told(answers.about_last(9)) == told(answers)
+
+
+@given(n=st.integers(3, 7), drawn=st.integers(1, 2), seed=st.integers(0, 2**31))
+def test_drawing_keeps_what_was_said(n, drawn, seed):
     answers = about_all(n)
-    rng = np.random.default_rng(seed)
-    which = rng.integers(len(answers), size=5)
-    said = list(told(answers))
-    some = answers.take(which)
-    assert told(some) <= set(said)
-    assert some.labels.tolist() == answers.labels[which].tolist()
+    some = answers.draw(drawn, np.random.default_rng(seed))
+    said = {row[:3] for row in told(answers)}
+    assert {row[:3] for row in told(some)} <= said
+    assert some.weights.sum() == drawn  # one that is drawn twice counts twice
 
 
 def test_a_few_answers_are_drawn_as_often_as_any_others(rng):
     answers = about_all(4)
-    drawn = np.concatenate([answers.draw(2, rng).labels for _ in range(3000)])
-    labels, times = np.unique(drawn, return_counts=True)
-    assert labels.tolist() == sorted(answers.labels)
-    assert times.min() > 850  # 1000 expected, standard deviation 29
+    times = dict.fromkeys(answers.labels[answers.weights > 0], 0.0)
+    for _ in range(3000):
+        some = answers.draw(2, rng)
+        for place in zip(*some.weights.nonzero(), strict=True):
+            times[some.labels[place]] += some.weights[place]
+    assert len(times) == 6
+    assert min(times.values()) > 850  # 1000 expected, standard deviation 29
 
 
 def test_if_there_are_no_more_all_are_drawn(rng):
     answers = about_all(4)
     assert answers.draw(6, rng) is answers
     assert answers.draw(100, rng) is answers
-    assert len(answers.draw(5, rng)) == 5
+    assert answers.draw(5, rng).weights.sum() == 5
 
 
 def test_among_some_trajectories_all_answers_are_taken(rng):
@@ -118,7 +126,7 @@ def test_among_some_trajectories_all_answers_are_taken(rng):
         some = answers.among(3, rng)
         assert len(some.trajectories) == 3
         assert len(set(map(id, some.trajectories))) == 3
-        assert some.pairs.tolist() == [[0, 1], [0, 2], [1, 2]]
+        assert np.argwhere(some.weights).tolist() == [[0, 1], [0, 2], [1, 2]]
         assert told(some) <= told(answers)
 
 
@@ -138,7 +146,7 @@ def test_among_some_there_is_an_answer_if_there_is_one_at_all(rng, n):
         some = answers.among(n, rng)
         assert len(some) >= 1
         assert len(some.trajectories) <= n
-        assert told(some) <= told(answers)
+        assert {row[:3] for row in told(some)} <= {row[:3] for row in told(answers)}
 
 
 def test_standings_by_hand():
@@ -162,7 +170,3 @@ def test_smoothing_is_the_same_from_both_sides_and_keeps_the_order(label, smooth
         assert min(one, other) == pytest.approx(smoothing, abs=1e-12)
     else:
         assert one == label
-
-
-def test_answers_are_as_many_as_their_pairs():
-    assert len(Answers([A, B], np.zeros((3, 2), int), np.ones(3), np.ones(3))) == 3

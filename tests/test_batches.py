@@ -65,16 +65,18 @@ def test_they_give_the_logits_of_a_plain_loop(rng, reward_input, first_visits, r
             (0, 0, 0.9, 4.0),
         ]
     ]
-    scores = {id(one): plain_score(subject.encoder, model, one) for one in episodes}
-    expected = torch.stack(
-        [scores[id(one.first)] - scores[id(one.second)] for one in preferences]
-    )
-    batch = subject.batch(gathered(preferences))
+    answers = gathered(preferences)
+    expected = [
+        plain_score(subject.encoder, model, one) for one in answers.trajectories
+    ]
+    batch = subject.batch(answers)
     torch.testing.assert_close(
-        batch.logits(model(batch.rows)), expected, atol=1e-5, rtol=1e-5
+        batch.sums(model(batch.rows)), torch.stack(expected), atol=1e-5, rtol=1e-5
     )
-    assert batch.labels.tolist() == pytest.approx([1.0, 0.5, 0.0, 0.9])
-    assert batch.shares.tolist() == [0.125, 0.25, 0.125, 0.5]
+    told = batch.shares > 0
+    assert told.nonzero().tolist() == [[0, 0], [0, 1], [1, 4], [2, 3]]
+    assert batch.labels[told].tolist() == pytest.approx([0.9, 1.0, 0.0, 0.5])
+    assert batch.shares[told].tolist() == [0.5, 0.125, 0.125, 0.25]
     assert subject.rows_recur(episodes) == (rows == "shared")
 
 
@@ -88,14 +90,30 @@ def test_a_second_visit_has_a_row_of_its_own():
     batch = batcher(STATES, first_visits=True).batch(
         gathered([Preference(once, again, 1.0)])
     )
-    rows = [tuple(row) for row in batch.rows.tolist()]
+    rows = [tuple(row) for row in batch.seen(batch.rows).tolist()]
     expected = {(0, 1, 0, 0, 1): [1, 1], (0, 0, 1, 0, 1): [1, 0]}
     expected[0, 1, 0, 0, 0] = [0, 1]
     assert dict(zip(rows, batch.visits.T.tolist(), strict=True)) == expected
+    assert len(batch.rows) == 4  # one of the three is a revisit, and the other's
     assert batch.revisits is not None
-    assert [tuple(row) for row in batch.revisits.tolist()] == [
+    assert [tuple(row) for row in batch.rows[batch.revisits].tolist()] == [
         (*row[:-1], 0) for row in rows
     ]
+
+
+def test_of_many_rows_some_are_looked_at_as_revisits(rng):
+    subject = batcher(FLOATS, first_visits=True, max_rows=0)
+    episodes = [float_episode(rng, 200) for _ in range(2)]
+    answers = gathered([Preference(*episodes, 1.0)])
+    batch = subject.batch(answers, rng)
+    assert batch.rows.shape == (400 + 256, 3)
+    assert batch.revisits.tolist() == list(range(400, 656))
+    assert not batch.rows[batch.revisits][:, -1].any()
+    seen = {tuple(row) for row in batch.seen(batch.rows)[:, :-1].tolist()}
+    drawn = {tuple(row) for row in batch.rows[batch.revisits][:, :-1].tolist()}
+    assert drawn < seen
+    assert len(drawn) == 256
+    assert len(subject.batch(answers).revisits) == 400
 
 
 def test_rows_that_do_not_say_whether_they_are_new_have_no_revisits(rng):
@@ -141,7 +159,7 @@ def test_an_episode_of_several_pairs_is_sampled_once(rng):
     )
     assert batch.rows.shape == (3 * 8, 2)
     assert batch.visits.shape == (3, 3 * 8)
-    assert batch.pairs.tolist() == [[0, 1], [2, 0]]
+    assert batch.shares.nonzero().tolist() == [[0, 1], [0, 2]]
 
 
 def test_sampled_steps_know_whether_they_were_first_visits(rng):
@@ -149,14 +167,16 @@ def test_sampled_steps_know_whether_they_were_first_visits(rng):
     long = trajectory(states.tolist())
     subject = batcher(STATES, first_visits=True, max_rows=0)
     batch = subject.batch(gathered([Preference(long, long, 1.0)]), rng, 8)
+    rows = batch.seen(batch.rows)
     first = {step: bool(long.first_visits[step]) for step in range(1, 101)}
-    assert batch.rows[-1, 4] == first[100]
-    assert batch.rows[:, 4].sum() <= sum(first.values())
+    assert rows[-1, 4] == first[100]
+    assert rows[:, 4].sum() <= sum(first.values())
 
 
 def test_equal_labels_weigh_as_much_as_they_are_told_to(rng):
     answers = between_all([walk(rng, 3) for _ in range(4)], np.full((4, 4), 0.5))
-    assert batcher(STATES).batch(answers).shares.tolist() == pytest.approx([1 / 6] * 6)
+    shares = batcher(STATES).batch(answers).shares
+    assert shares[shares > 0].tolist() == pytest.approx([1 / 6] * 6)
 
 
 def test_once_rows_hardly_recur_nothing_is_kept_of_them(rng):
@@ -176,6 +196,6 @@ def test_rows_are_numbered_as_in_the_state_it_goes_on_from(rng):
     subject.rows_recur(episodes[::-1])
     other.batch(answers)
     other.load_state(subject.state())
-    for name in ("rows", "visits", "pairs", "labels"):
+    for name in ("rows", "visits", "labels", "shares"):
         ours, theirs = (getattr(one.batch(answers), name) for one in (subject, other))
         assert torch.equal(ours, theirs)

@@ -12,15 +12,15 @@ from oprl_gym.learning.batches import PairBatch
 from oprl_gym.learning.fitting import RewardFitter, in_one_tensor
 
 
-def batch(rng, pairs=6, rows=5, trajectories=4):
-    counts = torch.from_numpy(rng.uniform(0.5, 2.0, pairs)).float()
+def batch(rng, rows=5, trajectories=4):
+    weights = rng.uniform(0.5, 2.0, size=(trajectories, trajectories))
+    shares = torch.from_numpy(np.triu(weights)).float()
     return PairBatch(
-        rows=torch.eye(rows),
+        rows=torch.eye(rows + 2),
         visits=torch.from_numpy(rng.integers(3, size=(trajectories, rows))).float(),
-        pairs=torch.from_numpy(rng.integers(trajectories, size=(pairs, 2))),
-        labels=torch.from_numpy(rng.integers(2, size=pairs)).float(),
-        shares=counts / counts.sum(),
-        revisits=torch.eye(rows).roll(1, dims=0),
+        labels=torch.from_numpy(rng.uniform(size=shares.shape)).float(),
+        shares=shares / shares.sum(),
+        revisits=torch.tensor([4, 5, 6]),
     )
 
 
@@ -30,8 +30,8 @@ def batch(rng, pairs=6, rows=5, trajectories=4):
 def test_it_takes_the_steps_of_plain_torch(rng, models, max_norm, priors):
     """One optimiser, clipping by torch, a loss in which a pair counts by its share."""
     batches = [[batch(rng) for _ in range(models)] for _ in range(10)]
-    ours = ProcessRewardModel(5, hidden_size=8, ensemble_size=models)
-    plain = ProcessRewardModel(5, hidden_size=8, ensemble_size=models)
+    ours = ProcessRewardModel(7, hidden_size=8, ensemble_size=models)
+    plain = ProcessRewardModel(7, hidden_size=8, ensemble_size=models)
     fitter = RewardFitter(ours, 1e-2, max_norm, *priors)
     optimizer = torch.optim.Adam(plain.parameters(), lr=1e-2)
     for of_step in batches:
@@ -53,13 +53,16 @@ def test_it_takes_the_steps_of_plain_torch(rng, models, max_norm, priors):
 
 def _plain_loss(member, one, mean_prior, revisit_prior):
     scores = member(one.rows)[:, 0]
-    sums = [sum(n * s for n, s in zip(row, scores, strict=True)) for row in one.visits]
-    loss = mean_prior * scores.mean() ** 2
-    for revisit in member(one.revisits)[:, 0]:
-        loss = loss + revisit_prior * max(0, revisit) ** 2 / len(scores)
-    for (a, b), label, share in zip(one.pairs, one.labels, one.shares, strict=True):
-        p = torch.sigmoid(sums[a] - sums[b])
-        loss = loss - share * (label * p.log() + (1 - label) * (1 - p).log())
+    seen = scores[:5]
+    sums = [sum(n * s for n, s in zip(row, seen, strict=True)) for row in one.visits]
+    loss = mean_prior * seen.mean() ** 2
+    for revisit in scores[4:]:
+        loss = loss + revisit_prior * max(0, revisit) ** 2 / 3
+    for a in range(4):
+        for b in range(a, 4):
+            p = torch.sigmoid(sums[a] - sums[b])
+            label, share = one.labels[a, b], one.shares[a, b]
+            loss = loss - share * (label * p.log() + (1 - label) * (1 - p).log())
     return loss
 
 
@@ -88,9 +91,8 @@ def certain(visits, label):
     return PairBatch(
         rows=torch.eye(len(visits[0])),
         visits=torch.tensor(visits),
-        pairs=torch.tensor([[0, 1]]),
-        labels=torch.tensor([label]),
-        shares=torch.ones(1),
+        labels=torch.tensor([[0.5, label], [0.5, 0.5]]),
+        shares=torch.tensor([[0.0, 1.0], [0.0, 0.0]]),
     )
 
 
@@ -137,10 +139,12 @@ ELSEWHERE, ELSEWHERE_AGAIN = [0.0, 1.0, 1.0], [0.0, 1.0, 0.0]
 
 def flagged(rows, visits, label=0.9):
     """Return a batch of one answer, of rows that end in whether they are new."""
-    rows = torch.tensor(rows)
-    revisits = rows.clone()
+    seen = torch.tensor(rows)
+    revisits = seen.clone()
     revisits[:, -1] = 0.0
-    return replace(certain(visits, label), rows=rows, revisits=revisits)
+    numbers = torch.arange(len(rows), 2 * len(rows))
+    both = torch.cat([seen, revisits])
+    return replace(certain(visits, label), rows=both, revisits=numbers)
 
 
 @pytest.mark.parametrize("revisit_prior", [0.0, 10.0])
@@ -197,7 +201,7 @@ def test_weights_laid_into_one_tensor_are_still_the_networks_own():
 
 def test_it_goes_back_to_earlier_weights_and_goes_on_as_if_new(rng):
     one = batch(rng)
-    model = ProcessRewardModel(5, hidden_size=8)
+    model = ProcessRewardModel(7, hidden_size=8)
     fitter = RewardFitter(model, learning_rate=1e-2, max_grad_norm=1.0)
     before = fitter.weights()
     first = float(fitter.step([one]))
@@ -213,7 +217,7 @@ def test_it_goes_back_to_earlier_weights_and_goes_on_as_if_new(rng):
 
 def test_its_state_is_what_it_takes_to_go_on(rng):
     batches = [[batch(rng)] for _ in range(6)]
-    models = [ProcessRewardModel(5, hidden_size=8) for _ in range(2)]
+    models = [ProcessRewardModel(7, hidden_size=8) for _ in range(2)]
     fitters = [RewardFitter(model, 1e-2, 1.0) for model in models]
     for one in batches[:3]:
         fitters[0].step(one)
@@ -225,8 +229,8 @@ def test_its_state_is_what_it_takes_to_go_on(rng):
 
 
 def test_the_state_of_other_networks_is_refused(rng):
-    small = RewardFitter(ProcessRewardModel(5, hidden_size=8), 1e-2, 1.0)
+    small = RewardFitter(ProcessRewardModel(7, hidden_size=8), 1e-2, 1.0)
     small.step([batch(rng)])
-    large = RewardFitter(ProcessRewardModel(5, hidden_size=16), 1e-2, 1.0)
-    with pytest.raises(ValueError, match=r"fitting \[161\] weights, here are \[449\]"):
+    large = RewardFitter(ProcessRewardModel(7, hidden_size=16), 1e-2, 1.0)
+    with pytest.raises(ValueError, match=r"fitting \[177\] weights, here are \[481\]"):
         large.load_state(small.state())

@@ -11,8 +11,6 @@ from stable_baselines3 import PPO
 
 from oprl_gym import OPRLConfig, OPRLLearner, ProcessRewardModel
 from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.learning.batches import PairBatch
-from oprl_gym.learning.fitting import RewardFitter
 from oprl_gym.rewards import ProcessReward, load_process_reward, save_process_reward
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.images import image_shape
@@ -110,31 +108,6 @@ def test_beside_the_picture_it_is_read_whether_it_is_new(rng):
     rows = encoder.rows(image, np.array([True, False]))
     scores = model(torch.from_numpy(rows))
     assert scores[0] != scores[1]
-
-
-def test_pictures_come_back_to_are_scored_as_the_model_scores_them(rng):
-    """They are not read twice for that."""
-    encoder = StepEncoder(picture(36, 36, 3), ACTIONS, "obs_action", first_visits=True)
-    model = ProcessRewardModel(
-        encoder.input_dim, 16, varied=encoder.varied.tolist(), image=encoder.image
-    )
-    images = rng.integers(256, size=(2, 36, 36, 3), dtype=np.uint8)
-    rows = encoder.rows(images, np.ones(2, bool), np.array([0, 2]))
-    batch = PairBatch(
-        rows=torch.from_numpy(rows),
-        visits=torch.eye(2),
-        pairs=torch.tensor([[0, 1]]),
-        labels=torch.ones(1),
-        shares=torch.ones(1),
-        revisits=torch.from_numpy(encoder.as_revisits(rows)),
-    )
-    with torch.no_grad():
-        first, second = model(batch.rows)
-        paid = model(batch.revisits).clamp(min=0).square().mean()
-    loss = RewardFitter(model, 1e-3, 1.0, revisit_prior=1e4).step([batch])
-    expected = torch.log1p(torch.exp(second - first)) + 1e4 * paid
-    assert paid > 0
-    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_beside_the_picture_the_action_is_read(rng):

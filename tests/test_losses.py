@@ -2,25 +2,27 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from oprl_gym.rewards.losses import (
     bradley_terry_loss,
     ordered,
-    pair_logits,
     preference_probability,
 )
 
 
-def test_pair_logits_are_first_minus_second():
-    # Three episodes: states 0 and 1; state 2 twice; state 0. They score 3, 10 and 1.
-    scores = torch.tensor([1.0, 2.0, 5.0])
-    visits = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 2.0], [1.0, 0.0, 0.0]])
-    logits = pair_logits(scores, visits, torch.tensor([[0, 1], [1, 2], [0, 0]]))
-    assert logits.tolist() == [-7.0, 9.0, 0.0]
+def of_one(difference, label):
+    """Return the loss of one answer, and the (2,) gradient by the scores of both."""
+    sums = torch.tensor([difference, 0.0], requires_grad=True)
+    labels = torch.tensor([[0.5, label], [0.5, 0.5]])
+    loss = bradley_terry_loss(sums, labels, torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
+    loss.backward()
+    return float(loss.detach()), sums.grad.tolist()
 
 
 def test_probabilities_by_hand():
@@ -38,54 +40,64 @@ def test_probabilities_by_hand():
     ],
 )
 def test_losses_by_hand(logit, label, loss):
-    value = bradley_terry_loss(torch.tensor([logit]), torch.tensor([label]))
-    assert float(value) == pytest.approx(loss)
-
-
-def test_the_loss_is_the_mean_over_pairs():
-    logits = torch.tensor([math.log(3), math.log(3)])
-    value = bradley_terry_loss(logits, torch.tensor([1.0, 0.0]))
-    assert float(value) == pytest.approx((math.log(4 / 3) + math.log(4)) / 2)
+    assert of_one(logit, label)[0] == pytest.approx(loss)
 
 
 def test_gradients_by_hand():
     """dL/da = p - y for the first trajectory, the opposite for the second."""
-    scores = torch.tensor([math.log(3), 0.0], requires_grad=True)
-    logits = pair_logits(scores, torch.eye(2), torch.tensor([[0, 1]]))
-    bradley_terry_loss(logits, torch.tensor([1.0])).backward()
-    assert scores.grad is not None
-    assert scores.grad.tolist() == pytest.approx([-0.25, 0.25])
+    assert of_one(math.log(3), 1.0)[1] == pytest.approx([-0.25, 0.25])
 
 
 def test_a_tie_pulls_the_scores_together():
-    logits = torch.tensor([math.log(3)], requires_grad=True)
-    bradley_terry_loss(logits, torch.tensor([0.5])).backward()
-    assert logits.grad is not None
-    assert logits.grad.tolist() == pytest.approx([0.25])
+    assert of_one(math.log(3), 0.5)[1] == pytest.approx([0.25, -0.25])
 
 
 @pytest.mark.parametrize("logit", [1e4, -1e4])
 def test_very_large_sums_keep_a_finite_loss_and_a_gradient(logit):
     """`log(sigmoid(x) + 1e-8)` stops at 18.4 and gives no gradient there."""
-    logits = torch.tensor([logit], requires_grad=True)
-    wrong = 0.0 if logit > 0 else 1.0
-    loss = bradley_terry_loss(logits, torch.tensor([wrong]))
-    loss.backward()
-    assert float(loss.detach()) == pytest.approx(1e4)
-    assert logits.grad is not None
-    assert logits.grad.abs().tolist() == [1.0]
+    loss, gradient = of_one(logit, 0.0 if logit > 0 else 1.0)
+    assert loss == pytest.approx(1e4)
+    assert np.abs(gradient).tolist() == [1.0, 1.0]
 
 
 @given(logit=st.floats(-50, 50, width=32), label=st.floats(0, 1, width=32))
 def test_swapping_the_pair_changes_nothing(logit, label):
-    loss = bradley_terry_loss(torch.tensor([logit]), torch.tensor([label]))
-    swapped = bradley_terry_loss(torch.tensor([-logit]), torch.tensor([1 - label]))
-    assert float(loss) == pytest.approx(float(swapped), rel=1e-4, abs=1e-5)
+    sums, labels = torch.tensor([logit, 0.0]), torch.zeros(2, 2)
+    labels[0, 1], labels[1, 0] = label, 1 - label
+    loss, swapped = (
+        float(bradley_terry_loss(sums, labels, torch.tensor(shares)))
+        for shares in ([[0.0, 1.0], [0.0, 0.0]], [[0.0, 0.0], [1.0, 0.0]])
+    )
+    assert loss == pytest.approx(swapped, rel=1e-4, abs=1e-5)
 
 
-def test_shapes_that_would_broadcast_are_refused():
-    with pytest.raises(ValueError, match="must both be"):
-        bradley_terry_loss(torch.zeros(3), torch.zeros(3, 1))
+@settings(deadline=None)  # the first backward of a process takes long
+@given(seed=st.integers(0, 2**31), n=st.integers(1, 6))
+def test_loss_and_gradient_are_those_of_torch_pair_by_pair(seed, n):
+    """However many answers there are, and on whichever side of a pair they stand."""
+    generator = torch.Generator().manual_seed(seed)
+    sums = 5 * torch.randn(n, generator=generator)
+    labels, shares = torch.rand(2, n, n, generator=generator)
+    shares[torch.rand(n, n, generator=generator) < 0.5] = 0.0
+    ours, plain = (sums.clone().requires_grad_() for _ in range(2))
+    loss = bradley_terry_loss(ours, labels, shares)
+    loss.backward()
+    expected = torch.zeros(())
+    for a in range(n):
+        for b in range(n):
+            one = nn.functional.binary_cross_entropy_with_logits(
+                plain[a] - plain[b], labels[a, b]
+            )
+            expected = expected + shares[a, b] * one
+    expected.backward()
+    assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    torch.testing.assert_close(ours.grad, plain.grad, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1), (2, 2)])
+def test_shapes_that_would_broadcast_are_refused(shape):
+    with pytest.raises(ValueError, match=r"must be \(3, 3\)"):
+        bradley_terry_loss(torch.zeros(3), torch.zeros(shape), torch.zeros(3, 3))
 
 
 def test_only_decided_pairs_have_an_order():
@@ -94,10 +106,3 @@ def test_only_decided_pairs_have_an_order():
     labels = torch.tensor([1.0, 1.0, 0.5, 0.0, 0.49])
     assert ordered(logits, labels).tolist() == [True, False, False, True]
     assert ordered(logits[2:3], labels[2:3]).tolist() == []
-
-
-def test_shares_weigh_the_loss():
-    logits, labels = torch.tensor([0.0, 2.0]), torch.tensor([1.0, 1.0])
-    expected = 0.25 * math.log(2) + 0.75 * math.log1p(math.exp(-2))
-    loss = bradley_terry_loss(logits, labels, torch.tensor([0.25, 0.75]))
-    assert float(loss) == pytest.approx(expected, rel=1e-6)

@@ -28,6 +28,7 @@ from itertools import cycle
 import gymnasium as gym
 import numpy as np
 import torch
+import torch.nn.functional as F
 from gymnasium import spaces
 
 from benchmarks import provenance
@@ -106,8 +107,9 @@ def every_step(space: spaces.Box, episodes: Sequence[Trajectory]) -> Contestant:
         pairs = rng.integers(len(episodes), size=(PAIRS, 2))
         preferences = [Preference(episodes[a], episodes[b], 1.0) for a, b in pairs]
         batch = batcher.batch(gathered(preferences))
-        logits = batch.logits(learner.model(batch.rows))
-        _descend(learner.model, optimizer, bradley_terry_loss(logits, batch.labels))
+        sums = batch.sums(learner.model(batch.rows))
+        loss = bradley_terry_loss(sums, batch.labels, batch.shares)
+        _descend(learner.model, optimizer, loss)
 
     return Contestant(step, 1)
 
@@ -128,9 +130,8 @@ def plain_loop(space: spaces.Box, episodes: Sequence[Trajectory]) -> Contestant:
             learner.model(rows[first]).sum() - learner.model(rows[second]).sum()
             for first, second in pairs
         ]
-        _descend(
-            learner.model, optimizer, bradley_terry_loss(torch.stack(logits), labels)
-        )
+        loss = F.binary_cross_entropy_with_logits(torch.stack(logits), labels)
+        _descend(learner.model, optimizer, loss)
 
     return Contestant(step, 1)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,48 +12,50 @@ from oprl_gym.types import FloatArray, IntArray, Preference, Trajectory
 
 @dataclass(frozen=True)
 class Answers:
-    """B answers about pairs out of S trajectories.
+    """Answers about pairs out of S trajectories: the one of a row, that of a column.
 
     Attributes:
         trajectories: S of them.
-        pairs: (B, 2) int64, first and second of each pair.
-        labels: (B,) probability that the first is the better one.
-        weights: (B,) how much each counts beside others, more than 0.
+        labels: (S, S) probability that the one of the row is the better one; 0.5 where
+            there is no answer.
+        weights: (S, S) how much each answer counts beside others; 0 where there is
+            none. What was said of a pair stands on one side of the diagonal.
     """
 
     trajectories: Sequence[Trajectory]
-    pairs: IntArray
     labels: FloatArray
     weights: FloatArray
 
     def __len__(self) -> int:
-        """Return the number of answers B."""
-        return len(self.pairs)
+        """Return the number of pairs that there is an answer about."""
+        return int(np.count_nonzero(self.weights))
 
-    def take(self, which: IntArray) -> Answers:
-        """Return the answers of these numbers, with their trajectories alone."""
-        used, places = np.unique(self.pairs[which], return_inverse=True)
+    def between(self, which: IntArray) -> Answers:
+        """Return the answers about pairs of some trajectories, by their numbers."""
         return Answers(
-            [self.trajectories[number] for number in used],
-            places.reshape(-1, 2),
-            self.labels[which],
-            self.weights[which],
+            [self.trajectories[number] for number in which],
+            self.labels[np.ix_(which, which)],
+            self.weights[np.ix_(which, which)],
         )
-
-    def last(self, n: int) -> Answers:
-        """Return the last ``n`` answers."""
-        return self.take(np.arange(max(0, len(self) - n), len(self)))
 
     def about_last(self, n: int) -> Answers:
         """Return the answers about one of the last ``n`` trajectories, or two."""
-        newest = self.pairs.max(axis=1, initial=-1) >= len(self.trajectories) - n
-        return self.take(np.flatnonzero(newest))
+        earlier = max(0, len(self.trajectories) - n)
+        weights = self.weights.copy()
+        weights[:earlier, :earlier] = 0.0
+        return replace(self, weights=weights)
 
     def draw(self, n: int, rng: np.random.Generator) -> Answers:
         """Return ``n`` answers, drawn independently; all, if there are no more."""
         if n >= len(self):
             return self
-        return self.take(rng.integers(len(self), size=n))
+        rows, columns = np.nonzero(self.weights)
+        drawn = rng.integers(len(rows), size=n)
+        rows, columns = rows[drawn], columns[drawn]
+        times = np.zeros_like(self.weights)
+        np.add.at(times, (rows, columns), 1.0)
+        some = replace(self, weights=self.weights * times)
+        return some.between(np.unique([rows, columns]))
 
     def among(self, n: int, rng: np.random.Generator) -> Answers:
         """Return all answers about pairs of ``n`` trajectories drawn without return.
@@ -63,25 +65,22 @@ class Answers:
         """
         if n >= len(self.trajectories):
             return self
-        drawn = np.zeros(len(self.trajectories), dtype=np.bool_)
-        drawn[rng.choice(len(drawn), size=n, replace=False)] = True
-        between = np.flatnonzero(drawn[self.pairs].all(axis=1))
-        return self.take(between) if len(between) else self.draw(n // 2, rng)
+        drawn = np.sort(rng.choice(len(self.trajectories), size=n, replace=False))
+        some = self.between(drawn)
+        return some if some.weights.any() else self.draw(n // 2, rng)
 
 
 def between_all(trajectories: Sequence[Trajectory], labels: FloatArray) -> Answers:
-    """Return the answers about all pairs of S trajectories.
+    """Return the answers about all pairs of S trajectories, each pair once.
 
     Args:
         trajectories: S of them.
         labels: (S, S) probabilities that the one of the row is preferred to that of the
             column; NaN where there is no answer.
     """
-    first, second = np.triu_indices(len(trajectories), k=1)
-    of_pair = labels[first, second]
-    known = ~np.isnan(of_pair)
-    pairs = np.stack([first[known], second[known]], axis=1)
-    return Answers(trajectories, pairs, of_pair[known], np.ones(len(pairs)))
+    known = ~np.isnan(labels)
+    weights = np.triu(known.astype(np.float64), k=1)
+    return Answers(trajectories, np.where(known, labels, 0.5), weights)
 
 
 def standing(labels: FloatArray) -> FloatArray:
@@ -100,21 +99,33 @@ def standing(labels: FloatArray) -> FloatArray:
     return known.sum(axis=1) / max(1, len(labels))  # of none it is no mean at all
 
 
-def gathered(preferences: Sequence[Preference]) -> Answers:
-    """Return single preferences as answers, each trajectory once."""
-    sides = [side for one in preferences for side in (one.first, one.second)]
+def gathered(preferences: Iterable[Preference]) -> Answers:
+    """Return single preferences as answers, each trajectory once.
+
+    Several about one pair, in whichever order, are one that counts as much as all, with
+    the mean of their labels: the loss is linear in the label.
+    """
+    kept = list(preferences)
     place: dict[Trajectory, int] = {}
-    numbers = [place.setdefault(side, len(place)) for side in sides]
-    return Answers(
-        list(place),
-        np.array(numbers, dtype=np.int64).reshape(-1, 2),
-        np.array([one.label for one in preferences], dtype=np.float64),
-        np.array([one.weight for one in preferences], dtype=np.float64),
-    )
+    for one in kept:
+        place.setdefault(one.first, len(place))
+        place.setdefault(one.second, len(place))
+    weights = np.zeros((len(place), len(place)))
+    preferred = np.zeros_like(weights)
+    for one in kept:
+        row, column = place[one.first], place[one.second]
+        label = one.label
+        if row > column:
+            row, column, label = column, row, 1.0 - label
+        weights[row, column] += one.weight
+        preferred[row, column] += one.weight * label
+    labels = np.full_like(weights, 0.5)
+    np.divide(preferred, weights, out=labels, where=weights > 0)
+    return Answers(list(place), labels, weights)
 
 
 def smoothed(labels: FloatArray, smoothing: float) -> FloatArray:
-    """Return (B,) labels of which those that are 0 or 1 are not quite so.
+    """Return labels of which those that are 0 or 1 are not quite so.
 
     A bare "this one" names no margin. Taken as certain, it asks for a difference of
     scores without a bound; taken as right in 1 - ``smoothing`` of all cases, for

@@ -14,25 +14,39 @@ from torch import Tensor
 from oprl_gym.learning.answers import Answers
 from oprl_gym.learning.sampling import sample_steps
 from oprl_gym.rewards.encoding import StepEncoder
-from oprl_gym.rewards.losses import pair_logits
 from oprl_gym.rewards.row_table import RowTable
 from oprl_gym.types import FloatArray, IntArray, Trajectory
+
+REVISITS = 256
+"""Rows of a batch that are also looked at as revisits, at most."""
 
 
 @dataclass(frozen=True)
 class PairBatch:
-    """B pairs of S trajectories, each a weighted sum over input rows."""
+    """Answers about pairs of S trajectories, each a weighted sum over input rows.
 
-    rows: Tensor  # (U, d) float32
-    visits: Tensor  # (S, U) float32, how often each trajectory is at each row
-    pairs: Tensor  # (B, 2) int64
-    labels: Tensor  # (B,) float32
-    shares: Tensor  # (B,) float32, how much each counts; they add up to 1
-    revisits: Tensor | None = None  # (U, d) the rows as if none were a first visit
+    Attributes:
+        rows: (V, d) float32; the first U are those the trajectories are at.
+        visits: (S, U) float32, how often each trajectory is at each row.
+        labels: (S, S) float32, P(the one of the row is preferred to the column's).
+        shares: (S, S) float32, how much each answer counts; they add up to 1.
+        revisits: (R,) int64, which rows are those of a look at what the trajectories
+            are at, or at some of it, as if none were a first visit.
+    """
 
-    def logits(self, scores: Tensor) -> Tensor:
-        """Return the (B,) logits of the pairs from the (U,) scores of the rows."""
-        return pair_logits(scores, self.visits, self.pairs)
+    rows: Tensor
+    visits: Tensor
+    labels: Tensor
+    shares: Tensor
+    revisits: Tensor | None = None
+
+    def sums(self, scores: Tensor) -> Tensor:
+        """Return the (S,) scores of the trajectories, from the (V,) of the rows."""
+        return self.visits @ self.seen(scores)
+
+    def seen(self, scores: Tensor) -> Tensor:
+        """Return of (V, ...) those of the U rows that the trajectories are at."""
+        return scores[: self.visits.shape[1]]
 
     def to(self, device: torch.device) -> PairBatch:
         """Return the batch on another device."""
@@ -78,28 +92,68 @@ class PairBatcher:
         """Return the batch of these answers; at least one is needed.
 
         Args:
-            answers: B of them.
+            answers: About pairs of S trajectories.
             rng: If given, and rows do not recur, a longer trajectory is represented by
                 a sample of its steps: an unbiased estimate of its score, at a bounded
-                cost; see :func:`sample_steps`.
-            most: Steps in that sample.
+                cost; see :func:`sample_steps`. Of many rows some are drawn that are
+                also looked at as revisits.
+            most: Steps in that sample; None takes all.
         """
-        recur = self.rows_recur(answers.trajectories)
-        rows, visits = (
-            self._distinct_rows(answers.trajectories)
-            if recur
-            else self._sampled_rows(answers.trajectories, rng, most)
-        )
+        rows, visits = self.looked_at(answers.trajectories, rng, most)
+        rows, revisits = self._with_revisits(rows, rng)
         shares = answers.weights / answers.weights.sum()
-        revisits = self.encoder.as_revisits(rows)
         return PairBatch(
             rows=torch.from_numpy(rows),
             visits=torch.from_numpy(visits),
-            pairs=torch.from_numpy(answers.pairs),
             labels=torch.from_numpy(answers.labels.astype(np.float32)),
             shares=torch.from_numpy(shares.astype(np.float32)),
             revisits=None if revisits is None else torch.from_numpy(revisits),
         ).to(self._device)
+
+    def looked_at(
+        self,
+        trajectories: Sequence[Trajectory],
+        rng: np.random.Generator | None = None,
+        most: int | None = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return (U, d) rows, and (S, U) how often S trajectories are at each.
+
+        Args:
+            trajectories: S of them.
+            rng: As of :meth:`batch`.
+            most: As of :meth:`batch`.
+        """
+        if self.rows_recur(trajectories):
+            return self._distinct_rows(trajectories)
+        return self._sampled_rows(trajectories, rng, most)
+
+    def _with_revisits(
+        self, rows: FloatArray, rng: np.random.Generator | None
+    ) -> tuple[FloatArray, IntArray | None]:
+        """Return the rows, and behind them those that some would be as revisits.
+
+        Args:
+            rows: (U, d)
+            rng: Draws the rows that are looked at; None looks at all.
+
+        Returns (V, d) rows, and the (R,) numbers of the revisits among them; None where
+        rows do not say whether they are.
+        """
+        looked_at = rows
+        if rng is not None and len(rows) > REVISITS:
+            looked_at = rows[rng.choice(len(rows), size=REVISITS, replace=False)]
+        revisits = self.encoder.as_revisits(looked_at)
+        if revisits is None:
+            return rows, None
+        known = {row.tobytes(): place for place, row in enumerate(rows)}
+        places: list[int] = []
+        further: list[FloatArray] = []
+        for one in revisits:
+            new = len(rows) + len(further)
+            places.append(known.setdefault(one.tobytes(), new))
+            if places[-1] == new:
+                further.append(one)
+        return np.vstack([rows, *further]), np.array(places)
 
     def encoded(
         self, trajectory: Trajectory, steps: IntArray | slice = slice(None)

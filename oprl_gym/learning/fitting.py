@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from oprl_gym.learning.batches import PairBatch
-from oprl_gym.rewards.images import pictures_read_once
 from oprl_gym.rewards.losses import bradley_terry_loss
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.tensors import to_arrays, to_tensors
@@ -45,9 +44,8 @@ class RewardFitter:
         >>> batch = PairBatch(
         ...     rows=torch.eye(2),
         ...     visits=torch.eye(2),
-        ...     pairs=torch.tensor([[0, 1]]),
-        ...     labels=torch.ones(1),
-        ...     shares=torch.ones(1),
+        ...     labels=torch.ones(2, 2),
+        ...     shares=torch.tensor([[0.0, 1.0], [0.0, 0.0]]),
         ... )
         >>> losses = [float(fitter.step([batch])) for _ in range(20)]
         >>> losses[-1] < losses[0]
@@ -83,24 +81,17 @@ class RewardFitter:
         return loss.detach() / len(losses)
 
     def _loss_of(self, member: nn.Module, batch: PairBatch) -> Tensor:
-        rows = self.model.normalised(batch.rows)
+        scores = self.model.reach * member(self.model.normalised(batch.rows)).view(-1)
+        loss = self.loss(scores, batch)
         if batch.revisits is None or not self.revisit_prior:
-            return self.loss(self._scores(member, rows), batch)
-        revisits = self.model.normalised(batch.revisits)
-        network, rows, revisits = pictures_read_once(member, rows, revisits)
-        both = self._scores(network, torch.cat([rows, revisits]))
-        scores, of_revisits = both.chunk(2)
-        paid = of_revisits.clamp(min=0.0).square().mean()
-        return self.loss(scores, batch) + self.revisit_prior * paid
-
-    def _scores(self, network: nn.Module, rows: Tensor) -> Tensor:
-        scores: Tensor = network(rows)
-        return self.model.reach * scores.view(-1)
+            return loss
+        paid = scores[batch.revisits].clamp(min=0.0).square().mean()
+        return loss + self.revisit_prior * paid
 
     def loss(self, scores: Tensor, batch: PairBatch) -> Tensor:
-        """Return the loss of one network's (U,) scores of the rows of a batch."""
-        loss = bradley_terry_loss(batch.logits(scores), batch.labels, batch.shares)
-        return loss + self.mean_prior * scores.mean().square()
+        """Return the loss of one network's (V,) scores of the rows of a batch."""
+        loss = bradley_terry_loss(batch.sums(scores), batch.labels, batch.shares)
+        return loss + self.mean_prior * batch.seen(scores).mean().square()
 
     def backward(self, loss: Tensor) -> None:
         """Let every weight's ``grad`` be the gradient of a loss."""

@@ -162,23 +162,24 @@ class OPRLLearner:
         asked = answers is None
         if answers is None:
             new, rounds = self._ask(rounds)
-            answers = gathered(self.memory.preferences)
-            newest = answers.last(new)
+            preferences = list(self.memory.preferences)
+            kept, answers = len(preferences), gathered(preferences)
+            newest = gathered(preferences[max(0, kept - new) :])
         else:
             newest = answers.about_last(taken_in)
-            new = len(newest)
+            kept, new = len(answers), len(newest)
         # Answers without margins know of no unit.
         self.process_reward.changed(unit=0.0 if asked else self._pay.unit)
         self._foretell(newest)
         loss, reverted, steps = None, False, 0
         # Without a new answer there is nothing new to fit to, only more to overfit.
-        if new and len(answers) >= self.config.min_preferences:
+        if new and kept >= self.config.min_preferences:
             steps = rounds * self.config.gradient_steps
             loss, reverted = self._fit(answers, asked, steps)
         return UpdateReport(
             new_trajectories=taken_in,
             new_preferences=new,
-            preferences=len(answers),
+            preferences=kept,
             gradient_steps=steps,
             reward_loss=loss,
             accuracy=float(np.mean(self._foretold)) if self._foretold else None,
@@ -279,16 +280,25 @@ class OPRLLearner:
 
     def _predict(self, pairs: Sequence[Pair]) -> FloatArray:
         """Return (K, B) probabilities that the first of a pair is preferred."""
-        undecided = [Preference(first, second, 0.5) for first, second in pairs]
-        parts = []
-        for start in range(0, len(undecided), ASKED):
-            some = gathered(undecided[start : start + ASKED])
-            batch = self._batcher.batch(some)
-            with torch.inference_mode():
-                scores = self.model.member_scores(batch.rows)
-                logits = torch.stack([batch.logits(of_member) for of_member in scores])
-                parts.append(preference_probability(logits))
-        return torch.hstack(parts).double().cpu().numpy()
+        parts = [
+            self._predict_some(pairs[start : start + ASKED])
+            for start in range(0, len(pairs), ASKED)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    def _predict_some(self, pairs: Sequence[Pair]) -> FloatArray:
+        sides = list(dict.fromkeys(side for pair in pairs for side in pair))
+        place = {side: number for number, side in enumerate(sides)}
+        first = [place[one] for one, _ in pairs]
+        second = [place[one] for _, one in pairs]
+        rows, visits = self._batcher.looked_at(sides)
+        device = self.process_reward.device
+        with torch.inference_mode():
+            scores = self.model.member_scores(torch.from_numpy(rows).to(device))
+            sums = scores @ torch.from_numpy(visits).to(device).t()
+            likely = preference_probability(sums[:, first] - sums[:, second])
+        probabilities: FloatArray = likely.double().cpu().numpy()
+        return probabilities
 
     def _foretell(self, newest: Answers) -> None:
         """Note which of the new answers the model would have given."""
@@ -297,8 +307,10 @@ class OPRLLearner:
         some = newest.draw(FORETELL, self.rng)
         batch = self._batcher.batch(some, self.rng, FORETELL_STEPS)
         with torch.inference_mode():
-            logits = batch.logits(self.model(batch.rows))
-        self._foretold.extend(ordered(logits, batch.labels).tolist())
+            sums = batch.sums(self.model(batch.rows))
+        known = batch.shares > 0
+        logits = (sums[:, None] - sums)[known]
+        self._foretold.extend(ordered(logits, batch.labels[known]).tolist())
 
     def _set_reach(self, answers: Answers) -> None:
         steps = np.mean([len(one) for one in answers.trajectories])
@@ -325,6 +337,6 @@ class OPRLLearner:
         self.model_version += 1
         self.process_reward.changed(fitted=True)
         with torch.inference_mode():
-            scores = self.model(of_step[0].rows) / self.model.reach
+            scores = self.model(of_step[0].seen(of_step[0].rows)) / self.model.reach
             self._spread = float(scores.std(correction=0))
         return float(loss), False

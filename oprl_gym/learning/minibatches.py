@@ -11,7 +11,7 @@ from oprl_gym.config import OPRLConfig
 from oprl_gym.learning.answers import Answers, smoothed
 from oprl_gym.learning.batches import PairBatch, PairBatcher
 
-ROWS = 1024
+ROWS = 512
 """Steps in a gradient step where each is an input row of its own."""
 
 PICTURES = 256
@@ -41,7 +41,7 @@ def minibatches(
     answers = replace(answers, labels=smoothed(answers.labels, config.label_smoothing))
     models = range(config.ensemble_size)
     if not asked and batcher.rows_recur(answers.trajectories):
-        batch = batcher.batch(answers)
+        batch = batcher.batch(answers, rng)
         while True:
             yield [batch for _ in models]
     rows = ROWS if batcher.encoder.image is None else PICTURES

@@ -66,22 +66,3 @@ class ImageFront(nn.Module):
         """Return (n, features + d - C * H * W) of (n, d) rows."""
         images = rows[:, : self.size].reshape(-1, *self.shape) / 255.0
         return torch.cat([self.network(images), rows[:, self.size :]], dim=1)
-
-
-def pictures_read_once(
-    network: nn.Module, rows: Tensor, others: Tensor
-) -> tuple[nn.Module, Tensor, Tensor]:
-    """Return the rest of a network, and what that reads, of rows with equal pictures.
-
-    Args:
-        network: Whose first layer may be an :class:`ImageFront`; else everything is
-            returned as it is given.
-        rows: (n, d) rows.
-        others: (n, d) rows with the same pictures, in the same order.
-    """
-    front, *rest = network.children()
-    if not isinstance(front, ImageFront):
-        return network, rows, others
-    read = front(rows)
-    others = torch.cat([read[:, : front.features], others[:, front.size :]], dim=1)
-    return nn.Sequential(*rest), read, others

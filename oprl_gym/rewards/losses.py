@@ -11,47 +11,41 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def pair_logits(step_scores: Tensor, visits: Tensor, pairs: Tensor) -> Tensor:
-    """Return (B,) differences of trajectory scores, first minus second.
-
-    A trajectory's score is the sum of those of its steps. Steps that share an input row
-    share its score, so that trajectories of any length fit in one batch.
-
-    Args:
-        step_scores: (U,) scores of distinct input rows.
-        visits: (S, U), how often each trajectory is at each row.
-        pairs: (B, 2) int64 numbers of trajectories, the first and the second.
-    """
-    sums = visits @ step_scores
-    return sums[pairs[:, 0]] - sums[pairs[:, 1]]
-
-
 def preference_probability(logits: Tensor) -> Tensor:
     """Return (B,) probabilities that the first is preferred: sigmoid of the logit."""
     return torch.sigmoid(logits)
 
 
-def bradley_terry_loss(
-    logits: Tensor, labels: Tensor, shares: Tensor | None = None
-) -> Tensor:
-    """Return the mean cross-entropy in nats between labels and Bradley-Terry.
+def bradley_terry_loss(sums: Tensor, labels: Tensor, shares: Tensor) -> Tensor:
+    """Return the cross-entropy in nats between answers about pairs and Bradley-Terry.
+
+    By it the first of a pair is preferred with the probability sigmoid(z), z being the
+    difference of the trajectories' scores. Computed from z, so that sums of hundreds of
+    step scores neither overflow nor lose their gradient.
+
+    The gradient by z is sigmoid(z) - label. It is added up here for each trajectory,
+    not by torch for each pair, of which there are S times as many.
 
     Args:
-        logits: (B,) score of the first trajectory minus that of the second.
-        labels: (B,) P(first preferred) in [0, 1]; 0.5 is "equal".
-        shares: (B,) weights that add up to 1, of a weighted mean; None: all alike.
-
-    Computed from logits, so that sums of hundreds of step scores neither overflow nor
-    lose their gradient.
+        sums: (S,) scores of the trajectories.
+        labels: (S, S) P(the one of the row is preferred to that of the column); 0.5 is
+            "equal".
+        shares: (S, S) weights of the answers that add up to 1; 0 where there is none.
     """
-    if logits.shape != labels.shape or logits.ndim != 1:
+    if not labels.shape == shares.shape == (len(sums), len(sums)):
         raise ValueError(
-            f"logits and labels must both be (B,), got {tuple(logits.shape)} and "
-            f"{tuple(labels.shape)}"
+            f"labels and shares must be ({len(sums)}, {len(sums)}), as there are so "
+            f"many sums, got {tuple(labels.shape)} and {tuple(shares.shape)}"
         )
-    if shares is None:
-        return F.binary_cross_entropy_with_logits(logits, labels)
-    return F.binary_cross_entropy_with_logits(logits, labels, shares, reduction="sum")
+    with torch.no_grad():
+        logits = sums[:, None] - sums
+        loss = F.binary_cross_entropy_with_logits(
+            logits, labels, shares, reduction="sum"
+        )
+        error = shares * (logits.sigmoid_() - labels)
+        slope = error.sum(dim=1) - error.sum(dim=0)
+    to_descend = slope @ sums
+    return loss + to_descend - to_descend.detach()
 
 
 def ordered(logits: Tensor, labels: Tensor) -> Tensor:
