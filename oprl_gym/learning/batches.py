@@ -17,7 +17,7 @@ from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.row_table import RowTable
 from oprl_gym.types import FloatArray, IntArray, Trajectory
 
-REVISITS = 256
+REVISITS, OF_PICTURES = 256, 64
 """Rows of a batch that are also looked at as revisits, at most."""
 
 
@@ -139,21 +139,16 @@ class PairBatcher:
         Returns (V, d) rows, and the (R,) numbers of the revisits among them; None where
         rows do not say whether they are.
         """
-        looked_at = rows
-        if rng is not None and len(rows) > REVISITS:
-            looked_at = rows[rng.choice(len(rows), size=REVISITS, replace=False)]
-        revisits = self.encoder.as_revisits(looked_at)
+        places = np.arange(len(rows))
+        most = REVISITS if self.encoder.image is None else OF_PICTURES
+        if rng is not None and len(rows) > most:
+            places = rng.choice(len(rows), size=most, replace=False)
+        revisits = self.encoder.as_revisits(rows[places])
         if revisits is None:
             return rows, None
-        known = {row.tobytes(): place for place, row in enumerate(rows)}
-        places: list[int] = []
-        further: list[FloatArray] = []
-        for one in revisits:
-            new = len(rows) + len(further)
-            places.append(known.setdefault(one.tobytes(), new))
-            if places[-1] == new:
-                further.append(one)
-        return np.vstack([rows, *further]), np.array(places)
+        further = (revisits != rows[places]).any(axis=1)
+        places[further] = len(rows) + np.arange(np.count_nonzero(further))
+        return np.concatenate([rows, revisits[further]]), places
 
     def encoded(
         self, trajectory: Trajectory, steps: IntArray | slice = slice(None)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
+from torch import Tensor
 
 from oprl_gym.config import OPRLConfig, check_config
 from oprl_gym.learning.answers import Answers, gathered
@@ -32,7 +33,7 @@ from oprl_gym.types import FloatArray, Preference, Trajectory, UpdateReport
 ASKED = 64
 """Pairs a teacher is asked about in an update if it cannot judge all at once."""
 
-FORETOLD, FORETELL, FORETELL_STEPS = 256, 64, 64
+FORETOLD, FORETELL, FORETELL_STEPS = 256, 64, 32
 """The accuracy is told by so many answers, at most so many of an update, foretold by so
 many steps of each episode."""
 
@@ -291,26 +292,29 @@ class OPRLLearner:
         place = {side: number for number, side in enumerate(sides)}
         first = [place[one] for one, _ in pairs]
         second = [place[one] for _, one in pairs]
-        rows, visits = self._batcher.looked_at(sides)
-        device = self.process_reward.device
-        with torch.inference_mode():
-            scores = self.model.member_scores(torch.from_numpy(rows).to(device))
-            sums = scores @ torch.from_numpy(visits).to(device).t()
-            likely = preference_probability(sums[:, first] - sums[:, second])
-        probabilities: FloatArray = likely.double().cpu().numpy()
+        sums = self._sums(*self._batcher.looked_at(sides))
+        likely = preference_probability(sums[:, first] - sums[:, second])
+        probabilities: FloatArray = likely.double().numpy()
         return probabilities
+
+    def _sums(self, rows: FloatArray, visits: FloatArray) -> Tensor:
+        """Return the (K, S) scores of S trajectories that are (S, U) at (U, d) rows."""
+        with torch.inference_mode():
+            on_device = torch.from_numpy(rows).to(self.process_reward.device)
+            scores = self.model.member_scores(on_device).cpu()
+            return scores @ torch.from_numpy(visits).t()
 
     def _foretell(self, newest: Answers) -> None:
         """Note which of the new answers the model would have given."""
         if not (self.process_reward.fitted and len(newest)):
             return
         some = newest.draw(FORETELL, self.rng)
-        batch = self._batcher.batch(some, self.rng, FORETELL_STEPS)
-        with torch.inference_mode():
-            sums = batch.sums(self.model(batch.rows))
-        known = batch.shares > 0
+        seen = self._batcher.looked_at(some.trajectories, self.rng, FORETELL_STEPS)
+        sums = self._sums(*seen).mean(dim=0)
+        known = torch.from_numpy(some.weights > 0)
         logits = (sums[:, None] - sums)[known]
-        self._foretold.extend(ordered(logits, batch.labels[known]).tolist())
+        labels = torch.from_numpy(some.labels)[known]
+        self._foretold.extend(ordered(logits, labels).tolist())
 
     def _set_reach(self, answers: Answers) -> None:
         steps = np.mean([len(one) for one in answers.trajectories])
