@@ -15,9 +15,9 @@ from oprl_gym.learning.answers import Answers
 from oprl_gym.learning.sampling import sample_steps
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.row_table import RowTable
-from oprl_gym.types import FloatArray, IntArray, Trajectory
+from oprl_gym.types import Array, BoolArray, FloatArray, IntArray, Trajectory
 
-REVISITS, OF_PICTURES = 256, 64
+REVISITS, OF_PICTURES = 256, 32
 """Rows of a batch that are also looked at as revisits, at most."""
 
 
@@ -150,16 +150,19 @@ class PairBatcher:
         places[further] = len(rows) + np.arange(np.count_nonzero(further))
         return np.concatenate([rows, revisits[further]]), places
 
-    def encoded(
-        self, trajectory: Trajectory, steps: IntArray | slice = slice(None)
-    ) -> FloatArray:
-        """Return the rows of a trajectory's steps, or of some of them, (n, d)."""
-        read = np.arange(len(trajectory))[steps]
-        at = read + self.encoder.reads_next
-        return self.encoder.rows(
+    def encoded(self, trajectory: Trajectory) -> FloatArray:
+        """Return the (T, d) rows of a trajectory's steps."""
+        return self.encoder.rows(*self._read(trajectory, np.arange(len(trajectory))))
+
+    def _read(
+        self, trajectory: Trajectory, steps: IntArray
+    ) -> tuple[Array, BoolArray, Array]:
+        """Return what the encoder reads of n steps of a trajectory."""
+        at = steps + self.encoder.reads_next
+        return (
             trajectory.observations[at],
             trajectory.first_visits[at],
-            trajectory.actions[read],
+            trajectory.actions[steps],
         )
 
     def state(self) -> dict[str, Any]:
@@ -192,13 +195,14 @@ class PairBatcher:
         lengths = np.array([len(trajectory) for trajectory in trajectories])
         sample = sample_steps(lengths, most or int(lengths.max()), rng)
         steps = np.split(sample.step, sample.start[1:])
-        rows = [
-            self.encoded(trajectory, of_it)
+        read = [
+            self._read(trajectory, of_it)
             for trajectory, of_it in zip(trajectories, steps, strict=True)
         ]
+        rows = self.encoder.rows(*map(np.concatenate, zip(*read, strict=True)))
         visits = np.zeros((len(trajectories), len(sample.step)), dtype=np.float32)
         visits[sample.episode, np.arange(len(sample.step))] = sample.stands_for
-        return np.concatenate(rows), visits
+        return rows, visits
 
     def _numbers_of(self, trajectory: Trajectory) -> IntArray | None:
         if self._table.overflowed:
