@@ -10,6 +10,7 @@ from benchmarks.public.rungs import EASY, PUBLIC
 
 SEEDS = 10
 BONUSES = ("count", "rnd", "noveld")
+DECOMPOSED = ("ircr", "rrd")
 DEEP_SEA = {10: 15_000, 14: 25_000, 20: 40_000, 30: 200_000}
 
 
@@ -34,10 +35,15 @@ def check(groups: Groups) -> list[Claim]:
         _against(groups, "MountainCarContinuous", "velocity", 1.5),
         _within(groups, "CartPole-late", 100_000),
         _against(groups, "CartPole-late", "dense", 1.0),
-        *(_ahead(groups, "CartPole-late", (rival,)) for rival in ("ircr", "rrd")),
+        *(
+            _ahead(groups, rung, (rival,))
+            for rung in ("CartPole-late", "Acrobot-late", "InvertedPendulum-late")
+            for rival in DECOMPOSED
+        ),
         _return_share(groups, "InvertedPendulum-late", "dense", 0.9),
         _return_share(groups, "Acrobot-late", "dense", 0.95),
         _return_share(groups, "Hopper-late", "dense", 0.5),
+        *(_return_share(groups, "Hopper-late", rival, 1.0) for rival in DECOMPOSED),
         _success(groups, "FrozenLake8x8-slippery", 0.85),
         *(_harmless(groups, rung) for rung in EASY),
     ]
