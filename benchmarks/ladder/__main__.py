@@ -37,13 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what is missing, then write tables and figures; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
+        suite = "smoke" if options.smoke else options.suite
+        runs = chosen_runs(
+            suite, options.arms, options.rungs, options.algos, options.seeds
+        )
         if options.smoke:
             with tempfile.TemporaryDirectory() as folder:
-                results = options.results or Path(folder)
-                return _ladder(chosen_runs("smoke"), options, results, arguments)
-        runs = chosen_runs(
-            options.suite, options.arms, options.rungs, options.algos, options.seeds
-        )
+                return _ladder(
+                    runs, options, options.results or Path(folder), arguments
+                )
         public = all(run.rung in PUBLIC for run in runs)
         results = options.results or (PUBLIC_RESULTS if public else RESULTS)
         return _ladder(runs, options, results, arguments)
@@ -205,8 +207,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--smoke",
         action="store_true",
-        help="two small runs of everything, into a folder that is then removed unless "
-        "--results names one",
+        help="two small runs of everything, or of what the flags above say, into a "
+        "folder that is then removed unless --results names one",
     )
     return parser
 
