@@ -1,8 +1,8 @@
 """Return decomposition as a rival: the same network, fitted to returns by numbers.
 
 Both learn a reward of a step from whole episodes and their returns, as OPRL does, but
-by regression instead of comparison; the agent then learns from it alone. They share all
-but the loss with our learner: network, memory, updates, steps of an episode looked at.
+by regression instead of comparison; the agent then learns from it alone. They share
+memory and updates with our learner, and its network at twice the width.
 """
 
 from __future__ import annotations
