@@ -1,4 +1,4 @@
-"""Preferences as the flat tensors the loss reads."""
+"""Answers about pairs as the tensors that the loss reads."""
 
 from __future__ import annotations
 
