@@ -63,8 +63,8 @@ class OPRLConfig:
     """Whether the model also sees if that observation is new in the episode
     (measured)."""
 
-    hidden_size: int = 64
-    """Units in each of the two hidden layers (measured; tutorial: 128)."""
+    hidden_size: int = 128
+    """Units in each of the two hidden layers (tutorial)."""
 
     ensemble_size: int = 1
     """Reward models K whose mean is used (tutorial: one)."""
@@ -136,7 +136,6 @@ class OPRLConfig:
             rule="tutorial",
             reward_input="obs",
             see_first_visits=False,
-            hidden_size=128,
             reach=1e9,
             mean_prior=0.0,
             revisit_prior=0.0,

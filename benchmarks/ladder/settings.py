@@ -161,9 +161,8 @@ ARMS: dict[str, Arm] = {
     "velocity": Arm("velocity", scale=1.0),
     "noveld": Arm("noveld"),
     "step-cost": Arm("step-cost", scale=-1.0),
-    # Measured before OPRL had 64 units.
-    "ircr": Arm("ircr", config=OPRLConfig(hidden_size=128)),
-    "rrd": Arm("rrd", config=OPRLConfig(hidden_size=128)),
+    "ircr": Arm("ircr", config=OPRLConfig()),
+    "rrd": Arm("rrd", config=OPRLConfig()),
     "constant-minus": Arm("constant", scale=-0.1),
     "constant-plus": Arm("constant", scale=0.1),
     "return-alone": _changed(rule="return"),
