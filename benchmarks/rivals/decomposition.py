@@ -2,7 +2,7 @@
 
 Both learn a reward of a step from whole episodes and their returns, as OPRL does, but
 by regression instead of comparison; the agent then learns from it alone. They share
-memory and updates with our learner, and its network at twice the width.
+network, memory and updates with our learner.
 """
 
 from __future__ import annotations
