@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -99,20 +99,19 @@ def standing(labels: FloatArray) -> FloatArray:
     return known.sum(axis=1) / max(1, len(labels))  # of none it is no mean at all
 
 
-def gathered(preferences: Iterable[Preference]) -> Answers:
+def gathered(preferences: Sequence[Preference]) -> Answers:
     """Return single preferences as answers, each trajectory once.
 
     Several about one pair, in whichever order, are one that counts as much as all, with
     the mean of their labels: the loss is linear in the label.
     """
-    kept = list(preferences)
     place: dict[Trajectory, int] = {}
-    for one in kept:
+    for one in preferences:
         place.setdefault(one.first, len(place))
         place.setdefault(one.second, len(place))
     weights = np.zeros((len(place), len(place)))
     preferred = np.zeros_like(weights)
-    for one in kept:
+    for one in preferences:
         row, column = place[one.first], place[one.second]
         label = one.label
         if row > column:

@@ -81,7 +81,8 @@ class RewardFitter:
         return loss.detach() / len(losses)
 
     def _loss_of(self, member: nn.Module, batch: PairBatch) -> Tensor:
-        scores = self.model.reach * member(self.model.normalised(batch.rows)).view(-1)
+        rows = batch.rows if self.revisit_prior else batch.seen(batch.rows)
+        scores = self.model.reach * member(self.model.normalised(rows)).view(-1)
         loss = self.loss(scores, batch)
         if batch.revisits is None or not self.revisit_prior:
             return loss
