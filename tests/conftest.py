@@ -1,5 +1,6 @@
 """Settings and fixtures that all tests share."""
 
+import multiprocessing
 import os
 from importlib.metadata import PackageNotFoundError, version
 
@@ -19,11 +20,29 @@ except PackageNotFoundError:  # `make test-ray` has it, in a venv of its own
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _preloaded_processes() -> None:
+    """Processes of SubprocVecEnv and of sweeps need not import torch one by one."""
+    from oprl_gym.cli.sweep import PRELOAD
+
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(list(PRELOAD))
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _one_torch_thread() -> None:
     """Tests run side by side, and sums in one thread do not depend on the machine."""
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs end without figures, which take longer than a short run."""
+    from oprl_gym.training import run
+
+    monkeypatch.setattr(run, "draw_run", lambda folder: None)
 
 
 @pytest.fixture

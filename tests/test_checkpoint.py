@@ -73,6 +73,7 @@ def dict_venv() -> VecProcessReward:
 
 
 ON_POLICY: dict[str, Any] = {"n_steps": 64, "seed": 1, "device": "cpu"}
+OF_PPO: dict[str, Any] = {**ON_POLICY, "n_epochs": 2}
 OFF_POLICY: dict[str, Any] = {
     "learning_starts": 100,
     "buffer_size": 500,
@@ -89,25 +90,25 @@ TIGHT = {
 }
 
 RUNS: dict[str, Callable[[], Any]] = {
-    "PPO: maze": lambda: PPO("MlpPolicy", outer(MAZE), **ON_POLICY),
-    "PPO: CartPole-v1": lambda: PPO("MlpPolicy", outer("CartPole-v1"), **ON_POLICY),
+    "PPO: maze": lambda: PPO("MlpPolicy", outer(MAZE), **OF_PPO),
+    "PPO: CartPole-v1": lambda: PPO("MlpPolicy", outer("CartPole-v1"), **OF_PPO),
     "A2C: FrozenLake-v1": lambda: A2C("MlpPolicy", outer("FrozenLake-v1"), **ON_POLICY),
     "A2C: maze, wrapper in each env": lambda: A2C(
         "MlpPolicy", inner(MAZE), **ON_POLICY
     ),
     "PPO: maze, wrapper in each env, in subprocesses": lambda: PPO(
-        "MlpPolicy", inner(MAZE, SubprocVecEnv), **ON_POLICY
+        "MlpPolicy", inner(MAZE, SubprocVecEnv), **OF_PPO
     ),
     "PPO: CartPole-v1, VecNormalize": lambda: PPO(
-        "MlpPolicy", VecNormalize(outer("CartPole-v1")), **ON_POLICY
+        "MlpPolicy", VecNormalize(outer("CartPole-v1")), **OF_PPO
     ),
     "PPO: CartPole-v1, VecMonitor": lambda: PPO(
         "MlpPolicy",
         VecMonitor(VecProcessReward(gym_only("CartPole-v1"))),
-        **ON_POLICY,
+        **OF_PPO,
     ),
     "RecurrentPPO: maze": lambda: RecurrentPPO(
-        "MlpLstmPolicy", outer(MAZE), policy_kwargs={"lstm_hidden_size": 8}, **ON_POLICY
+        "MlpLstmPolicy", outer(MAZE), policy_kwargs={"lstm_hidden_size": 8}, **OF_PPO
     ),
     "DQN: CartPole-v1, buffer wrapped around": lambda: DQN(
         "MlpPolicy", outer("CartPole-v1"), **OFF_POLICY, **REPLAY
@@ -228,7 +229,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(name, config, tmp_
 
 def test_without_tapes_new_episodes_begin_and_nothing_else_is_lost(tmp_path):
     make = lambda: PPO(  # noqa: E731
-        "MlpPolicy", VecProcessReward(make_vec_env(MAZE, 3, seed=5)), **ON_POLICY
+        "MlpPolicy", VecProcessReward(make_vec_env(MAZE, 3, seed=5)), **OF_PPO
     )
     path = tmp_path / "run"
     with pytest.raises(BreakOffError):
@@ -249,7 +250,7 @@ def test_without_tapes_new_episodes_begin_and_nothing_else_is_lost(tmp_path):
 def test_wrappers_that_know_their_episodes_begin_new_ones(tmp_path):
     def make() -> PPO:
         venv = VecFrameStack(outer("CartPole-v1"), 2)
-        return PPO("MlpPolicy", venv, **ON_POLICY)
+        return PPO("MlpPolicy", venv, **OF_PPO)
 
     with pytest.raises(BreakOffError):
         learn(make, tmp_path / "run", 1200, break_at=600)
@@ -268,7 +269,7 @@ class Moody(gym.Wrapper):
 def test_an_env_that_cannot_be_played_again_is_said_to_be_so(tmp_path):
     def make() -> PPO:
         env = lambda: EpisodeTape(Moody(gym.make("CartPole-v1")))  # noqa: E731
-        return PPO("MlpPolicy", VecProcessReward(make_vec_env(env, 2)), **ON_POLICY)
+        return PPO("MlpPolicy", VecProcessReward(make_vec_env(env, 2)), **OF_PPO)
 
     with pytest.raises(BreakOffError):
         learn(make, tmp_path / "run", 1200, break_at=600)
@@ -277,7 +278,7 @@ def test_an_env_that_cannot_be_played_again_is_said_to_be_so(tmp_path):
 
 
 def test_nothing_to_resume_is_zero_steps(tmp_path):
-    model = PPO("MlpPolicy", outer(MAZE), **ON_POLICY)
+    model = PPO("MlpPolicy", outer(MAZE), **OF_PPO)
     assert OPRLCallback(save_path=tmp_path / "none").resume(model) == 0
     with pytest.raises(ValueError, match="save_path"):
         OPRLCallback().resume(model)
@@ -304,29 +305,29 @@ OTHERS: dict[str, tuple[Callable[[], Any], OPRLConfig, str]] = {
         "its algorithm is PPO, here it is A2C",
     ),
     "env": (
-        lambda: PPO("MlpPolicy", outer("CartPole-v1"), **ON_POLICY),
+        lambda: PPO("MlpPolicy", outer("CartPole-v1"), **OF_PPO),
         QUICK,
         "its observation_space is Box",
     ),
     "number of envs": (
-        lambda: PPO("MlpPolicy", outer(MAZE, 2), **ON_POLICY),
+        lambda: PPO("MlpPolicy", outer(MAZE, 2), **OF_PPO),
         QUICK,
         "its n_envs is 3, here it is 2",
     ),
     "network": (
         lambda: PPO(
-            "MlpPolicy", outer(MAZE), policy_kwargs={"net_arch": [8]}, **ON_POLICY
+            "MlpPolicy", outer(MAZE), policy_kwargs={"net_arch": [8]}, **OF_PPO
         ),
         QUICK,
         "the agent has other networks",
     ),
     "config": (
-        lambda: PPO("MlpPolicy", outer(MAZE), **ON_POLICY),
+        lambda: PPO("MlpPolicy", outer(MAZE), **OF_PPO),
         OPRLConfig(hidden_size=8),
         r"hidden_size=16 \(now 8\)",
     ),
     "wrappers": (
-        lambda: PPO("MlpPolicy", VecNormalize(outer(MAZE)), **ON_POLICY),
+        lambda: PPO("MlpPolicy", VecNormalize(outer(MAZE)), **OF_PPO),
         QUICK,
         "wrap them as they were",
     ),
@@ -383,13 +384,13 @@ def test_spoilt_content_is_refused_with_the_file_named(where, checkpoint, tmp_pa
     write_state(path, state)
     callback = OPRLCallback(QUICK, save_path=path)
     with pytest.raises(ValueError, match="spoilt is no checkpoint of this run"):
-        callback.resume(PPO("MlpPolicy", outer(MAZE), **ON_POLICY))
+        callback.resume(PPO("MlpPolicy", outer(MAZE), **OF_PPO))
 
 
 def test_a_reward_model_is_no_checkpoint(tmp_path):
     from oprl_gym.rewards import save_process_reward
 
-    model = PPO("MlpPolicy", outer(MAZE), **ON_POLICY)
+    model = PPO("MlpPolicy", outer(MAZE), **OF_PPO)
     callback = OPRLCallback(QUICK, save_path=tmp_path / "reward")
     callback.init_callback(model)
     assert callback.learner is not None

@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,24 +10,10 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "human-feedback.md"
 TEXT = PAGE.read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 SHELL = "".join(re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)).replace("\\\n", "")
 SCALING = ROOT / "docs" / "scaling.md"
 SHELL += "".join(re.findall(r"```sh\n(.*?)```", SCALING.read_text(), re.DOTALL))
 COMMANDS = [line for line in SHELL.splitlines() if line.startswith("oprl-gym ")]
-
-
-@pytest.mark.slow
-def test_python_snippets_run_one_after_another(tmp_path):
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", "\n".join(BLOCKS)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    assert (tmp_path / "preferences.sqlite").is_file()
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -49,7 +49,7 @@ def killed(folder: Path, kills: int, seed: int) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("kills", "seed"), [(50, 0), pytest.param(250, 1, marks=pytest.mark.long)]
+    ("kills", "seed"), [(25, 0), pytest.param(250, 1, marks=pytest.mark.long)]
 )
 def test_a_run_killed_at_random_moments_loses_nothing(kills, seed, tmp_path):
     counts = killed(tmp_path, kills, seed)

@@ -7,30 +7,30 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import snippets
+from support.snippets import python_blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCKS = {
-    f"{page.name} {number}": block
+SNIPPETS = [
+    page
     for page in PAGES
-    for number, block in enumerate(
-        re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-    )
-    if page.name != "rllib.md"  # tests/rllib/test_rllib_docs.py runs these
-}
+    if python_blocks(page) and page.name != "rllib.md"  # tests/rllib runs those
+]
 SHELL = re.findall(r"(<!-- Not run[^\n]*\n)?```sh\n(.*?)```", README, re.DOTALL)
-THREE_LINES = BLOCKS["README.md 0"]
+THREE_LINES = python_blocks(ROOT / "README.md")[0]
 # `make test` would run itself, and `make train` is what it takes to get here.
 SET_UP = ("make train", "make test")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BLOCKS)
-def test_python_snippets_run(name, tmp_path):
+@pytest.mark.parametrize("page", SNIPPETS, ids=lambda page: page.name)
+def test_python_snippets_run(page, tmp_path):
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", BLOCKS[name]],
+        [sys.executable, "-W", "error", snippets.__file__, str(page)],
         cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # forks want no threads
         capture_output=True,
         text=True,
         check=False,

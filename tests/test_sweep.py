@@ -50,34 +50,34 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_a_sweep_from_begin_to_end(tmp_path, capsys):
-    assert sweep(tmp_path) == 0
+    assert sweep(tmp_path, seeds=1) == 0
     out = tmp_path / "out"
     printed = capsys.readouterr().out
-    assert "4 runs: 0 finished, 0 half-run, 4 to begin" in printed
-    assert "[4/4] " in printed
-    assert "gamma=0.99, seed 1: 90 % never" in printed
+    assert "2 runs: 0 finished, 0 half-run, 2 to begin" in printed
+    assert "[2/2] " in printed
+    assert "gamma=0.99, seed 0: 90 % never" in printed
     left = {path.name for path in out.iterdir()}
     assert left == {"runs", "runs.csv", "summary.csv", "summary.png"}
     for run in run_folders(tmp_path):
         assert run.summary().seed == int(run.path.name.removeprefix("seed-"))
     found = {(row["arm"], row["seed"]): row for row in rows(out / "runs.csv")}
-    assert len(found) == 4
+    assert len(found) == 2
     for row in found.values():
         assert RunFolder(out / row["run_dir"]).config().gamma == float(row["gamma"])
     first, second = rows(out / "summary.csv")
     assert (first["arm"], second["arm"]) == ("gamma=0.9", "gamma=0.99")
-    assert (first["seeds"], first["never_90"], first["budget"]) == ("2", "2", "400")
+    assert (first["seeds"], first["never_90"], first["budget"]) == ("1", "1", "400")
     assert float(first["steps_to_90_value"]) == 400
     assert ">= 400" in printed
 
     before = finished(tmp_path)
-    assert sweep(tmp_path) == 0
-    assert "4 runs: 4 finished, 0 half-run, 0 to begin" in capsys.readouterr().out
-    assert sweep(tmp_path, seeds=3) == 0
-    assert "6 runs: 4 finished, 0 half-run, 2 to begin" in capsys.readouterr().out
+    assert sweep(tmp_path, seeds=1) == 0
+    assert "2 runs: 2 finished, 0 half-run, 0 to begin" in capsys.readouterr().out
+    assert sweep(tmp_path, seeds=2) == 0
+    assert "4 runs: 2 finished, 0 half-run, 2 to begin" in capsys.readouterr().out
     after = finished(tmp_path)
     assert {path: after[path] for path in before} == before
-    assert len(after) == 6
+    assert len(after) == 4
 
     assert sweep(tmp_path, steps=800) == 2
     assert "holds a run with other settings" in capsys.readouterr().err
@@ -131,16 +131,18 @@ def test_a_killed_driver_takes_its_runs_with_it_and_the_next_goes_on(tmp_path):
     before, broken_off = finished(tmp_path), half_run(tmp_path)
     again = start_sweep(tmp_path, "--jobs", "2")
     printed = end_sweep(again, tmp_path)
-    assert f"4 runs: {len(before)} finished, " in printed
+    assert f"3 runs: {len(before)} finished, " in printed
     after = finished(tmp_path)
     assert {path: after[path] for path in before} == before
-    assert len(after) == 4
+    assert len(after) == 3
     assert_went_on(broken_off)
 
 
 @pytest.mark.slow
 def test_a_run_whose_process_is_killed_goes_on_from_its_checkpoint(tmp_path):
-    driver = start_sweep(tmp_path, "--jobs", "1", text=SWEEP.replace("2\n", "1\n", 1))
+    driver = start_sweep(
+        tmp_path, "--jobs", "1", text=SWEEP.replace("seeds: 3", "seeds: 1")
+    )
     wait_for(lambda: half_run(tmp_path))
     (run,) = half_run(tmp_path)
     (file,) = run.path.glob("events.out.tfevents.*")
@@ -150,7 +152,7 @@ def test_a_run_whose_process_is_killed_goes_on_from_its_checkpoint(tmp_path):
     printed = end_sweep(driver, tmp_path)
     assert "its process was lost; it goes on in another" in printed
     assert_went_on([run])
-    assert len(finished(tmp_path)) == 2
+    assert len(finished(tmp_path)) == 1
 
 
 # Tables and figures

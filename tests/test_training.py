@@ -97,6 +97,7 @@ def test_progress_is_logged_every_1024_steps(
     assert len(a2c_run.progress("oprl/reward_loss")[0]) == 0
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_shorter_than_the_log_interval_is_logged_once(tmp_path: Path) -> None:
     """Its progress.csv would be empty, and with it two of the four panels."""
     config = replace(SMALL, algo="a2c", oprl=False, total_timesteps=200)
@@ -135,6 +136,7 @@ def test_the_gif_shows_every_step_of_the_greedy_episode(tmp_path: Path) -> None:
     assert durations == [120, 1500]  # GIF counts in hundredths of a second
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_same_seed_same_run_other_seed_another(tmp_path: Path) -> None:
     config = replace(SMALL, algo="a2c", total_timesteps=1_000)
     first = train(config, tmp_path / "first")
@@ -152,6 +154,7 @@ def _timeless(folder: RunFolder) -> dict:
     return {**vars(folder.summary()), "wall_time_s": None}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_env_without_is_success_is_measured_by_its_threshold(
     tmp_path: Path,
 ) -> None:
@@ -237,6 +240,7 @@ def test_overwriting_replaces_the_run(tmp_path: Path) -> None:
     assert sum("tfevents" in path.name for path in folder.path.iterdir()) == 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_unnamed_runs_are_numbered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +252,7 @@ def test_unnamed_runs_are_numbered(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("algo", ["ppo", "a2c"])
 def test_the_defaults_solve_the_maze(algo: str, tmp_path: Path) -> None:
     summary = train(config_from_dict({"algo": algo}), tmp_path / "run").summary()

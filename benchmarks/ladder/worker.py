@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.ladder.results import RunId, write_json
 from oprl_gym.engines import Engine, Task, Watcher
 
-PRELOAD = "benchmarks.ladder.run"
+PRELOAD = ("benchmarks.ladder.run", "torch._dynamo")  # optimizers import the latter
 
 
 def execute_all(

@@ -14,6 +14,9 @@ RETRIES = 3
 """How often a run is continued whose process was lost; one that kills its process
 each time, as it needs more memory than there is, has to come to an end."""
 
+PRELOAD = ("oprl_gym.training.run", "torch._dynamo", "matplotlib.backends.backend_agg")
+"""What a run imports; the last two only as it makes an optimizer, and as it ends."""
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -74,9 +77,7 @@ class Sweep:
                 "gets a processor and no GPU; set device: cpu, or use --engine local"
             )
         out = Path(self.out or Path("runs") / Path(self.file).stem)
-        engine = make_engine(
-            self.engine, self.jobs, self.address, RETRIES, "oprl_gym.training.run"
-        )
+        engine = make_engine(self.engine, self.jobs, self.address, RETRIES, PRELOAD)
         try:
             run_sweep(sweep, out, engine)
         except KeyboardInterrupt:

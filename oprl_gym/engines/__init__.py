@@ -16,7 +16,7 @@ def make_engine(
     jobs: int | None,
     address: str | None = None,
     retries: int = 0,
-    preload: str | None = None,
+    preload: tuple[str, ...] = (),
     paths: tuple[str, ...] = (),
 ) -> Engine:
     """Return an engine by its name.
@@ -26,7 +26,7 @@ def make_engine(
         jobs: Tasks at a time; None: as many as there are processors.
         address: Of a Ray cluster; None starts Ray on this machine.
         retries: How often a task is called again after its process has died.
-        preload: Module that every task needs, imported once where that helps.
+        preload: Modules that every task needs, imported once where that helps.
         paths: Folders that tasks import from, beside the installed packages.
 
     Raises:

@@ -34,7 +34,7 @@ class LocalEngine:
         jobs: Tasks at a time; None: as many as there are processors.
         retries: How often a task is begun again whose process was killed, say as the
             memory was full. One that raised an error is not: it would again.
-        preload: Module that every task needs.
+        preload: Modules that every task needs.
         paths: Folders that tasks import from, beside the installed packages.
 
     Example:
@@ -45,7 +45,7 @@ class LocalEngine:
 
     jobs: int | None = None
     retries: int = 0
-    preload: str | None = None
+    preload: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
 
     def run(self, tasks: Sequence[Task], watcher: Watcher) -> None:
@@ -122,7 +122,7 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _context(preload: str | None, paths: Sequence[str]) -> Any:
+def _context(preload: Sequence[str], paths: Sequence[str]) -> Any:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -131,8 +131,8 @@ def _context(preload: str | None, paths: Sequence[str]) -> Any:
     new = [path for path in paths if path not in known]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*new, *known]))
     context = multiprocessing.get_context("forkserver")
-    if preload is not None:
-        context.set_forkserver_preload([preload])
+    if preload:
+        context.set_forkserver_preload(list(preload))
     return context
 
 

@@ -82,10 +82,8 @@ def render_rgb(
     from PIL import ImageDraw
 
     scale = cell * _OVERSAMPLING
-    if heat is None:
-        image = _background(layout, scale).copy()
-    else:
-        image = _draw_background(layout, scale, heat)
+    heat_bytes = None if heat is None else heat.tobytes()
+    image = _background(layout, scale, heat_bytes).copy()
     draw = ImageDraw.Draw(image, "RGBA")
     _draw_trail(draw, trail, scale)
     _draw_agent(draw, agent, scale)
@@ -121,19 +119,15 @@ def as_heat(
 
 
 @lru_cache(maxsize=4)
-def _background(layout: Layout, scale: int) -> Image.Image:
-    return _draw_background(layout, scale, None)
-
-
-def _draw_background(
-    layout: Layout, scale: int, heat: NDArray[np.float64] | None
-) -> Image.Image:
+def _background(layout: Layout, scale: int, heat_bytes: bytes | None) -> Image.Image:
+    """Return all that stays the same from frame to frame, of which most are made."""
     from PIL import Image, ImageDraw
 
     height, width = layout.shape
     image = Image.new("RGB", (width * scale, height * scale), _FLOOR)
     draw = ImageDraw.Draw(image, "RGBA")
-    if heat is not None:
+    if heat_bytes is not None:
+        heat = np.frombuffer(heat_bytes).reshape(layout.shape)
         _draw_heat(draw, heat, layout.walls, scale)
     _draw_grid(draw, layout.shape, scale)
     _draw_walls(draw, layout.walls, scale)
