@@ -52,7 +52,12 @@ class OnlineAgent:
     def begin_rollout(self) -> None:
         """Have the steps kept that the agent is going to learn from."""
         if self._rollout is not None:
-            self._wrappers.keep_rollout()
+            self._wrappers.keep_rollout(self._rollout.buffer_size)
+
+    def end_training(self) -> None:
+        """Keep no more steps: whoever steps the envs now does not learn from them."""
+        if self._rollout is not None:
+            self._wrappers.keep_rollout(0)
 
     def note_ends(self, episodes: int) -> None:
         """Take note of episodes that ended, and take in all if too many wait."""

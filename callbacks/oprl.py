@@ -229,6 +229,7 @@ class OPRLCallback(BetweenRollouts):
             self.logger.record(f"oprl/{name}", value)
 
     def _on_training_end(self) -> None:
+        self._agent.end_training()
         self._savers.on_training_end()
 
     def _check_alone(self) -> None:

@@ -122,9 +122,9 @@ class RewardWrappers:
         """Hand a process reward to every wrapper."""
         self._call("load_reward_state", state)
 
-    def keep_rollout(self) -> None:
-        """Let every wrapper keep the steps from now on."""
-        self._call("keep_rollout")
+    def keep_rollout(self, steps: int) -> None:
+        """Let every wrapper keep the next steps."""
+        self._call("keep_rollout", steps)
 
     def rescore_rollout(self) -> Rescored:
         """Return the kept rollout of all N envs, scored by the newest weights."""

@@ -400,6 +400,17 @@ def same(first, second):
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_steps_after_the_training_are_not_kept():
+    """Else an agent that is used in the env it was trained in fills the memory."""
+    env = VecProcessReward(make_vec_env("CartPole-v1", 2))
+    model = A2C("MlpPolicy", env, device="cpu")
+    model.learn(100, callback=OPRLCallback(QUICK))
+    for _ in range(20):
+        env.step(np.zeros(2, int))
+    with pytest.raises(RuntimeError, match="no rollout was kept"):
+        env.rescore_rollout()
+
+
 def test_same_seed_gives_the_same_agent_and_the_same_reward_model():
     callbacks = [OPRLCallback(QUICK) for _ in range(3)]
     first, again, other = (

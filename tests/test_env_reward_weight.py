@@ -182,7 +182,7 @@ def test_the_agents_rollout_is_scored_anew_without_the_env_reward():
     env = VecProcessReward(DummyVecEnv([late_env] * 2))
     env._mixer.scorer.process_reward = ConstantReward(0.0)
     env.reset()
-    env.keep_rollout()
+    env.keep_rollout(100)
     for _ in range(7):
         env.step(np.zeros(2, int))
     env._mixer.scorer.process_reward = ConstantReward(0.5, unit=7.0, late=True)

@@ -187,7 +187,7 @@ def test_a_kept_rollout_remembers_them_also_of_episodes_that_have_ended(kind, mo
     env._mixer.scorer.shaping = type(env.shaping)(mode=mode)
     env._mixer.scorer.process_reward = FirstVisitsReward()
     env.reset()
-    env.keep_rollout()
+    env.keep_rollout(100)
     for move in MOVES:
         env.step(np.full(N, move))
     rescored = env.rescore_rollout()

@@ -263,7 +263,7 @@ def test_a_kept_rollout_does_not_change_with_the_arrays_of_the_env():
     env = SameArrays(SyncVectorEnv([CountingEnv] * 2))
     wrapper = ProcessRewardVectorWrapper(env)
     wrapper.reset()
-    wrapper.keep_rollout()
+    wrapper.keep_rollout(100)
     for _ in range(3):
         _, rewards, *_ = wrapper.step(np.zeros(2, int))
         rewards[:] = -1.0

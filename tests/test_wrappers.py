@@ -206,7 +206,7 @@ def test_a_kept_rollout_is_scored_again_by_the_newest_weights(kind, truncates):
     env._mixer.scorer.process_reward = ConstantReward(2.0)
     env.reset()
     env.step(np.array(action) if n > 1 else action)  # before the rollout: not kept
-    env.keep_rollout()
+    env.keep_rollout(100)
     for _ in range(2):
         env.step(np.array(action) if n > 1 else action)
     env._mixer.scorer.process_reward = TellingReward()
@@ -222,7 +222,7 @@ def test_a_kept_rollout_is_scored_again_by_the_newest_weights(kind, truncates):
 def test_steps_that_only_reset_are_not_scored_again_either():
     env = ProcessRewardVectorWrapper(SyncVectorEnv([CountingEnv] * N), scale=0.5)
     env.reset()
-    env.keep_rollout()
+    env.keep_rollout(100)
     for _ in range(4):
         env.step(np.zeros(N, int))
     env._mixer.scorer.process_reward = TellingReward()
@@ -263,6 +263,19 @@ def test_only_a_kept_rollout_can_be_scored_again():
     env.reset()
     env.step(0)
     with pytest.raises(RuntimeError, match="keep_rollout"):
+        env.rescore_rollout()
+
+
+def test_of_too_long_a_rollout_no_more_is_kept_than_tells_that_it_is():
+    env = ProcessRewardWrapper(CountingEnv(length=100))
+    env.reset()
+    env.keep_rollout(3)
+    for _ in range(50):
+        env.step(0)
+    assert len(env.rescore_rollout().given) == 4
+    env.keep_rollout(0)
+    env.step(0)
+    with pytest.raises(RuntimeError, match="no rollout was kept"):
         env.rescore_rollout()
 
 

@@ -68,8 +68,9 @@ class RewardMixer:
         # each.
         self.first_visits = (self._visits.latest, self._visits.latest)
         self._shape = array_shape(observation_space)
-        # Steps and mixed rewards (N,) of a rollout; None: none is kept.
-        self._kept: list[tuple[VectorStep, FloatArray]] | None = None
+        # Steps and mixed rewards (N,) of a rollout, and how many it is to have.
+        self._kept: list[tuple[VectorStep, FloatArray]] = []
+        self._to_keep = 0
         self._env_returns = np.zeros(num_envs)
         self._process_returns = np.zeros(num_envs)
         # Whether nobody has asked for episodes or given weights, nor was that said.
@@ -101,12 +102,15 @@ class RewardMixer:
         self._env_returns = state["env_returns"].copy()
         self._process_returns = state["process_returns"].copy()
 
-    def keep_rollout(self) -> None:
-        """From now on keep every step, for :meth:`rescore_rollout`."""
+    def keep_rollout(self, steps: int) -> None:
+        """Keep the next T steps, for :meth:`rescore_rollout`."""
         self._kept = []
+        self._to_keep = steps
 
     def rescore_rollout(self) -> Rescored:
         """Score the steps kept since :meth:`keep_rollout` by the weights of now.
+
+        One more than was asked for tells that there were too many.
 
         Raises:
             RuntimeError: No step was kept.
@@ -196,7 +200,7 @@ class RewardMixer:
         )
         process_rewards = self.scorer.score(step)
         mixed = self.mixed(env_rewards, process_rewards)
-        if self._kept is not None:
+        if 0 < self._to_keep >= len(self._kept):
             # Copies: what is given out, or came from the env, may be changed in place.
             self._kept.append((step.copy(), mixed.copy()))
         self._env_returns += env_rewards
@@ -311,9 +315,9 @@ class HasRewardMixer:
         """Go on from what :meth:`recording_state` returned."""
         self._mixer.load_state(state)
 
-    def keep_rollout(self) -> None:
-        """From now on keep every step, for :meth:`rescore_rollout`."""
-        self._mixer.keep_rollout()
+    def keep_rollout(self, steps: int) -> None:
+        """Keep the next T steps, for :meth:`rescore_rollout`; 0 forgets those kept."""
+        self._mixer.keep_rollout(steps)
 
     def rescore_rollout(self) -> Rescored:
         """Score the steps kept since :meth:`keep_rollout` by the newest weights."""
