@@ -63,9 +63,8 @@ def load_env_state(venv: VecEnv, state: dict[str, Any]) -> bool:
     goes_on = _play_again(venv, state["tapes"])
     for layer, saved in zip(layers, state["layers"], strict=True):
         _load_layer(layer, saved)
-    if goes_on:
-        for env, recording in enumerate(state["recordings"]):
-            venv.env_method("load_recording_state", recording, indices=env)
+    for env, recording in enumerate(state["recordings"]):
+        venv.env_method("load_recording_state", recording, indices=env)
     return goes_on
 
 

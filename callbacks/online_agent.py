@@ -39,8 +39,8 @@ class OnlineAgent:
         self._replay = find_replay(model, wrappers, online.learner.config)
         buffer = getattr(model, "rollout_buffer", None)
         self._rollout = buffer if isinstance(buffer, RolloutBuffer) else None
-        self._waiting = 0  # episodes that ended and were not taken in
         self._warned = False
+        self._told: dict[str, float] = {}
 
     def send_weights(self) -> None:
         """Hand the process reward of now to all that score steps."""
@@ -48,6 +48,8 @@ class OnlineAgent:
         self._wrappers.load_reward_state(state)
         if self._replay is not None:
             self._replay.load_reward_state(state)
+        scale = self._wrappers.shaping().scale
+        self._told = self.online.logged(scale, self._wrappers.env_reward_weight())
 
     def begin_rollout(self) -> None:
         """Have the steps kept that the agent is going to learn from."""
@@ -61,8 +63,8 @@ class OnlineAgent:
 
     def note_ends(self, episodes: int) -> None:
         """Take note of episodes that ended, and take in all if too many wait."""
-        self._waiting += episodes
-        if self._waiting >= TAKE_IN_AT:
+        self.online.waiting += episodes
+        if self.online.waiting >= TAKE_IN_AT:
             self._take_in()
 
     def end_rollout(self, steps: int) -> None:
@@ -82,23 +84,16 @@ class OnlineAgent:
             self._rescore(self._rollout)
 
     def logged(self) -> dict[str, float]:
-        """Return what is to be logged, by name."""
-        scale = self._wrappers.shaping().scale
-        return self.online.logged(scale, self._wrappers.env_reward_weight())
-
-    def state(self) -> dict[str, Any]:
-        """Return all that it takes to go on learning from here."""
-        return {"online": self.online.state(), "waiting": self._waiting}
+        """Return what is to be logged, by name: that of the latest update."""
+        return self._told
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state` returned."""
-        self.online.load_state(state["online"])
-        self._waiting = state["waiting"]
+        """Go on from what the loop's ``state`` returned."""
+        self.online.load_state(state)
         self.send_weights()
 
     def _take_in(self) -> None:
         self.online.take_in(self._wrappers.pop_episodes())
-        self._waiting = 0
 
     def _rescore(self, buffer: RolloutBuffer) -> None:
         """Let the agent learn from this rollout as the newest weights score it."""

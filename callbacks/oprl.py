@@ -170,7 +170,7 @@ class OPRLCallback(BetweenRollouts):
 
     def state(self) -> dict[str, Any]:
         """Return all that the reward is learned by, for a checkpoint."""
-        return self._agent.state()
+        return self._agent.online.state()
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state` returned."""

@@ -239,12 +239,41 @@ def test_without_tapes_new_episodes_begin_and_nothing_else_is_lost(tmp_path):
     callback = OPRLCallback(QUICK, save_path=path)
     assert callback.resume(model) == saved["agent"]["counters"]["num_timesteps"] >= 600
     assert callback.learner is not None
-    kept = saved["parts"]["oprl"]["online"]["learner"]["memory"]
+    kept = saved["parts"]["oprl"]["learner"]["memory"]
     assert len(callback.learner.memory.trajectories) == kept["kept"] > 0
     start = model.env.reset()
     assert (model._last_obs == start).all()
     assert model._last_episode_starts.all()
     model.learn(300, callback=callback, reset_num_timesteps=False)
+
+
+@pytest.mark.parametrize("wrapped", ["outside", "in each env"])
+def test_episodes_that_wait_to_be_learned_from_are_kept_without_tapes(
+    wrapped, tmp_path
+):
+    """Not only those going on: nothing that is over has to be played again."""
+    rarely = replace(QUICK, update_interval=10**6)
+
+    def make() -> PPO:
+        if wrapped == "outside":
+            venv: Any = VecProcessReward(make_vec_env("CartPole-v1", 2, seed=5))
+        else:
+            venv = make_vec_env(
+                "CartPole-v1", 2, seed=5, wrapper_class=ProcessRewardWrapper
+            )
+        return PPO("MlpPolicy", venv, **OF_PPO)
+
+    path = tmp_path / "run"
+    with pytest.raises(BreakOffError):
+        learn(make, path, 1200, break_at=600, config=rarely)
+    model = make()
+    callback = OPRLCallback(rarely, save_path=path)
+    callback.resume(model)
+    ended = read_state(path)["parts"]["oprl"]["waiting"]
+    assert ended > 20
+    episodes = callback._agent._wrappers.pop_episodes()
+    assert len(episodes) == ended
+    assert sum(map(len, episodes)) <= 800
 
 
 def test_wrappers_that_know_their_episodes_begin_new_ones(tmp_path):
@@ -354,7 +383,7 @@ def change(state: Any, path: str, value: Any) -> None:
         state[last] = value
 
 
-LEARNER = "parts/oprl/online/learner"
+LEARNER = "parts/oprl/learner"
 SPOILT = {
     "agent/counters": None,
     "agent/parameters": {"__class__": {}},

@@ -19,6 +19,12 @@ from support.streams import every_path
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.callbacks.reward_wrappers import RewardWrappers
+from oprl_gym.preferences import (
+    LexicographicTeacher,
+    NoveltyTeacher,
+    ReturnTeacher,
+    SimulatedTeacher,
+)
 from oprl_gym.rewards.scoring import ALONE
 from oprl_gym.wrappers import (
     ProcessRewardVectorWrapper,
@@ -78,6 +84,27 @@ def test_a_potential_is_worth_as_much(path):
     assert stream[0][1]["process_reward"] == 8.0 * (0.5 * 0.5 - 0.5)
 
 
+@every_path
+def test_beside_a_potential_the_env_goes_on_paying(path):
+    """By itself it adds up to the same whatever the agent does."""
+    stream, _ = path(
+        make=BackAndForth,
+        reward=ConstantReward(0.5, late=True),
+        actions=MOVES,
+        mode="potential",
+        gamma=0.5,
+        scale=0.1,
+    )
+    mixed, info = stream[0]
+    assert info["process_reward"] == 0.5 * 0.5 - 0.5
+    assert mixed == pytest.approx(1.0 + 0.1 * info["process_reward"])
+
+
+def test_a_potential_alone_is_refused():
+    with pytest.raises(ValueError, match="env_reward_weight=0 leaves nothing to learn"):
+        ProcessRewardWrapper(BackAndForth(), mode="potential", env_reward_weight=0.0)
+
+
 MAKERS = {
     "scalar": lambda **kw: ProcessRewardWrapper(late_env(), **kw),
     "sb3": lambda **kw: VecProcessReward(DummyVecEnv([late_env] * 2), **kw),
@@ -112,6 +139,27 @@ def play(env: ProcessRewardWrapper, episodes: int) -> None:
         env.reset()
         for _ in range(7):
             env.step(int(rng.integers(2)))
+
+
+@pytest.mark.parametrize(
+    ("teacher", "late"),
+    [
+        (None, True),
+        (ReturnTeacher(), True),
+        (LexicographicTeacher([NoveltyTeacher(), ReturnTeacher()]), True),
+        (SimulatedTeacher(np.random.default_rng(0)), True),
+        (NoveltyTeacher(), False),  # says nothing of what is paid
+        (LexicographicTeacher([NoveltyTeacher()]), False),
+    ],
+)
+def test_only_what_is_learned_from_returns_can_take_their_place(teacher, late):
+    env = ProcessRewardWrapper(BackAndForth(late=True))
+    config = OPRLConfig(hidden_size=8, min_preferences=1, gradient_steps=1)
+    spaces = env.observation_space, env.action_space
+    learner = OPRLLearner(*spaces, config, teacher, seed=0)
+    play(env, 12)
+    learner.update(env.pop_episodes())
+    assert learner.process_reward.late is late
 
 
 @pytest.mark.parametrize("late", [True, False])

@@ -11,6 +11,7 @@ from support.fakes import trajectory
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.preferences import (
     HumanTeacher,
+    LateAnswers,
     PreferenceStore,
     ReturnTeacher,
     answer_all,
@@ -54,6 +55,28 @@ def test_the_model_version_is_noted_with_the_question(store):
     teacher.collect(model_version=4)
     teacher.judge(WIN, LOSS)
     assert [question.model_version for question in store.questions()] == [4]
+
+
+def test_who_goes_on_from_a_state_is_told_which_answers_it_knew(store):
+    """All come once more, as they are in the store; but they are not news."""
+    teacher = HumanTeacher(store)
+    for state in (4, 5, 6):
+        teacher.judge(WIN, trajectory([0, state], n_states=20))
+    answer(store, 0.0)
+    answer(store, 1.0)
+    assert teacher.collect(1).again == 0
+    state = teacher.state()
+    store.undo("ann")
+    answer(store, 0.5)
+    other = HumanTeacher(store)
+    other.load_state(state, [])
+    late = other.collect(1)
+    assert [one.label for one in late.given] == [0.0, 0.5]
+    assert late.again == 1
+    assert other.collect(1) == LateAnswers([], [], 0)
+    third = HumanTeacher(store)
+    third.load_state(other.state(), [])
+    assert third.collect(1).again == 2
 
 
 def test_what_cannot_be_shown_is_not_asked(store):
@@ -229,7 +252,7 @@ def test_a_learner_that_goes_on_has_each_answer_once(store):
     again.load_state(learner.state())
     assert again.update([]).preferences == 2
     assert again.teacher.asked == 3  # all that may be asked
-    assert again.model_version == learner.model_version + 1
+    assert again.model_version == learner.model_version  # nothing new to fit to
 
 
 # --- export and import --------------------------------------------------------------

@@ -10,6 +10,7 @@ from support.fakes import trajectory
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.episodes.arrays import pack_trajectories, unpack_trajectories
 from oprl_gym.files.state_file import read_state, write_state
+from oprl_gym.learning import memory
 from oprl_gym.preferences import LexicographicTeacher, NoveltyTeacher, ReturnTeacher
 from oprl_gym.types import Trajectory
 
@@ -149,3 +150,30 @@ def test_the_state_of_other_settings_is_refused(config):
     state = learner(STATES, replace(SMALL, mean_prior=0.25), lambda: None).state()
     with pytest.raises(ValueError, match=r"mean_prior=0.25 \(now 1.0\)"):
         learner(STATES, config, lambda: None).load_state(state)
+
+
+def test_the_oldest_episodes_go_if_they_take_too_much(monkeypatch):
+    """Of pictures two hundred are too many for most machines."""
+    episodes = [trajectory([0] * 9) for _ in range(10)]
+    size = episodes[0].observations.nbytes
+    monkeypatch.setattr(memory, "MOST_BYTES", 4 * size)
+    kept = memory.Memory(latest=8, best=8, answers=8)
+    kept.add(episodes[:3])
+    kept.add(episodes[3:])
+    assert list(kept.trajectories) == episodes[-4:]
+    monkeypatch.setattr(memory, "MOST_BYTES", 0)
+    kept.add([])
+    assert list(kept.trajectories) == episodes[-2:]
+
+
+def test_integers_that_become_fractions_are_found_again():
+    """A state's episodes are all of one dtype: earlier ones are then other bytes."""
+    space = spaces.Box(0, 9, (1,), dtype=np.int64)
+    learner = OPRLLearner(space, spaces.Discrete(2), OPRLConfig(hidden_size=8), seed=0)
+    none = np.zeros(2)
+    learner.observe([Trajectory(np.array([[0], [1], [2]]), none, none, none, True)])
+    learner.observe([Trajectory(np.array([[0], [0.5], [2]]), none, none, none, True)])
+    other = OPRLLearner(space, spaces.Discrete(2), OPRLConfig(hidden_size=8), seed=1)
+    other.load_state(learner.state())
+    assert len(other.trajectories) == 2
+    assert np.isfinite(other.teacher.labels(other.trajectories)).all()

@@ -9,11 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from oprl_gym.rewards.losses import (
-    bradley_terry_loss,
-    ordered,
-    preference_probability,
-)
+from oprl_gym.rewards.losses import bradley_terry_loss, ordered
 
 
 def of_one(difference, label):
@@ -23,11 +19,6 @@ def of_one(difference, label):
     loss = bradley_terry_loss(sums, labels, torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
     loss.backward()
     return float(loss.detach()), sums.grad.tolist()
-
-
-def test_probabilities_by_hand():
-    logits = torch.tensor([0.0, math.log(3), -math.log(3)])
-    assert preference_probability(logits).tolist() == pytest.approx([0.5, 0.75, 0.25])
 
 
 @pytest.mark.parametrize(

@@ -24,20 +24,6 @@ def after(*episodes):
     return pay
 
 
-def test_the_largest_return_is_of_either_sign():
-    pay = EnvPay()
-    assert pay.largest == 1.0
-    for episode, largest in [
-        (paid(0.2, 0.3), 1.0),  # not blown up
-        (paid(1.5, 0.5), 2.0),
-        (paid(-4.0, -1.0), 5.0),
-        (paid(4.0, -4.0), 5.0),
-        (paid(1.0, 1.0), 5.0),  # never smaller again
-    ]:
-        pay.observe([episode])
-        assert pay.largest == largest
-
-
 def test_a_score_is_worth_one_payment_or_the_root_of_many_or_what_was_lost():
     pay = EnvPay()
     assert pay.unit == 1.0
@@ -128,6 +114,6 @@ def test_a_state_shares_no_memory_with_what_goes_on():
 def test_integer_rewards_and_an_empty_list_are_fine():
     pay = EnvPay()
     pay.observe([])
-    assert (pay.largest, pay.late) == (1.0, None)
+    assert (pay.unit, pay.late) == (1.0, None)
     pay.observe([paid(*np.array([0, 0, 4]))])
-    assert pay.largest == 4.0
+    assert pay.unit == 4.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -219,3 +220,49 @@ def test_a_vector_of_nested_observations_is_learned_from():
         envs.step(envs.action_space.sample())
     learner.update(envs.pop_episodes())
     assert learner.process_reward.fitted
+
+
+UNREAD = {
+    "Sequence": spaces.Sequence(spaces.Discrete(4)),
+    "Graph": spaces.Graph(spaces.Box(0, 1, (2,)), None),
+    "Text": spaces.Text(5),
+    "Dict of text": spaces.Dict(say=spaces.Text(5)),
+    "Tuple of both": spaces.Tuple([spaces.Text(5), spaces.Discrete(3)]),
+}
+
+
+class AnyAction(gym.Env):
+    """Takes whatever its space holds; a walk of 5 steps."""
+
+    observation_space = spaces.Discrete(6)
+
+    def __init__(self, action_space):
+        self.action_space = action_space
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.t = 0
+        return 0, {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        self.t += 1
+        return self.t, float(self.t == 5), self.t == 5, False, {}
+
+
+@pytest.mark.parametrize("space", UNREAD.values(), ids=UNREAD)
+def test_actions_that_are_not_read_may_be_anything(space):
+    env = ProcessRewardWrapper(AnyAction(space))
+    learner = OPRLLearner(env.observation_space, env.action_space, QUICK, seed=0)
+    space.seed(0)
+    for _ in range(12):
+        env.reset()
+        for _ in range(5):
+            env.step(space.sample())
+    assert learner.update(env.pop_episodes()).gradient_steps > 0
+
+
+def test_actions_that_have_to_be_read_may_not():
+    config = replace(QUICK, reward_input="obs_action")
+    with pytest.raises(ValueError, match="cannot read the action space"):
+        OPRLLearner(spaces.Discrete(6), UNREAD["Sequence"], config)

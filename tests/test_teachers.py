@@ -130,6 +130,19 @@ def test_an_episode_never_observed_counts_as_seen_when_it_is_judged():
     assert NoveltyTeacher().scores([trajectory([0, 1, 2])])[0, 0] == 3
 
 
+class Shorter(ScoreTeacher):
+    def scores(self, trajectories):
+        return np.array([[-len(one)] for one in trajectories])
+
+
+@pytest.mark.parametrize(
+    "teacher", [Shorter(), LexicographicTeacher([ReturnTeacher(), Shorter()])]
+)
+def test_of_no_episode_there_is_nothing_to_say(teacher):
+    """An update may be due before the first one has ended."""
+    assert teacher.labels([]).shape == (0, 0)
+
+
 def test_the_first_teacher_that_sees_a_difference_decides():
     teacher = LexicographicTeacher([ReturnTeacher(), NoveltyTeacher("coverage")])
     assert teacher.judge(WIN, OTHER_LOSS) == 1.0

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes import trajectory
 
-from oprl_gym.preferences import UtilityTeacher
-from oprl_gym.preferences.utility import LATEST
+from oprl_gym import OPRLConfig
+from oprl_gym.preferences import UtilityTeacher, make_teacher
+
+LATEST = 200  # of the defaults
 
 NEAR = trajectory([0, 0, 1])
 FAR = trajectory([0, 1, 2])
@@ -187,6 +189,18 @@ def test_differences_beyond_measure_are_no_overflow():
     teacher = taught(*[NEAR] * 199, GOAL, temperature=1e-3)
     assert teacher.judge(GOAL, NEAR) == pytest.approx(1.0)
     assert teacher.judge(NEAR, GOAL) == pytest.approx(0.0)
+
+
+def test_where_fewer_are_kept_fewer_are_the_latest():
+    """The best of long ago stand before them, and have no say."""
+    teacher = make_teacher(OPRLConfig(trajectory_capacity=4))
+    best = [trajectory([0, 1, 3], [0.0, 5.0])] * 3
+    latest = [trajectory([0, 0, 1]), trajectory([0, 1, 2])] * 2
+    teacher.observe([*best, *latest])
+    utility = utilities(teacher, *latest)
+    tau = 0.3 * np.std(utility)
+    labels = teacher.labels([*best, *latest])
+    assert labels[4, 3] == pytest.approx(sigmoid((utility[1] - utility[0]) / tau))
 
 
 def test_without_any_episode_it_says_nothing_wrong():

@@ -199,7 +199,7 @@ class RewardMixer:
             active=active,
         )
         process_rewards = self.scorer.score(step)
-        mixed = self.mixed(env_rewards, process_rewards)
+        mixed: FloatArray = self.scorer.mixed(env_rewards, process_rewards)
         if 0 < self._to_keep >= len(self._kept):
             # Copies: what is given out, or came from the env, may be changed in place.
             self._kept.append((step.copy(), mixed.copy()))
@@ -230,11 +230,6 @@ class RewardMixer:
             stacklevel=2,
         )
 
-    def mixed(self, env_rewards: FloatArray, process_rewards: FloatArray) -> FloatArray:
-        """Return what the agent gets."""
-        mixed: FloatArray = self.scorer.mixed(env_rewards, process_rewards)
-        return mixed
-
     def episode_infos(self, ended: BoolArray) -> dict[str, FloatArray]:
         """Return the (N,) returns of the episodes that just ended; 0 elsewhere."""
         env_returns = np.where(ended, self._env_returns, 0.0)
@@ -242,7 +237,7 @@ class RewardMixer:
         return {
             "env_return": env_returns,
             "process_return": process_returns,
-            "mixed_return": self.mixed(env_returns, process_returns),
+            "mixed_return": self.scorer.mixed(env_returns, process_returns),
         }
 
     def episode_info(self, env: int, inner_info: Mapping[str, Any]) -> dict[str, float]:

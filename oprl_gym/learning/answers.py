@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -28,7 +29,12 @@ class Answers:
 
     def __len__(self) -> int:
         """Return the number of pairs that there is an answer about."""
-        return int(np.count_nonzero(self.weights))
+        return self._pairs.shape[1]
+
+    @cached_property
+    def _pairs(self) -> IntArray:
+        """The (2, B) numbers of the pairs with an answer: rows and columns."""
+        return np.array(np.nonzero(self.weights))
 
     def between(self, which: IntArray) -> Answers:
         """Return the answers about pairs of some trajectories, by their numbers."""
@@ -49,13 +55,12 @@ class Answers:
         """Return ``n`` answers, drawn independently; all, if there are no more."""
         if n >= len(self):
             return self
-        rows, columns = np.nonzero(self.weights)
-        drawn = rng.integers(len(rows), size=n)
-        rows, columns = rows[drawn], columns[drawn]
-        times = np.zeros_like(self.weights)
-        np.add.at(times, (rows, columns), 1.0)
-        some = replace(self, weights=self.weights * times)
-        return some.between(np.unique([rows, columns]))
+        drawn = rng.integers(len(self), size=n)
+        which, places = np.unique(self._pairs[:, drawn], return_inverse=True)
+        some = self.between(which)
+        times = np.zeros_like(some.weights)
+        np.add.at(times, tuple(places.reshape(2, -1)), 1.0)
+        return replace(some, weights=some.weights * times)
 
     def among(self, n: int, rng: np.random.Generator) -> Answers:
         """Return all answers about pairs of ``n`` trajectories drawn without return.

@@ -69,30 +69,36 @@ class RewardFitter:
         self._optimizer = self._new_optimizer()
 
     def step(self, batches: Sequence[PairBatch]) -> Tensor:
-        """Take one gradient step, each network on its batch; return the mean loss."""
-        losses = [
-            self._loss_of(member, batch)
-            for member, batch in zip(self.model.members, batches, strict=True)
-        ]
-        loss = reduce(torch.add, losses)
-        self.backward(loss)
+        """Take one gradient step, each network on its batch.
+
+        Returns the mean of their losses, without the priors.
+        """
+        of_answers, losses = [], []
+        for member, batch in zip(self.model.members, batches, strict=True):
+            scores = self._scores(member, batch)
+            of_answers.append(self.loss(scores, batch))
+            losses.append(self._with_priors(of_answers[-1], scores, batch))
+        self.backward(reduce(torch.add, losses))
         self._clip()
         self._optimizer.step()
-        return loss.detach() / len(losses)
+        return torch.stack(of_answers).detach().mean()
 
-    def _loss_of(self, member: nn.Module, batch: PairBatch) -> Tensor:
+    def _scores(self, member: nn.Module, batch: PairBatch) -> Tensor:
+        """Return a network's (V,) scores of a batch's rows that are looked at."""
         rows = batch.rows if self.revisit_prior else batch.seen(batch.rows)
-        scores = self.model.reach * member(self.model.normalised(rows)).view(-1)
-        loss = self.loss(scores, batch)
+        return self.model.reach * member(self.model.normalised(rows)).view(-1)
+
+    def loss(self, scores: Tensor, batch: PairBatch) -> Tensor:
+        """Return the loss of one network's (V,) scores of the rows of a batch."""
+        return bradley_terry_loss(batch.sums(scores), batch.labels, batch.shares)
+
+    def _with_priors(self, loss: Tensor, scores: Tensor, batch: PairBatch) -> Tensor:
+        if self.mean_prior:
+            loss = loss + self.mean_prior * batch.seen(scores).mean().square()
         if batch.revisits is None or not self.revisit_prior:
             return loss
         paid = scores[batch.revisits].clamp(min=0.0).square().mean()
         return loss + self.revisit_prior * paid
-
-    def loss(self, scores: Tensor, batch: PairBatch) -> Tensor:
-        """Return the loss of one network's (V,) scores of the rows of a batch."""
-        loss = bradley_terry_loss(batch.sums(scores), batch.labels, batch.shares)
-        return loss + self.mean_prior * batch.seen(scores).mean().square()
 
     def backward(self, loss: Tensor) -> None:
         """Let every weight's ``grad`` be the gradient of a loss."""

@@ -24,7 +24,7 @@ from oprl_gym.preferences.pay import EnvPay
 from oprl_gym.preferences.queries import Pair, Queries
 from oprl_gym.preferences.teacher import Teacher
 from oprl_gym.rewards.encoding import StepEncoder
-from oprl_gym.rewards.losses import ordered, preference_probability
+from oprl_gym.rewards.losses import ordered
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState, new_model
 from oprl_gym.rewards.tensors import available_device
@@ -141,10 +141,11 @@ class OPRLLearner:
         For whoever has more episodes than should wait until then.
         """
         self.teacher.observe(episodes)
-        self.memory.trajectories.extend(episodes)
+        self.memory.add(episodes)
         self._normalise(episodes)
         self._pay.observe(episodes)
-        self.process_reward.changed(late=bool(self._pay.late))
+        late = self.teacher.judges_return and bool(self._pay.late)
+        self.process_reward.changed(late=late)
         self._taken_in += len(episodes)
 
     def update(self, episodes: Sequence[Trajectory], rounds: int = 1) -> UpdateReport:
@@ -293,7 +294,7 @@ class OPRLLearner:
         first = [place[one] for one, _ in pairs]
         second = [place[one] for _, one in pairs]
         sums = self._sums(*self._batcher.looked_at(sides))
-        likely = preference_probability(sums[:, first] - sums[:, second])
+        likely = torch.sigmoid(sums[:, first] - sums[:, second])
         probabilities: FloatArray = likely.double().numpy()
         return probabilities
 

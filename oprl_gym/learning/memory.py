@@ -13,9 +13,14 @@ from oprl_gym.learning.answers import Answers, between_all, standing
 from oprl_gym.preferences.teacher import LateAnswers, Teacher
 from oprl_gym.types import Preference, Trajectory
 
+MOST_BYTES = 2**31
+"""What the latest episodes may take: pictures fill the memory before they are many."""
+
 
 class Memory:
     """Episodes and answers, the oldest of which make room for new ones.
+
+    Of the episodes at most as many are kept as fit into 2 GiB, and two at least.
 
     Args:
         latest: Episodes that are kept as they come.
@@ -34,6 +39,15 @@ class Memory:
         self.preferences: deque[Preference] = deque(maxlen=answers)
         self._most_best = best
 
+    def add(self, episodes: Iterable[Trajectory]) -> None:
+        """Keep new episodes, as many as there is room for."""
+        self.trajectories.extend(episodes)
+        while len(self.trajectories) > 2 and self._bytes() > MOST_BYTES:
+            self.trajectories.popleft()
+
+    def _bytes(self) -> int:
+        return sum(one.observations.nbytes for one in self.trajectories)
+
     def judged(self, teacher: Teacher) -> Answers | None:
         """Return the answers about all pairs; None if a teacher has to be asked."""
         latest = set(self.trajectories)
@@ -46,14 +60,14 @@ class Memory:
         return between_all(kept, labels)
 
     def take(self, late: LateAnswers) -> int:
-        """Take in answers to earlier questions; returns how many came."""
+        """Take in answers to earlier questions; returns how many are new."""
         self.preferences.extend(late.given)
         gone = {id(preference) for preference in late.withdrawn}
         if gone:
             remaining = [one for one in self.preferences if id(one) not in gone]
             self.preferences.clear()
             self.preferences.extend(remaining)
-        return len(late.given)
+        return len(late.given) - late.again
 
     def state(self) -> dict[str, Any]:
         """Return all that is kept: nested dicts, lists and arrays."""

@@ -33,6 +33,7 @@ class OnlineLearning:
     def __init__(self, learner: OPRLLearner) -> None:
         self.learner = learner
         self.report: UpdateReport | None = None
+        self.waiting = 0  # episodes that ended and were not taken in
         self._updated_at: int | None = None  # env step of the last update
         # Steps, env return and process return of the episodes since the last update.
         self._ended: list[tuple[int, float, float]] = []
@@ -54,6 +55,7 @@ class OnlineLearning:
 
     def take_in(self, episodes: Sequence[Trajectory]) -> None:
         """Hand finished episodes to the learner, before an update or at any time."""
+        self.waiting = 0
         self.learner.observe(episodes)
         self._ended += [
             (len(episode), episode.env_return, episode.process_return)
@@ -97,6 +99,7 @@ class OnlineLearning:
         """Return all that it takes to go on from here: nested dicts, lists, arrays."""
         return {
             "learner": self.learner.state(),
+            "waiting": self.waiting,
             "updated_at": self._updated_at,
             "ended": self._ended,
             "means": self._means,
@@ -110,6 +113,7 @@ class OnlineLearning:
             ValueError: It is the state of a learner with other settings or spaces.
         """
         self.learner.load_state(state["learner"])
+        self.waiting = state["waiting"]
         self._updated_at = state["updated_at"]
         self._ended = state["ended"]
         self._means = state["means"]

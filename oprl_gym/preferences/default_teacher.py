@@ -11,7 +11,11 @@ from oprl_gym.preferences.utility import UtilityTeacher
 def make_teacher(config: OPRLConfig) -> Teacher:
     """Return the teacher that ``config.rule`` names."""
     if config.rule == "utility":
-        return UtilityTeacher(config.return_worth, config.temperature)
+        return UtilityTeacher(
+            config.return_worth,
+            config.temperature,
+            latest=min(200, config.trajectory_capacity),
+        )
     return ReturnTeacher(ties="second" if config.rule == "tutorial" else "skip")
 
 

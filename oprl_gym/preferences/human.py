@@ -72,6 +72,7 @@ class HumanTeacher(Teacher):
         self._sleep = sleep
         self._model_version = 0
         self._read_to = 0  # last row of the log that is known
+        self._known_to = 0  # and that the learner knew when its state was saved
         self._given: dict[int, Preference] = {}
         self._segments: WeakValueDictionary[str, Trajectory] = WeakValueDictionary()
 
@@ -97,11 +98,16 @@ class HumanTeacher(Teacher):
             elif given.pop(row.undoes, None) is None and row.undoes in self._given:
                 withdrawn.append(self._given.pop(row.undoes))
         self._given.update(given)
-        return LateAnswers(list(given.values()), withdrawn)
+        again = sum(row <= self._known_to for row in given)
+        return LateAnswers(list(given.values()), withdrawn, again)
 
     def state(self) -> dict[str, Any]:
         """Return how much was asked; answers are in the store, and read from there."""
-        return {"asked": self.asked, "answered_before": self._answered_before}
+        return {
+            "asked": self.asked,
+            "answered_before": self._answered_before,
+            "known_to": max(self._known_to, self._read_to),
+        }
 
     def load_state(
         self, state: dict[str, Any], trajectories: Sequence[Trajectory]
@@ -109,6 +115,7 @@ class HumanTeacher(Teacher):
         """Go on asking from there; all answers will be collected once more."""
         self.asked = state["asked"]
         self._answered_before = state["answered_before"]
+        self._known_to = state["known_to"]
 
     def _may_ask(self) -> bool:
         if self.max_questions is not None and self.asked >= self.max_questions:

@@ -16,7 +16,7 @@ from oprl_gym.preferences.cells import (
     examples_of,
 )
 from oprl_gym.preferences.teachers import ScoreTeacher
-from oprl_gym.types import FloatArray, IntArray, Ties, Trajectory
+from oprl_gym.types import Array, FloatArray, IntArray, Ties, Trajectory
 
 MAX_EXACT = 4096
 """Distinct observations from which on it is asked whether they recur at all."""
@@ -88,7 +88,17 @@ class NoveltyTeacher(ScoreTeacher):
         self._counter = VisitCounter.from_state(state["visits"])
         self._distinct.clear()
         for trajectory in trajectories:
-            self._distinct[trajectory] = self._counter.find(trajectory.observations)
+            self._distinct[trajectory] = self._find(trajectory.observations)
+
+    def _find(self, observations: Array) -> IntArray:
+        """Return the cells of a counted episode; counts it if it is not known.
+
+        An env that gives fractions in a space of integers makes floats of those before.
+        """
+        try:
+            return self._counter.find(observations)
+        except KeyError:
+            return self._counter.add(observations)
 
     def _count_in_cells(self) -> None:
         """From now on count cells of a grid, and those of the episodes still there."""

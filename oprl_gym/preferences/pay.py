@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -29,11 +28,10 @@ class EnvPay:
     """What is known of an env's reward by its episodes.
 
     How much: a learned reward has to mean the same beside a goal of 1 and one of 500,
-    so returns are told in units of the largest so far, of either sign; and a score of 1
-    is worth the most that an episode has cost, so that going out into the unknown is
-    not silenced by what it costs, or that it has been paid, if that is more. That is
-    the root of its sum of squared rewards: one payment counts whole, and many small
-    ones, which teach an agent by themselves at each step, by little.
+    so a score of 1 is worth the most that an episode has cost, so that going out into
+    the unknown is not silenced by what it costs, or that it has been paid, if that is
+    more. That is the root of its sum of squared rewards: one payment counts whole, and
+    many small ones, which teach an agent by themselves at each step, by little.
 
     When: a reward paid for a whole episode is told from one paid for reaching
     something. Both may come with the last step alone. But what is paid for reaching
@@ -46,9 +44,7 @@ class EnvPay:
     that is taken back once less than 90 % of the latest 200 were.
 
     Attributes:
-        largest: The largest return so far, of either sign, at least 1.
         unit: What a score of 1 is worth beside the env's reward, at least 1.
-        least: The least return so far; infinite before the first episode.
         late: Whether the reward is late; None until it is decided.
 
     Example:
@@ -61,27 +57,23 @@ class EnvPay:
         >>> pay = EnvPay()
         >>> pay.observe([episode(0.0, 0.0, end) for end in (3.0, 4.0, 2.0, -9.0)])
         >>> pay.observe([episode(0.0, 0.0, 5.0)] * 6)
-        >>> pay.largest, pay.unit, pay.late
-        (9.0, 9.0, True)
-        >>> pay.observe([episode(*[1.0] * 16)])
-        >>> pay.largest, pay.unit
-        (16.0, 9.0)
+        >>> pay.unit, pay.late
+        (9.0, True)
+        >>> pay.observe([episode(*[1.0] * 144)])
+        >>> pay.unit
+        12.0
     """
 
     def __init__(self) -> None:
-        self.largest = SMALLEST
         self.unit = SMALLEST
         self.late: bool | None = None
-        self.least = math.inf
         self._paid_at_end: deque[bool] = deque(maxlen=MEMORY)
 
     def observe(self, episodes: Sequence[Trajectory]) -> None:
         """Take note of newly finished episodes."""
         for episode in episodes:
-            self.largest = max(self.largest, abs(episode.env_return))
             paid = float(np.linalg.norm(episode.env_rewards))
             self.unit = max(self.unit, -episode.env_return, paid)
-            self.least = min(self.least, episode.env_return)
             self._paid_at_end.append(_paid_at_end(episode))
             if self.late is None and len(self._paid_at_end) == EPISODES:
                 self.late = all(self._paid_at_end)
@@ -92,19 +84,15 @@ class EnvPay:
     def state(self) -> dict[str, Any]:
         """Return what is to be saved."""
         return {
-            "largest": self.largest,
             "unit": self.unit,
             "late": self.late,
-            "least": self.least,
             "paid_at_end": list(self._paid_at_end),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state` returned."""
-        self.largest = state["largest"]
         self.unit = state["unit"]
         self.late = state["late"]
-        self.least = state["least"]
         self._paid_at_end.clear()
         self._paid_at_end.extend(state["paid_at_end"])
 

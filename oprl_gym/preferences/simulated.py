@@ -49,6 +49,8 @@ class SimulatedTeacher(Teacher):
         0.9
     """
 
+    judges_return = True
+
     def __init__(
         self,
         rng: np.random.Generator,

@@ -15,12 +15,15 @@ class LateAnswers:
     """What became known about questions asked earlier.
 
     Attributes:
-        given: New answers.
+        given: Answers, the oldest first.
         withdrawn: Answers given before that no longer hold; the same objects.
+        again: How many of ``given``, from the first on, were taken in before the
+            learner's state was saved, and are not new.
     """
 
     given: Sequence[Preference] = ()
     withdrawn: Sequence[Preference] = ()
+    again: int = 0
 
 
 class Teacher(ABC):
@@ -33,6 +36,8 @@ class Teacher(ABC):
     Attributes:
         answers_again: Whether :meth:`collect` brings all answers once more to a learner
             that goes on from a saved state, which then keeps none of its own.
+        judges_return: Whether more return is preferred, so that where the env pays only
+            at an episode's end the process reward can take the place of that pay.
 
     Example:
         >>> from oprl_gym.preferences import Teacher
@@ -44,6 +49,7 @@ class Teacher(ABC):
     """
 
     answers_again = False
+    judges_return = False
 
     def observe(  # noqa: B027 (most teachers need not)
         self, trajectories: Sequence[Trajectory]

@@ -38,6 +38,8 @@ class ScoreTeacher(Teacher):
 
     def labels(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return (M, M): 1.0 or 0.0, by what ``ties`` says where scores are equal."""
+        if not trajectories:
+            return np.zeros((0, 0))
         scores = self.scores(trajectories)
         # Rows come out in rising order, earlier columns first.
         _, rank = np.unique(scores, axis=0, return_inverse=True)
@@ -65,6 +67,8 @@ class ReturnTeacher(ScoreTeacher):
         'half'
     """
 
+    judges_return = True
+
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return (M, 1) returns, undiscounted."""
         returns = [trajectory.env_return for trajectory in trajectories]
@@ -89,6 +93,7 @@ class LexicographicTeacher(ScoreTeacher):
         if not teachers:
             raise ValueError("LexicographicTeacher needs at least one teacher")
         self.teachers = tuple(teachers)
+        self.judges_return = any(one.judges_return for one in teachers)
 
     def observe(self, trajectories: Sequence[Trajectory]) -> None:
         """Pass new episodes on to every teacher inside."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +10,9 @@ from typing import Any
 import numpy as np
 
 from oprl_gym.preferences.novelty import NoveltyTeacher
-from oprl_gym.preferences.pay import EnvPay
+from oprl_gym.preferences.pay import SMALLEST
 from oprl_gym.preferences.teachers import ScoreTeacher
 from oprl_gym.types import FloatArray, Trajectory
-
-LATEST = 200
-"""Episodes whose utilities say what is a large difference."""
 
 
 class UtilityTeacher(ScoreTeacher):
@@ -28,7 +26,7 @@ class UtilityTeacher(ScoreTeacher):
     decides, however long an episode lasts; as all becomes known, novelty fades.
 
     An episode a is preferred to b with probability sigmoid((U_a - U_b) / tau), tau
-    being ``temperature`` standard deviations of the utilities of the latest 200, or
+    being ``temperature`` standard deviations of the utilities of the latest, or
     half of what these earn on average above the least return so far, if that is more:
     once nearly all succeed, what is left to tell them apart is little, and is not blown
     up. By the latest, as a success that was luck and long ago must not make novelty,
@@ -40,6 +38,8 @@ class UtilityTeacher(ScoreTeacher):
     Args:
         return_worth: What the largest return so far is worth, in the largest novelty.
         temperature: In standard deviations of the utility.
+        latest: Episodes whose utilities say what is a large difference, the last ones
+            of those that are judged together.
 
     Raises:
         ValueError: An argument is not positive.
@@ -60,36 +60,47 @@ class UtilityTeacher(ScoreTeacher):
         [0.54, 1.0, 4.0]
     """
 
-    def __init__(self, return_worth: float = 3.0, temperature: float = 0.3) -> None:
+    judges_return = True
+
+    def __init__(
+        self,
+        return_worth: float = 3.0,
+        temperature: float = 0.3,
+        latest: int = 200,
+    ) -> None:
         super().__init__("half")
         for name, value in (
             ("return_worth", return_worth),
             ("temperature", temperature),
+            ("latest", latest),
         ):
             if not value > 0:
                 raise ValueError(f"{name} must be a positive number, got {value!r}")
         self.return_worth = return_worth
         self.temperature = temperature
+        self.latest = latest
         self._novelty = NoveltyTeacher("rarity")
-        self._pay = EnvPay()
+        self._largest_return = SMALLEST  # of either sign
+        self._least_return = math.inf
         self._largest_novelty = 1.0
         # (utility, return) of the latest, as they came
-        self._latest: deque[tuple[float, float]] = deque(maxlen=LATEST)
+        self._latest: deque[tuple[float, float]] = deque(maxlen=latest)
 
     def observe(self, trajectories: Sequence[Trajectory]) -> None:
         """Count what new episodes have seen, and note their returns."""
         self._novelty.observe(trajectories)
-        self._pay.observe(trajectories)
+        returns = [one.env_return for one in trajectories]
+        self._largest_return = max([self._largest_return, *map(abs, returns)])
+        self._least_return = min([self._least_return, *returns])
         new = self._novelty.scores(trajectories)
         self._largest_novelty = max(self._largest_novelty, float(new.max(initial=0.0)))
         utilities = self.scores(trajectories).ravel().tolist()
-        returns = [one.env_return for one in trajectories]
         self._latest.extend(zip(utilities, returns, strict=True))
 
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return (M, 1) utilities; 1 is the largest novelty so far."""
         returns = np.array([trajectory.env_return for trajectory in trajectories])
-        of_returns = returns.reshape(-1, 1) / self._pay.largest
+        of_returns = returns.reshape(-1, 1) / self._largest_return
         novelty = self._novelty.scores(trajectories) / self._largest_novelty
         return novelty + self.return_worth * of_returns
 
@@ -97,7 +108,7 @@ class UtilityTeacher(ScoreTeacher):
         """Return (M, M) probabilities that the one of the row is preferred."""
         utility = self.scores(trajectories)
         returns = np.array([trajectory.env_return for trajectory in trajectories])
-        tau = self._tau(utility[-LATEST:], returns[-LATEST:])
+        tau = self._tau(utility[-self.latest :], returns[-self.latest :])
         return self._surely(utility - utility.T, tau)
 
     def judge(self, first: Trajectory, second: Trajectory) -> float:
@@ -110,7 +121,7 @@ class UtilityTeacher(ScoreTeacher):
         """Return how far utilities lie apart for an answer that is fairly sure."""
         if not len(returns):
             return 1.0
-        earned = float(returns.mean() - self._pay.least) / self._pay.largest
+        earned = float(returns.mean() - self._least_return) / self._largest_return
         spread = max(float(utility.std()), self.return_worth * earned / 2.0)
         return self.temperature * spread or 1.0
 
@@ -122,7 +133,8 @@ class UtilityTeacher(ScoreTeacher):
         """Return the counts, and the largest return and novelty so far."""
         return {
             "novelty": self._novelty.state(),
-            "pay": self._pay.state(),
+            "largest_return": self._largest_return,
+            "least_return": self._least_return,
             "largest_novelty": self._largest_novelty,
             "latest": np.array(self._latest).reshape(-1, 2),
         }
@@ -132,7 +144,8 @@ class UtilityTeacher(ScoreTeacher):
     ) -> None:
         """Go on judging from there."""
         self._novelty.load_state(state["novelty"], trajectories)
-        self._pay.load_state(state["pay"])
+        self._largest_return = state["largest_return"]
+        self._least_return = state["least_return"]
         self._largest_novelty = state["largest_novelty"]
         self._latest.clear()
         self._latest.extend((float(u), float(r)) for u, r in state["latest"])

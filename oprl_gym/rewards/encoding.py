@@ -24,13 +24,16 @@ def to_array(space: spaces.Space[Any], value: Any) -> Array:
 
     Values of Box, Discrete, MultiBinary and MultiDiscrete get the space's dtype, unless
     that is of integers and cannot hold them; those of nested spaces (Dict, Tuple)
-    become float32 vectors as by ``gymnasium.spaces.flatten``, text left out.
+    become float32 vectors as by ``gymnasium.spaces.flatten``. What is no fixed number
+    of numbers, as text, is left out.
 
     Raises:
         EnvError: The value is not made of numbers.
     """
     if isinstance(space, _ARRAY_SPACES):
         return _in_dtype_of(space, np.asarray(value))
+    if not _readable(space):
+        return np.zeros(0, dtype=np.float32)
     if isinstance(space, spaces.Dict | spaces.Tuple):
         parts = [(inner, to_array(inner, value[key])) for key, inner in _read(space)]
         rows = [encode(inner, array[None]) for inner, array in parts]
@@ -42,6 +45,8 @@ def batch_to_array(space: spaces.Space[Any], batch: Any, n: int) -> Array:
     """Return a batch of ``n`` values as one array, as :func:`to_array` does for one."""
     if isinstance(space, _ARRAY_SPACES):
         return _in_dtype_of(space, np.asarray(batch))
+    if not _readable(space):
+        return np.zeros((n, 0), dtype=np.float32)
     if isinstance(space, spaces.Dict | spaces.Tuple):
         parts = [
             encode(inner, batch_to_array(inner, batch[key], n))

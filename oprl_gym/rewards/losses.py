@@ -11,11 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def preference_probability(logits: Tensor) -> Tensor:
-    """Return (B,) probabilities that the first is preferred: sigmoid of the logit."""
-    return torch.sigmoid(logits)
-
-
 def bradley_terry_loss(sums: Tensor, labels: Tensor, shares: Tensor) -> Tensor:
     """Return the cross-entropy in nats between answers about pairs and Bradley-Terry.
 

@@ -211,7 +211,7 @@ def new_model(
         encoder: Says how long a row is, and what of it is a picture.
         hidden_size: Units in each hidden layer.
         ensemble_size: Number of networks K.
-        generator: Source of the initial weights; None takes torch's own.
+        generator: Source of the initial weights; None takes one of seed 0.
     """
     return ProcessRewardModel(
         encoder.input_dim,

@@ -10,7 +10,7 @@ from oprl_gym.types import FloatArray, IntArray
 
 MAX_ROWS = 4096
 MAX_BYTES = 2**26
-FEW = 24
+FEW = 128
 """Rows that are looked at one by one sooner than all together."""
 
 

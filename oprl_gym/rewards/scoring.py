@@ -37,10 +37,11 @@ class Shaping:
         gamma: The agent's discount, for "potential".
         reward_input: What a step is scored by; None takes what the learner uses.
         env_reward_weight: Weight of the env's own reward; 0 for an agent that learns
-            from the process reward alone. None is 1, and 0 once the process reward is
-            fitted where the env pays only with the end of each episode
-            (:class:`~oprl_gym.preferences.pay.EnvPay`): the process reward has then
-            shared out that pay among the steps.
+            from the process reward alone, which a potential is not enough for. None is
+            1, and 0 once an added process reward is fitted to returns that the env pays
+            only with the end of each episode
+            (:class:`~oprl_gym.preferences.pay.EnvPay`): it has then shared out that pay
+            among the steps.
 
     Raises:
         ValueError: A value makes no sense; the message names it.
@@ -68,6 +69,12 @@ class Shaping:
             raise ValueError(
                 "mode='potential' needs a score of the state alone, which "
                 "reward_input='obs_action' is not; use 'next_obs' or 'obs'"
+            )
+        if self.mode == "potential" and self.env_reward_weight == 0:
+            raise ValueError(
+                "mode='potential' with env_reward_weight=0 leaves nothing to learn: a "
+                "potential adds up to the same whatever the agent does; use "
+                "mode='additive'"
             )
 
 
@@ -219,7 +226,9 @@ class StepScorer:
         if self.shaping.env_reward_weight is not None:
             return self.shaping.env_reward_weight
         reward = self.process_reward
-        return 0.0 if reward is not None and reward.fitted and reward.late else 1.0
+        if self.shaping.mode == "potential" or reward is None:
+            return 1.0
+        return 0.0 if reward.fitted and reward.late else 1.0
 
     @property
     def unit(self) -> float:

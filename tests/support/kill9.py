@@ -118,7 +118,7 @@ def check(folder: Path, counts: dict[str, int]) -> None:
         return
     steps, preferences = map(int, lines[-1].split())
     state = read_state(folder / "run")
-    learner = state["parts"]["oprl"]["online"]["learner"]
+    learner = state["parts"]["oprl"]["learner"]
     kept = len(learner["memory"]["preferences"]["labels"])
     counts["lost checkpoints"] += state["agent"]["counters"]["num_timesteps"] < steps
     counts["lost preferences"] += kept < preferences
