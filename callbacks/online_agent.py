@@ -122,6 +122,7 @@ class OnlineAgent:
                 "a wrapper outside the reward wrapper makes other rewards of what it "
                 "gives, so the agent learns from each rollout as it was scored before "
                 "the reward model saw it, one update late: put that wrapper inside "
-                "ProcessRewardWrapper or VecProcessReward",
+                "ProcessRewardWrapper or VecProcessReward (for NormalizeReward write "
+                "VecNormalize(VecProcessReward(venv)) instead)",
                 stacklevel=2,
             )

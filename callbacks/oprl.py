@@ -181,6 +181,7 @@ class OPRLCallback(BetweenRollouts):
         if self._online is None:
             self._online = OnlineLearning(self._new_learner(wrappers))
             self._warn_of_forgetting(wrappers)
+        self._warn_of_another_gamma(wrappers)
         self._agent = OnlineAgent(self.model, wrappers, self._online)
         self._agent.send_weights()
         self._savers.init_callback(self.model)
@@ -257,6 +258,16 @@ class OPRLCallback(BetweenRollouts):
             seed=self.model.seed,
             device=self._device,
         )
+
+    def _warn_of_another_gamma(self, wrappers: RewardWrappers) -> None:
+        shaping, own = wrappers.shaping(), getattr(self.model, "gamma", None)
+        if shaping.mode == "potential" and own not in (None, shaping.gamma):
+            warnings.warn(
+                f"the potential is discounted by gamma={shaping.gamma} and the agent's "
+                f"returns by {own}, so it changes what the best policy is: give the "
+                f"wrapper gamma={own}",
+                stacklevel=2,
+            )
 
     def _warn_of_forgetting(self, wrappers: RewardWrappers) -> None:
         """Say that what an earlier callback let this agent learn is given up."""

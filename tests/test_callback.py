@@ -1,6 +1,7 @@
 """OPRLCallback in every documented set-up."""
 
 import csv
+import warnings
 
 import gymnasium as gym
 import numpy as np
@@ -345,6 +346,17 @@ def test_an_env_without_a_wrapper_gets_the_line_to_add(n_envs):
     model = agent(make_vec_env(MAZE, n_envs=n_envs))
     with pytest.raises(ValueError, match=r"env = ProcessRewardWrapper\(env\)"):
         model.learn(10, callback=OPRLCallback())
+
+
+@pytest.mark.parametrize("gamma", [0.5, 0.99])
+def test_a_potential_by_another_discount_is_said_to_change_the_best_policy(gamma):
+    env = ProcessRewardWrapper(gym.make("CartPole-v1"), mode="potential", gamma=gamma)
+    model = A2C("MlpPolicy", env, gamma=0.99, device="cpu")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model.learn(10, callback=OPRLCallback(QUICK))
+    told = [one for one in said if "give the wrapper gamma=0.99" in str(one.message)]
+    assert len(told) == (gamma == 0.5)
 
 
 def test_two_wrappers_would_add_twice_and_are_refused():

@@ -127,11 +127,23 @@ def test_a_run_killed_before_it_wrote_its_config_leaves_a_free_folder(tmp_path):
 def test_a_finished_run_is_trained_further_only_on_demand(tmp_path):
     folder = train(replace(SMALL, total_timesteps=600), tmp_path / "run")
     before = folder.file("summary.json").read_bytes()
-    with pytest.raises(RunError, match="has taken all of its 600 steps"):
+    with pytest.raises(RunError, match="has taken 600 steps already, of 600"):
         resume(folder.path)
     assert folder.file("summary.json").read_bytes() == before
     assert resume(folder.path, 800).summary().total_timesteps == 800
     assert folder.config().total_timesteps == 800
+
+
+def test_a_run_broken_off_is_not_cut_short_by_going_on(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 1_220)
+        with pytest.raises(Interrupted):
+            train(SMALL, tmp_path / "run")
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    with pytest.raises(RunError, match=r"taken 1,200 steps already, of 1,400"):
+        resume(tmp_path / "run", 800)
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
+    assert resume(tmp_path / "run", 1_300).summary().total_timesteps == 1_300
 
 
 def test_a_run_that_cannot_be_drawn_is_finished_all_the_same(tmp_path, monkeypatch):

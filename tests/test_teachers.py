@@ -143,6 +143,24 @@ def test_of_no_episode_there_is_nothing_to_say(teacher):
     assert teacher.labels([]).shape == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        (np.array([[1.0, 2.0]]), r"an array of shape \(1, 2\) for 2 episodes"),
+        (np.array([1.0, 2.0]), r"an array of shape \(2,\)"),
+        (np.array([[1.0], [np.nan]]), "NaN or infinite numbers"),
+        (None, r"an array of shape \(\)"),
+    ],
+)
+def test_scores_that_are_none_are_named(scores, words):
+    class Wrong(ScoreTeacher):
+        def scores(self, trajectories):
+            return scores
+
+    with pytest.raises(ValueError, match=r"Wrong.scores\(\) gave " + words):
+        Wrong().labels([WIN, LOSS])
+
+
 def test_the_first_teacher_that_sees_a_difference_decides():
     teacher = LexicographicTeacher([ReturnTeacher(), NoveltyTeacher("coverage")])
     assert teacher.judge(WIN, OTHER_LOSS) == 1.0

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from stable_baselines3 import A2C, PPO
 
+from oprl_gym.cli.train import NEVER_FITTED, report
 from oprl_gym.config import OPRLConfig
 from oprl_gym.runs.config import TrainConfig, config_from_dict
 from oprl_gym.runs.episode_log import EpisodeLog
@@ -232,6 +233,25 @@ def test_a_run_that_cannot_start_leaves_the_old_one(a2c_run: RunFolder) -> None:
     assert before == {p: p.read_bytes() for p in before}
 
 
+def test_an_env_that_no_policy_reads_is_named(tmp_path: Path) -> None:
+    config = TrainConfig(env_id="minigrid:MiniGrid-Empty-5x5-v0")
+    with pytest.raises(RunError, match="no policy of Stable-Baselines3 reads its"):
+        train(config, tmp_path / "run")
+    config = TrainConfig(env_id="MiniGrid-Nowhere-v0")
+    with pytest.raises(RunError, match="name that too: PACKAGE:MiniGrid-Nowhere-v0"):
+        train(config, tmp_path / "run")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_too_short_to_learn_a_reward_says_so(tmp_path: Path) -> None:
+    config = replace(SMALL, algo="a2c", total_timesteps=80)
+    short = train(config, tmp_path / "short")
+    assert NEVER_FITTED in report(short)
+    assert NEVER_FITTED not in report(
+        train(replace(config, oprl=False), tmp_path / "plain")
+    )
+
+
 def test_overwriting_replaces_the_run(tmp_path: Path) -> None:
     config = replace(SMALL, algo="a2c", total_timesteps=200)
     train(config, tmp_path / "run")
@@ -274,6 +294,7 @@ def test_the_defaults_solve_the_maze(algo: str, tmp_path: Path) -> None:
         ({"learner": {"ties": "half"}}, "unknown key learner.ties"),
         ({"algo": "a2c", "batch_size": 64}, "batch_size=64 has no effect on a2c"),
         ({"n_envs": 1, "n_steps": 1}, "too little for ppo"),
+        ({"env_kwargs": {"slippery": "false"}}, "slippery='false' is text: write True"),
         ({"env": "OPRLMaze-v0"}, "unknown key env; the known ones are env_id"),
         ({"learner": {"pace": 3}}, "unknown key learner.pace"),
         ({"learner": 3}, "learner. is no object"),

@@ -258,6 +258,23 @@ def test_a_weight_that_is_no_number_is_refused(value):
         ProcessRewardWrapper(CountingEnv(), env_reward_weight=value)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ProcessRewardWrapper(gym.wrappers.NormalizeReward(CountingEnv())),
+        lambda: ProcessRewardVectorWrapper(
+            gym.wrappers.vector.NormalizeReward(SyncVectorEnv([CountingEnv] * 2))
+        ),
+        lambda: ProcessRewardVectorWrapper(
+            SyncVectorEnv([lambda: gym.wrappers.NormalizeReward(CountingEnv())])
+        ),
+    ],
+)
+def test_rewards_by_a_scale_that_moves_are_refused(make):
+    with pytest.raises(ValueError, match="VecNormalize\\(VecProcessReward"):
+        make()
+
+
 def test_only_a_kept_rollout_can_be_scored_again():
     env = ProcessRewardWrapper(CountingEnv())
     env.reset()

@@ -244,7 +244,7 @@ class RewardMixer:
         """Return the returns of the episode that just ended in ``env``.
 
         A Monitor inside this wrapper knows the env's own return even if rewards were
-        changed between it and us (by NormalizeReward, say), so its word is taken.
+        changed between it and us (by ClipReward, say), so its word is taken.
         """
         env_return = self._env_returns[env]
         process_return = self._process_returns[env]
@@ -325,15 +325,25 @@ TWICE = (
 )
 
 
+NORMALISED = (gym.wrappers.NormalizeReward, gym.wrappers.vector.NormalizeReward)
+MOVES = (
+    "there is a NormalizeReward inside the reward wrapper, by whose moving scale an "
+    "early return is no longer what a late one is: take it out; where rewards have to "
+    "be scaled, Stable-Baselines3's VecNormalize(VecProcessReward(venv)) does it"
+)
+
+
 def check_alone(env: Any) -> None:
-    """Check that no other wrapper in an env, or in one of a vector, adds the reward.
+    """Check that no wrapper in an env, or in one of a vector, is at odds with ours.
 
     Raises:
-        ValueError: There is one.
+        ValueError: One adds the process reward too, or scales rewards as it goes.
     """
     while isinstance(env, gym.Wrapper | gym.vector.VectorWrapper):
         if isinstance(env, HasRewardMixer):
             raise ValueError(TWICE)
+        if isinstance(env, NORMALISED):
+            raise ValueError(MOVES)
         env = env.env
     if isinstance(env, gym.vector.SyncVectorEnv):
         for one in env.envs:

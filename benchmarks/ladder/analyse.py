@@ -205,11 +205,18 @@ def _table_row(group: Group) -> str:
         _steps(group.first, group.budget),
         _interval(group.area, ".2f"),
         "" if shortest is None else f"{shortest}/{group.seeds}",
-        f"{group.sampled_success:.0%}, {group.sampled_length:.1f}",
+        _drawn(group),
         "" if group.improvement is None else _interval(group.improvement, ".2f"),
         f"{group.cpu_seconds:.0f}",
     ]
     return f"| {' | '.join(map(str, cells))} |\n"
+
+
+def _drawn(group: Group) -> str:
+    """Return what actions drawn from the policy come to; not all envs tell success."""
+    if math.isnan(group.sampled_success):
+        return f"{group.sampled_length:.1f}"
+    return f"{group.sampled_success:.0%}, {group.sampled_length:.1f}"
 
 
 def _steps(value: Estimate, budget: int) -> str:

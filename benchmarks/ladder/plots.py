@@ -10,16 +10,17 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.ladder.results import read_all
-from benchmarks.ladder.settings import HARMLESS, RUNGS, SUITES
+from benchmarks.ladder.settings import HARMLESS, LADDER, RUNGS, SUITES
 from benchmarks.ladder.summary import Group, Key, Run, grouped, summarise
 from benchmarks.paths import RESULTS
-from benchmarks.public.rungs import PUBLIC
+from benchmarks.public.rungs import EASY, LATE, PUBLIC, SEARCH
 from oprl_gym.figures.estimates import (
     HOLLOW,
     Dot,
@@ -58,11 +59,11 @@ COLORS = {
     "velocity": GREEN,
     "ircr": SERIES[4],
     "rrd": RED,
+    "best-rival": ORANGE,
 }
-"""One colour for an arm, in every figure; the other arms share `OTHER`."""
+"""One colour for an arm; no two of one figure share theirs. Other arms are `OTHER`."""
 
 OTHER = SERIES[6]
-LIMIT = "limit: dense reward, speed paid"
 NAMES = {
     "oprl": "OPRL",
     "oracle": "oracle (shortest paths known)",
@@ -72,12 +73,13 @@ NAMES = {
     "rnd": "RND",
     "noveld": "NovelD",
     "step-cost": "cost a step",
-    "dense": LIMIT,
-    "velocity": LIMIT,
+    "dense": "dense reward",
+    "velocity": "paid for speed",
     "ircr": "IRCR",
     "rrd": "RRD",
     "constant-minus": "-0.1 a step, nothing else",
     "constant-plus": "+0.1 a step, nothing else",
+    "best-rival": "best rival there",
 }
 TITLES = {
     "ppo": "PPO",
@@ -87,7 +89,16 @@ TITLES = {
     "sac": "SAC",
 }
 HEADLINE = SUITES["core"].arms
-PUBLIC_HEADLINE = ("plain", "count", "step-cost", "dense", "velocity", "oprl")
+PUBLIC_HEADLINE = ("plain", "best-rival", "dense", "velocity", "oprl")
+RIVALS = ("count", "rnd", "noveld", "step-cost", "ircr", "rrd")
+"""Of which the figure of the public suite shows the best on each env."""
+
+PARTS = {"": LADDER, "-search": SEARCH, "-late": LATE, "-easy": EASY}
+"""Envs whose curves stand in one figure."""
+
+WITH_BAND = ("oprl", "plain")
+"""Arms whose curves have their interval: those of all would hide each other."""
+
 HEADED = ("ppo", "a2c")
 """Algorithms that have a panel in the headline."""
 
@@ -104,8 +115,9 @@ def draw_all(results: Path) -> list[Path]:
     groups = summarise(runs)
     drawn = [_headline(groups, results)]
     for algo in TITLES:
-        drawn += _curves(runs, algo, results)
-        drawn += _ablations(groups, algo, results)
+        for part in PARTS:
+            drawn += _curves(runs, algo, part, results)
+        drawn += _ablations(runs, algo, results)
     return drawn
 
 
@@ -122,6 +134,7 @@ def _headline(groups: Mapping[Key, Group], results: Path) -> Path:
     ours = {rung for _, rung, arm in groups if arm == "oprl"}
     rungs = [name for name in rungs if name in ours] or rungs
     arms = PUBLIC_HEADLINE if rungs[0] in PUBLIC else HEADLINE
+    groups = {**groups, **_best_rivals(groups)}
     width = 6.4 if len(algos) == 1 else 4.6 * len(algos)
     size = (1.6 + width, 1.5 + (0.2 + 0.07 * len(arms)) * len(rungs))
     figure, axes = new_figure(1, len(algos), size)
@@ -138,6 +151,18 @@ def _headline(groups: Mapping[Key, Group], results: Path) -> Path:
     return _save(figure, results / "headline.png")
 
 
+def _best_rivals(groups: Mapping[Key, Group]) -> dict[Key, Group]:
+    """Return for each algorithm and rung the rival that got there soonest."""
+    best: dict[Key, Group] = {}
+    for (algo, rung, arm), group in groups.items():
+        key = algo, rung, "best-rival"
+        known = best.get(key)
+        sooner = known is None or group.steps.value < known.steps.value
+        if arm in RIVALS and sooner:
+            best[key] = replace(group, arm="best-rival")
+    return best
+
+
 def _mostly_run(groups: Mapping[Key, Group]) -> list[str]:
     """Return the algorithms run on half of the rungs at least."""
     ran = {algo: {key[1] for key in groups if key[0] == algo} for algo in HEADED}
@@ -145,24 +170,27 @@ def _mostly_run(groups: Mapping[Key, Group]) -> list[str]:
     return [algo for algo, rungs in ran.items() if rungs and 2 * len(rungs) >= most]
 
 
-def _ablations(groups: Mapping[Key, Group], algo: str, results: Path) -> list[Path]:
-    """Steps to 90 % of every change to the defaults, one panel a rung."""
+def _ablations(runs: Sequence[Run], algo: str, results: Path) -> list[Path]:
+    """Steps to 90 % of every change to the defaults, one panel a rung.
+
+    All of a panel are of the same seeds: those that every arm in it was run with.
+    """
     suite = SUITES["ablations"]
-    changed = [name for name in suite.arms if any(k[2] == name for k in groups)]
-    arms = [*HEADLINE, *changed]
-    rungs = [
-        rung
-        for rung in suite.rungs
-        if any((algo, rung, arm) in groups for arm in changed)
-    ]
-    if not rungs:
+    ran = [run for run in runs if run["algo"] == algo and run["rung"] in suite.rungs]
+    arms = [a for a in (*HEADLINE, *suite.arms) if any(run["arm"] == a for run in ran)]
+    if not set(arms) - {*HEADLINE, "constant-minus", "constant-plus"}:
         return []
+    rungs = [rung for rung in suite.rungs if any(run["rung"] == rung for run in ran)]
     size = (1.6 + 4.6 * len(rungs), 1.5 + 0.27 * len(arms))
     figure, axes = new_figure(1, len(rungs), size)
     for ax, rung in zip(axes[0], rungs, strict=True):
+        shared = _of_shared_seeds([run for run in ran if run["rung"] == rung])
+        groups = summarise(shared)
         found = [groups.get((algo, rung, arm)) for arm in arms]
         rows = [[] if group is None else [group] for group in found]
-        _dots(ax, f"{TITLES[algo]}, {rung}", [NAMES.get(a, a) for a in arms], rows)
+        seeds = len({run["seed"] for run in shared})
+        title = f"{TITLES[algo]}, {rung}, {seeds} seed" + "s" * (seeds > 1)
+        _dots(ax, title, [NAMES.get(a, a) for a in arms], rows)
         before = groups.get((algo, rung, "oprl"))
         if before is not None:  # what the arms below are changes of
             ax.axvline(before.steps.value, color=FAINT, lw=0.9, alpha=0.5, zorder=1)
@@ -170,6 +198,15 @@ def _ablations(groups: Mapping[Key, Group], algo: str, results: Path) -> list[Pa
         ax.tick_params(labelleft=False)
     figure.suptitle(HOLLOW, x=0.01, ha="left", color=FAINT, fontsize=8.5)
     return [_save(figure, results / f"ablations-{algo}.png")]
+
+
+def _of_shared_seeds(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs of seeds that each of their arms was run with."""
+    seeds: dict[str, set[int]] = {}
+    for run in runs:
+        seeds.setdefault(run["arm"], set()).add(run["seed"])
+    shared = set.intersection(*seeds.values())
+    return [run for run in runs if run["seed"] in shared]
 
 
 def _dots(
@@ -184,9 +221,13 @@ def _dots(
     log_steps(ax)
 
 
-def _curves(runs: Sequence[Run], algo: str, results: Path) -> list[Path]:
+def _curves(runs: Sequence[Run], algo: str, part: str, results: Path) -> list[Path]:
     """Success over env steps, one panel a rung."""
-    groups = {key: found for key, found in grouped(runs).items() if key[0] == algo}
+    groups = {
+        key: found
+        for key, found in grouped(runs).items()
+        if key[0] == algo and key[1] in PARTS[part]
+    }
     arms = [a for a in COLORS if any(key[2] == a for key in groups)]
     rungs = [name for name in RUNGS if any((algo, name, a) in groups for a in arms)]
     if not rungs or not arms:
@@ -206,7 +247,7 @@ def _curves(runs: Sequence[Run], algo: str, results: Path) -> list[Path]:
     figure.supxlabel(f"env steps ({TITLES[algo]})", color=INK, fontsize=9)
     figure.supylabel("success (return), latest 100 episodes", color=INK, fontsize=9)
     _legend(figure, arms, "-")
-    return [_save(figure, results / f"curves-{algo}.png")]
+    return [_save(figure, results / f"curves-{algo}{part}.png")]
 
 
 def _curve(ax: Axes, arm: str, runs: Sequence[Run]) -> float:
@@ -219,7 +260,8 @@ def _curve(ax: Axes, arm: str, runs: Sequence[Run]) -> float:
     zero = np.zeros((1, curves.shape[1]))
     middle, low, high = band(np.concatenate([zero, curves]))
     color = COLORS[arm]
-    ax.fill_between(steps, low, high, color=color, alpha=0.16, lw=0)
+    if arm in WITH_BAND:
+        ax.fill_between(steps, low, high, color=color, alpha=0.16, lw=0)
     ax.plot(steps, middle, color=color, lw=2 if arm == "oprl" else 1.5)
     unsolved = np.flatnonzero(low < SOLVED)
     return float(steps[min(unsolved[-1] + 1, len(steps) - 1)])
@@ -238,7 +280,8 @@ def _return_curve(ax: Axes, arm: str, runs: Sequence[Run]) -> float:
     played = np.isfinite(returns).all(axis=1)
     middle, low, high = band(returns[played])
     color = COLORS[arm]
-    ax.fill_between(steps[played], low, high, color=color, alpha=0.16, lw=0)
+    if arm in WITH_BAND:
+        ax.fill_between(steps[played], low, high, color=color, alpha=0.16, lw=0)
     ax.plot(steps[played], middle, color=color, lw=2 if arm == "oprl" else 1.5)
     return float(budget)
 

@@ -84,6 +84,8 @@ def _against(groups: Groups, rung: str, other: str, bound: float) -> Claim:
         theirs = groups.get((algo, rung, other))
         if theirs is None:
             return None
+        if min(group.steps.value, theirs.steps.value) >= group.budget:
+            return None  # neither got there: that says nothing
         ratio = group.steps.value / theirs.steps.value
         return f"{ratio:.2f}", ratio <= bound
 

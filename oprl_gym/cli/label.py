@@ -85,7 +85,7 @@ class Label:
                     self._label(folder, store)
                 else:
                     self._exchange(store)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise RunError(str(error)) from error
 
     def _exchange(self, store: PreferenceStore) -> None:

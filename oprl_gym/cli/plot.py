@@ -40,5 +40,7 @@ class Plot:
             print(folders[0].figures)
             return
         out = Path(self.out or "comparison.png")
+        if out.suffix == "":  # as matplotlib would, in silence
+            out = out.with_name(f"{out.name}.png")
         draw_comparison(folders, out)
         print(out)

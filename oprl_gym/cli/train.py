@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from oprl_gym.runs.folder import RunFolder
 
 
+NEVER_FITTED = (
+    "reward      none was learned: too few episodes had ended, or been told apart; "
+    "train longer"
+)
+
+
 @dataclass(frozen=True)
 class Train:
     """Train an agent and write everything about it to a run folder."""
@@ -118,6 +124,8 @@ def report(folder: RunFolder) -> str:
         f"({summary.eval_episodes} episodes)",
         f"results     {folder.path}",
     ]
+    if config.oprl and not len(folder.progress("oprl/reward_loss")[0]):
+        lines.insert(-1, NEVER_FITTED)
     if not folder.file("rollout.gif").exists():
         lines.append("            no rollout.gif: this env cannot be drawn (rgb_array)")
     return "\n".join(lines)

@@ -187,7 +187,7 @@ def save_gif(path: Path, frames: Sequence[Array]) -> None:
     durations = [1000 // GIF_FPS] * len(rest) + [GIF_LAST_FRAME_MS]
     try:
         first.save(path, save_all=True, append_images=rest, duration=durations, loop=0)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _unwritable(path, error) from error
 
 

@@ -34,13 +34,13 @@ class ScoreTeacher(Teacher):
 
     @abstractmethod
     def scores(self, trajectories: Sequence[Trajectory]) -> FloatArray:
-        """Return (M, C) scores of M trajectories; earlier columns decide first."""
+        """Return (M, C) finite scores of M trajectories; earlier columns decide."""
 
     def labels(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return (M, M): 1.0 or 0.0, by what ``ties`` says where scores are equal."""
         if not trajectories:
             return np.zeros((0, 0))
-        scores = self.scores(trajectories)
+        scores = self._checked(self.scores(trajectories), len(trajectories))
         # Rows come out in rising order, earlier columns first.
         _, rank = np.unique(scores, axis=0, return_inverse=True)
         rank = rank.reshape(-1)  # NumPy 2.0 alone gives it a second axis
@@ -48,6 +48,17 @@ class ScoreTeacher(Teacher):
         tie = _TIE_LABEL[self.ties]
         tie = np.nan if tie is None else tie
         return np.where(order == 0, tie, (1.0 + order) / 2.0)
+
+    def _checked(self, scores: FloatArray, n: int) -> FloatArray:
+        shape = np.shape(scores)
+        fits = len(shape) == 2 and shape[0] == n
+        if fits and np.isfinite(scores).all():
+            return scores
+        given = "NaN or infinite numbers" if fits else f"an array of shape {shape}"
+        raise ValueError(
+            f"{type(self).__name__}.scores() gave {given} for {n} episodes: return "
+            f"({n}, C) finite numbers, a row for each episode"
+        )
 
     def judge(self, first: Trajectory, second: Trajectory) -> float | None:
         """Return the label of one pair, None for "no answer"."""

@@ -133,6 +133,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check every value, and fill in the learner."""
+        _check_env_kwargs(self.env_kwargs)
         if self.learner is AS_SUITS:
             object.__setattr__(self, "learner", self.teaching.usual_learner())
         check_choice("algo", self.algo, get_args(Algorithm))
@@ -232,6 +233,16 @@ def _object(values: Any, prefix: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError(f"{prefix or 'it'} is no object with names and values")
     return values
+
+
+def _check_env_kwargs(values: Mapping[str, EnvValue]) -> None:
+    """Check that no word stands where a truth value is meant: any word is true."""
+    for name, value in values.items():
+        if isinstance(value, str) and value.lower() in ("true", "false", "none"):
+            raise ValueError(
+                f"env_kwargs {name}={value!r} is text: write True or False, with a "
+                "capital letter, or leave it out"
+            )
 
 
 def _check_int(name: str, value: Any, minimum: int) -> None:

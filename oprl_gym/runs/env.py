@@ -42,6 +42,13 @@ def make_env(config: TrainConfig, render_mode: str | None = None) -> gym.Env[Any
         kwargs["render_mode"] = render_mode
     try:
         return gym.make(config.env_id, **kwargs)
+    except gym.error.NameNotFound as error:
+        remedy = (
+            ""
+            if ":" in config.env_id
+            else (f" If another package has it, name that too: PACKAGE:{config.env_id}")
+        )
+        raise RunError(f"cannot make {config.env_id}: {error}{remedy}") from error
     # Whatever an env's constructor raises, here it is about what the user asked for.
     except Exception as error:
         raise RunError(f"cannot make {config.env_id}: {error}") from error

@@ -33,7 +33,14 @@ def make_training_env(config: TrainConfig, album: Album | None = None) -> VecEnv
             return EpisodeTape(make_env(config))
         return EpisodeTape(Photographer(make_env(config, "rgb_array"), album))
 
-    venv = make_vec_env(make, n_envs=config.n_envs, seed=config.seed)
+    try:
+        venv = make_vec_env(make, n_envs=config.n_envs, seed=config.seed)
+    except TypeError as error:  # a Dict with parts that are no arrays
+        raise RunError(
+            f"cannot learn in {config.env_id}: no policy of Stable-Baselines3 reads "
+            "its observations; register an env that wraps it so that they are one array, "
+            "as docs/recipes.md does with MiniGrid's"
+        ) from error
     if not config.oprl:
         return venv
     try:

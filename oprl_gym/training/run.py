@@ -183,10 +183,12 @@ class _Run:
         except ValueError as error:
             raise RunError(str(error)) from error
         done = self.model.num_timesteps
-        if finished and done >= self.config.total_timesteps:
+        begun_with = folder.config().total_timesteps
+        shorter = self.config.total_timesteps < begun_with
+        if done >= self.config.total_timesteps and (finished or shorter):
             raise RunError(
-                f"the run in {folder.path} has taken all of its {done:,} steps; to "
-                "train on, give a larger --total-timesteps"
+                f"the run in {folder.path} has taken {done:,} steps already, of "
+                f"{begun_with:,}; to train on, give a larger --total-timesteps"
             )
         # The row of an unfilled interval is written after the last checkpoint, and is
         # still to come if the run was broken off as it drew its figures.
@@ -213,8 +215,8 @@ class _Run:
             self._save(folder)
             raise Interrupted(
                 f"interrupted after {model.num_timesteps:,} steps; the policy and "
-                f"episodes so far are in {folder.path}, without a summary. To go on: "
-                f"{_resume_command(folder)}"
+                f"episodes so far are in {folder.path}, without a summary. To go on "
+                f"from its latest checkpoint: {_resume_command(folder)}"
             ) from error
         except Exception as error:
             raise self._failed(folder, error) from error
