@@ -38,8 +38,8 @@ def make_training_env(config: TrainConfig, album: Album | None = None) -> VecEnv
     except TypeError as error:  # a Dict with parts that are no arrays
         raise RunError(
             f"cannot learn in {config.env_id}: no policy of Stable-Baselines3 reads "
-            "its observations; register an env that wraps it so that they are one array, "
-            "as docs/recipes.md does with MiniGrid's"
+            "its observations; register an env that makes one array of them, as "
+            "docs/recipes.md does with MiniGrid's"
         ) from error
     if not config.oprl:
         return venv
