@@ -1,7 +1,7 @@
 """Memory of a long run: PPO with OPRL on 64 mazes that move as one batch.
 
     python -m benchmarks.speed.memory   # 2,000,000 env steps, some minutes
-    python -m benchmarks.speed.memory --smoke   # 30,000
+    python -m benchmarks.speed.memory --smoke   # 20,000
 
 Writes `results/memory.csv` (env steps, MiB in use) and `results/memory.png`.
 """
@@ -25,7 +25,7 @@ from oprl_gym.envs.sb3 import OPRLMazeVecEnv
 from oprl_gym.figures.plotting import INDIGO, new_figure
 from oprl_gym.wrappers import VecProcessReward
 
-STEPS, SMOKE_STEPS = 2_000_000, 30_000
+STEPS, SMOKE_STEPS = 2_000_000, 20_000
 ENVS = 64
 POINTS = 100
 
