@@ -27,6 +27,7 @@ from benchmarks.ladder.recording import Track, success_curve
 from benchmarks.ladder.results import RunId, read_all, read_run, state_of
 from benchmarks.ladder.settings import ALGOS, ARMS, RUNGS, SUITES, Rung, settings_of
 from benchmarks.ladder.summary import summarise
+from benchmarks.public import goals as public_goals
 from benchmarks.rivals.rnd import RandomNetworkDistillation
 from benchmarks.rivals.shaping import ConstantReward, CountBonus, OraclePotential
 from benchmarks.rivals.tutorial_agent import discounted_returns
@@ -439,6 +440,26 @@ def test_goals_tell_a_miss_from_what_was_not_run():
     assert reliable.state == "**fail** so far (1 seeds)"
     assert "fails: ppo TwoWalls 1/1; 8 not yet run" in reliable.figures
     assert elsewhere.state == "not yet run"
+
+
+def test_where_neither_gets_there_nothing_is_decided():
+    def runs(ours: int | None) -> list[dict]:
+        rooms = {
+            "rung": "FourRooms",
+            "settings": settings_of("oprl", "FourRooms", "ppo"),
+        }
+        return [
+            fake_run("oprl", 0, ours, **rooms),
+            fake_run("plain", 0, None, **rooms),
+        ]
+
+    def claim(ours: int | None) -> goals.Claim:
+        claims = public_goals.check(summarise(runs(ours)))
+        return next(one for one in claims if one.goal == "FourRooms")
+
+    assert claim(None).state == "undecided"
+    assert claim(None).figures == "undecided: ppo FourRooms neither gets there"
+    assert claim(1_000).state == "pass so far (1 seeds)"
 
 
 @pytest.mark.slow

@@ -8,8 +8,7 @@ from support.fakes import trajectory
 
 from oprl_gym import OPRLConfig
 from oprl_gym.preferences import UtilityTeacher, make_teacher
-
-LATEST = 200  # of the defaults
+from oprl_gym.preferences.utility import LATEST
 
 NEAR = trajectory([0, 0, 1])
 FAR = trajectory([0, 1, 2])
@@ -39,6 +38,24 @@ def test_utilities_by_hand():
     assert scores == pytest.approx([2 * THIRD / MOST, 1, 1 + 3])
     teacher = taught(NEAR, FAR, GOAL, return_worth=0.5)
     assert utilities(teacher, GOAL) == pytest.approx([1.5])
+
+
+@pytest.mark.parametrize(
+    ("earlier", "largest"),
+    [
+        ([0.2, 0.3], 1.0),  # not blown up
+        ([1.5, 0.5], 2.0),
+        ([-4.0, -1.0], 5.0),  # of either sign
+        ([4.0, -4.0], 1.0),  # it is the sum that counts
+    ],
+)
+def test_a_return_is_measured_in_the_largest_so_far(earlier, largest):
+    paid, unpaid = trajectory([0, 0], [0.5]), trajectory([0, 0])
+    teacher = taught(trajectory([0, 0, 0], earlier))
+    for _ in range(2):  # never smaller again
+        teacher.observe([paid, unpaid])
+        difference = np.subtract(*utilities(teacher, paid, unpaid))
+        assert difference == pytest.approx(3 * 0.5 / largest)
 
 
 def test_probabilities_by_hand():

@@ -200,7 +200,7 @@ class RewardMixer:
         )
         process_rewards = self.scorer.score(step)
         mixed: FloatArray = self.scorer.mixed(env_rewards, process_rewards)
-        if 0 < self._to_keep >= len(self._kept):
+        if self._to_keep and len(self._kept) <= self._to_keep:
             # Copies: what is given out, or came from the env, may be changed in place.
             self._kept.append((step.copy(), mixed.copy()))
         self._env_returns += env_rewards

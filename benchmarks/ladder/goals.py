@@ -20,7 +20,7 @@ Groups = Mapping[Key, Group]
 
 @dataclass(frozen=True)
 class Item:
-    """One figure of a claim; `holds` is None where the runs for it are missing."""
+    """One figure of a claim; `holds` is None where runs say nothing, or are missing."""
 
     label: str
     figure: str
@@ -39,11 +39,12 @@ class Claim:
 
     @property
     def state(self) -> str:
-        """Return "pass", "fail" or "not yet run", in words."""
+        """Return "pass", "fail", "undecided" or "not yet run", in words."""
         judged = [item for item in self.items if item.holds is not None]
         failed = not all(item.holds for item in judged)
         if not failed and (not judged or len(judged) < len(self.items)):
-            return "not yet run"
+            run = self.items and all(item.seeds for item in self.items)
+            return "undecided" if run else "not yet run"
         seeds = min(item.seeds for item in judged)
         word = "**fail**" if failed else "pass"
         return word if seeds >= self.wanted else f"{word} so far ({seeds} seeds)"
@@ -52,12 +53,12 @@ class Claim:
     def figures(self) -> str:
         """Return the figures, the ones that speak against the claim first."""
         parts = []
-        for words, holds in (("fails", False), ("holds", True)):
-            found = [i for i in self.items if i.holds is holds]
+        for words, holds in (("fails", False), ("holds", True), ("undecided", None)):
+            found = [i for i in self.items if i.holds is holds and i.seeds]
             if found:
                 shown = ", ".join(f"{i.label} {i.figure}" for i in found)
                 parts.append(f"{words}: {shown}")
-        missing = sum(item.holds is None for item in self.items)
+        missing = sum(not item.seeds for item in self.items)
         if missing:
             parts.append(f"{missing} not yet run")
         return "; ".join(parts)

@@ -61,7 +61,7 @@ COLORS = {
     "rrd": RED,
     "best-rival": ORANGE,
 }
-"""One colour for an arm; no two of one figure share theirs. Other arms are `OTHER`."""
+"""One colour for an arm; no two of one panel share theirs. Other arms are `OTHER`."""
 
 OTHER = SERIES[6]
 NAMES = {
@@ -176,10 +176,16 @@ def _ablations(runs: Sequence[Run], algo: str, results: Path) -> list[Path]:
     All of a panel are of the same seeds: those that every arm in it was run with.
     """
     suite = SUITES["ablations"]
-    ran = [run for run in runs if run["algo"] == algo and run["rung"] in suite.rungs]
-    arms = [a for a in (*HEADLINE, *suite.arms) if any(run["arm"] == a for run in ran)]
-    if not set(arms) - {*HEADLINE, "constant-minus", "constant-plus"}:
+    arms = (*HEADLINE, *suite.arms)
+    ran = [
+        run
+        for run in runs
+        if run["algo"] == algo and run["rung"] in suite.rungs and run["arm"] in arms
+    ]
+    known = {run["arm"] for run in ran}
+    if known.isdisjoint(suite.arms):
         return []
+    arms = tuple(arm for arm in arms if arm in known)
     rungs = [rung for rung in suite.rungs if any(run["rung"] == rung for run in ran)]
     size = (1.6 + 4.6 * len(rungs), 1.5 + 0.27 * len(arms))
     figure, axes = new_figure(1, len(rungs), size)
@@ -189,7 +195,7 @@ def _ablations(runs: Sequence[Run], algo: str, results: Path) -> list[Path]:
         found = [groups.get((algo, rung, arm)) for arm in arms]
         rows = [[] if group is None else [group] for group in found]
         seeds = len({run["seed"] for run in shared})
-        title = f"{TITLES[algo]}, {rung}, {seeds} seed" + "s" * (seeds > 1)
+        title = f"{TITLES[algo]}, {rung} (seeds: {seeds})"
         _dots(ax, title, [NAMES.get(a, a) for a in arms], rows)
         before = groups.get((algo, rung, "oprl"))
         if before is not None:  # what the arms below are changes of

@@ -11,6 +11,9 @@ from benchmarks.public.rungs import EASY, PUBLIC
 SEEDS = 10
 BONUSES = ("count", "rnd", "noveld")
 DECOMPOSED = ("ircr", "rrd")
+Verdict = tuple[str, bool | None]
+"""A figure, and whether the claim holds; None where it says nothing of that."""
+
 DEEP_SEA = {10: 15_000, 14: 25_000, 20: 40_000, 30: 200_000}
 
 
@@ -53,7 +56,7 @@ def _claim(
     groups: Groups,
     words: str,
     keys: Sequence[tuple[str, str]],
-    judge: Callable[[Group, str, str], tuple[str, bool] | None],
+    judge: Callable[[Group, str, str], Verdict | None],
 ) -> Claim:
     """Return a claim about OPRL on (algorithm, rung) pairs."""
     items = []
@@ -80,12 +83,12 @@ def _within(
 
 
 def _against(groups: Groups, rung: str, other: str, bound: float) -> Claim:
-    def judge(group: Group, algo: str, rung: str) -> tuple[str, bool] | None:
+    def judge(group: Group, algo: str, rung: str) -> Verdict | None:
         theirs = groups.get((algo, rung, other))
         if theirs is None:
             return None
         if min(group.steps.value, theirs.steps.value) >= group.budget:
-            return None  # neither got there: that says nothing
+            return "neither gets there", None
         ratio = group.steps.value / theirs.steps.value
         return f"{ratio:.2f}", ratio <= bound
 

@@ -122,10 +122,10 @@ def report(folder: RunFolder) -> str:
         f"{rate(summary.sampled_success_rate)} sampled; "
         f"return {summary.eval_return_mean:g}, {summary.eval_length_mean:g} steps "
         f"({summary.eval_episodes} episodes)",
-        f"results     {folder.path}",
     ]
     if config.oprl and not len(folder.progress("oprl/reward_loss")[0]):
-        lines.insert(-1, NEVER_FITTED)
+        lines.append(NEVER_FITTED)
+    lines.append(f"results     {folder.path}")
     if not folder.file("rollout.gif").exists():
         lines.append("            no rollout.gif: this env cannot be drawn (rgb_array)")
     return "\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from oprl_gym.config import OPRLConfig, shown
 from oprl_gym.preferences.teacher import Teacher
 from oprl_gym.preferences.teachers import ReturnTeacher
-from oprl_gym.preferences.utility import UtilityTeacher
+from oprl_gym.preferences.utility import LATEST, UtilityTeacher
 
 
 def make_teacher(config: OPRLConfig) -> Teacher:
@@ -14,7 +14,7 @@ def make_teacher(config: OPRLConfig) -> Teacher:
         return UtilityTeacher(
             config.return_worth,
             config.temperature,
-            latest=min(200, config.trajectory_capacity),
+            latest=min(LATEST, config.trajectory_capacity),
         )
     return ReturnTeacher(ties="second" if config.rule == "tutorial" else "skip")
 

@@ -14,6 +14,9 @@ from oprl_gym.preferences.pay import SMALLEST
 from oprl_gym.preferences.teachers import ScoreTeacher
 from oprl_gym.types import FloatArray, Trajectory
 
+LATEST = 200
+"""Episodes whose utilities say what is a large difference, unless fewer are kept."""
+
 
 class UtilityTeacher(ScoreTeacher):
     """Prefers the higher utility, the more surely the larger the difference.
@@ -66,7 +69,7 @@ class UtilityTeacher(ScoreTeacher):
         self,
         return_worth: float = 3.0,
         temperature: float = 0.3,
-        latest: int = 200,
+        latest: int = LATEST,
     ) -> None:
         super().__init__("half")
         for name, value in (

@@ -14,14 +14,7 @@ from gymnasium import spaces
 from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE, check_choice
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState
 from oprl_gym.rewards.tensors import available_device
-from oprl_gym.types import (
-    Array,
-    BoolArray,
-    FloatArray,
-    Mode,
-    RewardInput,
-    Trajectory,
-)
+from oprl_gym.types import Array, BoolArray, FloatArray, Mode, RewardInput
 
 
 @dataclass(frozen=True)
@@ -106,21 +99,6 @@ class VectorStep(NamedTuple):
     terminated: BoolArray  # (N,)
     truncated: BoolArray  # (N,)
     active: BoolArray | None = None  # (N,); None: everywhere
-
-    @classmethod
-    def of_episode(cls, episode: Trajectory) -> VectorStep:
-        """Return the T steps of an episode as one step of T envs."""
-        last = np.arange(len(episode)) == len(episode) - 1
-        return cls(
-            observations=episode.observations[:-1],
-            first_visits=episode.first_visits[:-1],
-            actions=episode.actions,
-            env_rewards=episode.env_rewards,
-            reached=episode.observations[1:],
-            reached_first=episode.first_visits[1:],
-            terminated=last & episode.terminated,
-            truncated=last & (not episode.terminated),
-        )
 
     def copy(self) -> VectorStep:
         """Return the step with arrays of its own."""
@@ -209,11 +187,6 @@ class StepScorer:
             scores = self._potential_difference(self.process_reward, step)
         scores = self.unit * scores
         return scores if step.active is None else np.where(step.active, scores, 0.0)
-
-    def score_episode(self, episode: Trajectory) -> FloatArray:
-        """Return the (T,) process rewards of an episode's steps."""
-        steps = in_passes([VectorStep.of_episode(episode)])
-        return np.concatenate([self.score(some) for some in steps])
 
     @property
     def fitted(self) -> bool:

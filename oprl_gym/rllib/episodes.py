@@ -115,11 +115,13 @@ def _note(chunk: SingleAgentEpisode, visits: BoolArray) -> None:
     chunk.extra_model_outputs[FIRST_VISITS] = InfiniteLookbackBuffer(pairs)
 
 
-def as_steps(chunk: Chunk, terminated: bool, truncated: bool) -> VectorStep:
+def as_steps(
+    chunk: Chunk | Trajectory, terminated: bool, truncated: bool
+) -> VectorStep:
     """Return T successive steps of one env as one step of T envs.
 
     Args:
-        chunk: The steps.
+        chunk: The steps: some of an episode, or all.
         terminated: Whether the env ended the episode with the last of them.
         truncated: Whether the episode was cut off after it.
     """

@@ -13,7 +13,7 @@ from oprl_gym.learning.online import OnlineLearning
 from oprl_gym.preferences.teacher import Teacher
 from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.rewards.scoring import Shaping, StepScorer
-from oprl_gym.rllib.episodes import StepSpaces
+from oprl_gym.rllib.episodes import StepSpaces, as_steps
 from oprl_gym.types import Trajectory
 
 
@@ -131,4 +131,5 @@ class RewardTrainer:
 
     def _scored(self, episode: Trajectory) -> Trajectory:
         """Return the episode with the process rewards of the weights of now."""
-        return replace(episode, process_rewards=self._scorer.score_episode(episode))
+        steps = as_steps(episode, episode.terminated, not episode.terminated)
+        return replace(episode, process_rewards=self._scorer.score(steps))

@@ -43,11 +43,9 @@ def make_env(config: TrainConfig, render_mode: str | None = None) -> gym.Env[Any
     try:
         return gym.make(config.env_id, **kwargs)
     except gym.error.NameNotFound as error:
-        remedy = (
-            ""
-            if ":" in config.env_id
-            else (f" If another package has it, name that too: PACKAGE:{config.env_id}")
-        )
+        remedy = f" If another package has it, name that too: PACKAGE:{config.env_id}"
+        if ":" in config.env_id:
+            remedy = ""
         raise RunError(f"cannot make {config.env_id}: {error}{remedy}") from error
     # Whatever an env's constructor raises, here it is about what the user asked for.
     except Exception as error:
