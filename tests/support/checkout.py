@@ -11,8 +11,9 @@ def copied(target: Path) -> Path:
     made = shutil.ignore_patterns(".*venv*", ".git", "build", "dist", "*.egg-info")
 
     def skip(folder: str, names: list[str]) -> set[str]:
-        at_the_top = {"runs"} if Path(folder) == ROOT else set()
-        return at_the_top | made(folder, names)
+        results = Path(folder) == ROOT or Path(folder).name == "results"
+        of_trainings = {"runs"} if results else set()
+        return of_trainings | made(folder, names)
 
     shutil.copytree(ROOT, target, ignore=skip)
     return target
