@@ -22,7 +22,7 @@ from benchmarks.ladder import __main__ as ladder
 from benchmarks.ladder import goals, settings
 from benchmarks.ladder.analyse import PUBLIC_RESULTS, RESULTS
 from benchmarks.ladder.envs import make_venv
-from benchmarks.ladder.headline import PUBLIC, README, headline_table, write_headline
+from benchmarks.ladder.headline import PAGE, PUBLIC, headline_table, write_headline
 from benchmarks.ladder.recording import Track, success_curve
 from benchmarks.ladder.results import RunId, read_all, read_run, state_of
 from benchmarks.ladder.settings import ALGOS, ARMS, RUNGS, SUITES, Rung, settings_of
@@ -406,8 +406,8 @@ def test_a_group_of_runs_comes_to_one_row():
 
 
 def test_the_headline_is_that_of_the_reported_runs():
-    """The README shows what `analyse.py` would write today."""
-    text = README.read_text(encoding="utf-8")
+    """The page shows what `analyse.py` would write today."""
+    text = PAGE.read_text(encoding="utf-8")
     assert headline_table(read_all(RESULTS)) in text
     runs = read_all(PUBLIC_RESULTS)
     for table in PUBLIC:
@@ -420,17 +420,17 @@ def test_the_headline_says_what_failed():
         for arm in ("plain", "oprl")
         for seed, steps in enumerate([20_000, 20_000, 20_000, None])
     ]
-    *_, row, _, seeds = headline_table(runs).splitlines()
+    *_, row, _, _, seeds = headline_table(runs).splitlines()
     assert seeds == "Seeds: plain 4, OPRL 4."
-    assert row.startswith("| TwoWalls | 20,000 (1 failed) |  | 20,000 (1 failed) |")
+    assert row.startswith("| TwoWalls | 20,000\xa0(1) |  | 20,000\xa0(1) |")
 
 
-def test_a_readme_without_a_place_for_the_table_is_left_alone(tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text("# Something else\n")
+def test_a_page_without_a_place_for_the_table_is_left_alone(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Something else\n")
     with pytest.raises(ValueError, match="lacks the lines"):
-        write_headline([], readme=readme)
-    assert readme.read_text() == "# Something else\n"
+        write_headline([], page=page)
+    assert page.read_text() == "# Something else\n"
 
 
 def test_goals_tell_a_miss_from_what_was_not_run():

@@ -170,7 +170,7 @@ def test_a_learner_finds_out_how_the_env_pays(late):
     learner.update(env.pop_episodes())
     env.load_reward_state(learner.reward_state())
     assert learner.process_reward.fitted
-    assert learner.process_reward.unit == pytest.approx(7.0 if late else 7.0**0.5)
+    assert learner.process_reward.unit == pytest.approx(7.0 if late else 1.0)
     assert env.env_reward_weight == 1.0  # nine episodes are too few to tell
     play(env, 1)
     learner.update(env.pop_episodes())

@@ -24,15 +24,16 @@ def after(*episodes):
     return pay
 
 
-def test_a_score_is_worth_one_payment_or_the_root_of_many_or_what_was_lost():
+def test_a_score_is_worth_the_largest_payment_or_what_an_episode_has_cost():
     pay = EnvPay()
     assert pay.unit == 1.0
     for episode, unit in [
         (paid(0.2, 0.3), 1.0),  # not blown up
         (paid(0.0, 0.0, 2.0), 2.0),  # a goal counts whole
-        (paid(*[1.0] * 9), 3.0),  # what is paid at each step teaches by itself
-        (paid(*[-1.0] * 9), 9.0),  # costs have to be outweighed
-        (paid(6.0, -8.0), 10.0),
+        (paid(*[1.0] * 9), 2.0),  # what is paid at each step teaches by itself
+        (paid(3.0, -8.0), 5.0),  # costs have to be outweighed, all of them
+        (paid(*[-1.0] * 9), 9.0),
+        (paid(10.0, -8.0), 10.0),
         (paid(1.0, 1.0), 10.0),  # never smaller again
     ]:
         pay.observe([episode])

@@ -1,4 +1,4 @@
-"""The tables of the project's README: steps to the target rate, and nothing else."""
+"""The tables of docs/is-it-for-me.md: steps to the target rate, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from benchmarks.paths import ROOT
 from benchmarks.public.rungs import LATE, SEARCH
 from oprl_gym.runs.measures import interquartile_mean
 
-README = ROOT / "README.md"
+PAGE = ROOT / "docs/is-it-for-me.md"
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table of the README.
+    """One table of the page.
 
     Attributes:
         name: Of its place there.
@@ -101,22 +101,22 @@ def headline_table(runs: Iterable[Run], table: Table = MAZES) -> str:
 
 
 def write_headline(
-    runs: Iterable[Run], table: Table = MAZES, readme: Path = README
+    runs: Iterable[Run], table: Table = MAZES, page: Path = PAGE
 ) -> None:
-    """Put a table into the README, in the place of the one that is there.
+    """Put a table into the page, in the place of the one that is there.
 
     Raises:
-        ValueError: The README has no place for it.
+        ValueError: The page has no place for it.
     """
-    text = readme.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     before, begin, rest = text.partition(table.begin)
     _, end, after = rest.partition(table.end)
     if not begin or not end:
         raise ValueError(
-            f"{readme} lacks the lines {table.begin.strip()} and {table.end.strip()}"
+            f"{page} lacks the lines {table.begin.strip()} and {table.end.strip()}"
         )
     shown = f"\n{headline_table(runs, table)}\n"
-    readme.write_text(before + begin + shown + end + after, encoding="utf-8")
+    page.write_text(before + begin + shown + end + after, encoding="utf-8")
 
 
 def _seeds(groups: Mapping[Key, Sequence[Run]], table: Table) -> str:
@@ -131,7 +131,10 @@ def _seeds(groups: Mapping[Key, Sequence[Run]], table: Table) -> str:
         if of_rungs:
             few, many = min(of_rungs), max(of_rungs)
             parts.append(f"{name} {few}" + (f" to {many}" if many > few else ""))
-    return f"Seeds: {', '.join(parts)}."
+    return (
+        "In brackets: seeds that never got there; each counts as its budget (≥).\n"
+        f"Seeds: {', '.join(parts)}."
+    )
 
 
 def _cell(groups: Mapping[Key, Sequence[Run]], key: Key) -> str:
@@ -141,5 +144,5 @@ def _cell(groups: Mapping[Key, Sequence[Run]], key: Key) -> str:
     steps = interquartile_mean(steps_to_target(runs))
     sign = "≥ " if steps >= budget_of(runs) else ""
     failed = failures(runs)
-    note = f" ({failed} failed)" if failed else ""
-    return f"{sign}{steps:,.0f}{note}"
+    note = f" ({failed})" if failed else ""
+    return f"{sign}{steps:,.0f}{note}".replace(" ", "\N{NO-BREAK SPACE}")

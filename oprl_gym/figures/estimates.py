@@ -91,7 +91,9 @@ def style(ax: Axes, title: str) -> None:
 
 
 def thousands(steps: float) -> str:
-    """Return a number of steps as a tick says it: 20k."""
+    """Return a number of steps as a tick says it: 20k, 1M."""
+    if steps >= 1e6:
+        return f"{steps / 1e6:g}M"
     return f"{steps / 1000:g}k" if steps else "0"
 
 

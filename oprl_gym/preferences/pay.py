@@ -29,9 +29,9 @@ class EnvPay:
 
     How much: a learned reward has to mean the same beside a goal of 1 and one of 500,
     so a score of 1 is worth the most that an episode has cost, so that going out into
-    the unknown is not silenced by what it costs, or that it has been paid, if that is
-    more. That is the root of its sum of squared rewards: one payment counts whole, and
-    many small ones, which teach an agent by themselves at each step, by little.
+    the unknown is not silenced by what it costs, or the most that a single step has
+    been paid, if that is more. Many small payments do not add up: they teach an agent
+    by themselves, at each step.
 
     When: a reward paid for a whole episode is told from one paid for reaching
     something. Both may come with the last step alone. But what is paid for reaching
@@ -59,9 +59,9 @@ class EnvPay:
         >>> pay.observe([episode(0.0, 0.0, 5.0)] * 6)
         >>> pay.unit, pay.late
         (9.0, True)
-        >>> pay.observe([episode(*[1.0] * 144)])
+        >>> pay.observe([episode(*[1.0] * 500)])
         >>> pay.unit
-        12.0
+        9.0
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class EnvPay:
     def observe(self, episodes: Sequence[Trajectory]) -> None:
         """Take note of newly finished episodes."""
         for episode in episodes:
-            paid = float(np.linalg.norm(episode.env_rewards))
+            paid = float(episode.env_rewards.max(initial=0.0))
             self.unit = max(self.unit, -episode.env_return, paid)
             self._paid_at_end.append(_paid_at_end(episode))
             if self.late is None and len(self._paid_at_end) == EPISODES:
