@@ -9,7 +9,7 @@ LINKS := build/types
 RAY_VENV ?= .venv-ray
 RLLIB_VENV ?= .venv-rllib
 
-.PHONY: train test test-long test-ray bench check lint types format clean
+.PHONY: train test test-long test-ray bench check lint types docs format clean
 
 train: $(VENV)/.installed
 	$(BIN)/oprl-gym train $(ARGS)
@@ -52,6 +52,12 @@ types: $(VENV)/.installed-test
 	ln -s $(CURDIR)/benchmarks $(LINKS)
 	MYPYPATH=$(LINKS) $(BIN)/mypy $(LINKS)/oprl_gym $(LINKS)/benchmarks
 
+# The site: build/docs/index.html. What it warns of is an error, a dead link between pages
+# included.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs build/docs
+	@echo "the pages are in build/docs/index.html"
+
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -72,6 +78,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(PIP) --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 $(RAY_VENV)/.installed: pyproject.toml constraints.txt

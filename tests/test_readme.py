@@ -1,4 +1,4 @@
-"""Every snippet of README and docs runs, and every command of the README."""
+"""Every snippet of README and docs runs, and every command of the command line."""
 
 import os
 import re
@@ -12,14 +12,16 @@ from support.snippets import python_blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+COMMANDS = (ROOT / "docs/command-line.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SNIPPETS = [
     page
     for page in PAGES
     if python_blocks(page) and page.name != "rllib.md"  # tests/rllib runs those
 ]
-SHELL = re.findall(r"(<!-- Not run[^\n]*\n)?```sh\n(.*?)```", README, re.DOTALL)
-THREE_LINES = python_blocks(ROOT / "README.md")[0]
+THREE_LINES = python_blocks(ROOT / "docs/index.md")[0]
+SHELL_BLOCK = r"(<!-- Not run[^\n]*\n)?```sh\n(.*?)```"
+SHELL = re.findall(SHELL_BLOCK, COMMANDS, re.DOTALL)
 # `make test` would run itself, and `make train` is what it takes to get here.
 SET_UP = ("make train", "make test")
 
@@ -36,17 +38,16 @@ def test_python_snippets_run(page, tmp_path):
         check=False,
     )
     assert result.returncode == 0, result.stderr
+    for said in re.findall(r"It prints `(.*?)`", page.read_text()):
+        assert said in result.stdout.splitlines()
 
 
 @pytest.mark.slow
 def test_shell_commands_run(tmp_path):
     """They run in one shell, in order, as somebody would type them."""
-    runnable = [text for skipped, text in SHELL if not skipped]
-    lines = "".join(runnable).splitlines()
-    commands = [line for line in lines if not line.startswith(SET_UP)]
-    assert len(lines) - len(commands) == 2
-    assert len(commands) >= 5
-    script = "set -eu\n" + "\n".join(commands)
+    commands = [text for skipped, text in SHELL if not skipped]
+    assert len("".join(commands).splitlines()) >= 5
+    script = "set -eu\n" + "".join(commands)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     result = subprocess.run(
         ["sh", "-c", script],
@@ -68,11 +69,19 @@ def test_links_and_pictures_exist(page):
             assert (page.parent / target).exists(), target
 
 
+def test_the_readmes_commands_are_among_those_that_run():
+    """But for what sets up, and what waits for a person."""
+    for skipped, text in re.findall(SHELL_BLOCK, README, re.DOTALL):
+        for line in text.splitlines():
+            assert skipped or line.startswith(SET_UP) or line in COMMANDS
+
+
 def test_every_registered_maze_is_in_the_table():
     from oprl_gym.envs.registration import ENV_IDS
 
+    guide = (ROOT / "docs/guide.md").read_text()
     for env_id in ENV_IDS:
-        assert f"`{env_id}`" in README or f"`-{env_id.split('-', 1)[1]}`" in README
+        assert f"`{env_id}`" in guide or f"`-{env_id.split('-', 1)[1]}`" in guide
 
 
 def test_names_of_files_in_a_run_folder_are_those_written():
@@ -80,5 +89,5 @@ def test_names_of_files_in_a_run_folder_are_those_written():
 
     source = Path(run_folder.__file__).read_text()
     for name in ("summary.json", "config.json", "episodes.csv", "policy.zip"):
-        assert name in README
+        assert name in COMMANDS
         assert name in source

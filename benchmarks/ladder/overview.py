@@ -1,6 +1,6 @@
 """The README's first figure: three mazes and some envs of others, in one small panel.
 
-python -m benchmarks.ladder.overview
+Drawn by `python -m benchmarks.ladder.overview`.
 """
 
 from __future__ import annotations

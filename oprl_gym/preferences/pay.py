@@ -6,8 +6,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from oprl_gym.types import Trajectory
 
 EPISODES = 10
