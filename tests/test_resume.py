@@ -15,8 +15,8 @@ from safetensors.numpy import load_file
 
 from oprl_gym.cli import main
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.evaluation import load_policy
 from oprl_gym.runs.folder import CHECKPOINT, RunError, RunFolder
+from oprl_gym.runs.policy import load_policy
 from oprl_gym.training import run as training
 from oprl_gym.training.run import Interrupted, resume, train
 

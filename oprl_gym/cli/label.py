@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from oprl_gym.cli.trust import NO_TRUST, Trust
 from oprl_gym.preferences.queries import Queries, QueryChoice
 from oprl_gym.runs.folder import RunError, RunFolder
 
@@ -74,6 +75,8 @@ class Label:
     ] = None
     """Add the answers in FILE.jsonl or FILE.csv and show nothing."""
 
+    trust: Annotated[Trust, tyro.conf.arg(name="")] = NO_TRUST
+
     def run(self) -> None:
         """Label."""
         from oprl_gym.preferences import PreferenceStore
@@ -113,6 +116,7 @@ class Label:
     ) -> None:
         from oprl_gym.labelling.recording import ask_about_run
 
+        self.trust.vouch(folder.config())
         queries = Queries(self.queries, self.segment_length)
         ask_about_run(folder, store, self.pairs, queries, rng)
 

@@ -49,7 +49,8 @@ def replay(
     folder: RunFolder,
 ) -> tuple[Rollout, gym.Env[Any, Any], ProcessReward | None]:
     """Play a run's greedy episode; returns it, the env (closed), and the reward."""
-    from oprl_gym.runs.evaluation import greedy_rollout, load_policy, load_reward
+    from oprl_gym.runs.evaluation import greedy_rollout, load_reward
+    from oprl_gym.runs.policy import load_policy
 
     config = folder.config()
     facts = env_facts(config)

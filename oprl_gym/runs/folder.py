@@ -19,11 +19,13 @@ from oprl_gym.types import FloatArray
 
 FORMAT = "oprl-gym run 1"
 CHECKPOINT = "checkpoint.safetensors"
+POLICY = "policy.safetensors"
 _RUN_FILES = (
     # First what makes a run folder a whole one, last what makes it one at all.
     "summary.json",
     "failure.txt",
     "policy.zip",
+    POLICY,
     "reward_model.safetensors",
     CHECKPOINT,
     "*.partial",

@@ -95,6 +95,7 @@ def do_run(config: TrainConfig, path: Path) -> None:
     import torch
     from tqdm import tqdm  # type: ignore[import-untyped]
 
+    from oprl_gym.runs.env import import_env
     from oprl_gym.training.run import resume, train
 
     torch.set_num_threads(1)
@@ -108,6 +109,7 @@ def do_run(config: TrainConfig, path: Path) -> None:
             if folder.is_finished():
                 return
             if folder.file("config.json").is_file():
+                import_env(config.env_id)  # named by whoever wrote the sweep
                 resume(path)
             else:
                 train(config, path)

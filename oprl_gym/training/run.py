@@ -20,8 +20,9 @@ from oprl_gym.figures.of_runs import draw_run
 from oprl_gym.files.atomic import replace_file
 from oprl_gym.rewards import save_process_reward
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.env import env_facts
-from oprl_gym.runs.folder import CHECKPOINT, RunError, RunFolder
+from oprl_gym.runs.env import env_facts, import_env, module_of
+from oprl_gym.runs.folder import CHECKPOINT, POLICY, RunError, RunFolder
+from oprl_gym.runs.policy import save_policy
 from oprl_gym.training.agent import make_algorithm
 from oprl_gym.training.envs import make_training_env
 from oprl_gym.training.log import (
@@ -73,6 +74,7 @@ def train(
             folder, but no summary.
     """
     config = config.resolved()
+    import_env(config.env_id)
     if run_dir is not None:
         RunFolder(Path(run_dir)).check_free(overwrite)
     run = _Run(config)
@@ -216,7 +218,7 @@ class _Run:
             raise Interrupted(
                 f"interrupted after {model.num_timesteps:,} steps; the policy and "
                 f"episodes so far are in {folder.path}, without a summary. To go on "
-                f"from its latest checkpoint: {_resume_command(folder)}"
+                f"from its latest checkpoint: {self._resume_command(folder)}"
             ) from error
         except Exception as error:
             raise self._failed(folder, error) from error
@@ -274,18 +276,21 @@ class _Run:
         return RunError(
             f"training failed after {self.model.num_timesteps:,} steps: "
             f"{type(error).__name__}: {error} (where: {folder.file('failure.txt')}). "
-            f"Once that is put right, go on with: {_resume_command(folder)}"
+            f"Once that is put right, go on with: {self._resume_command(folder)}"
         )
 
     def _save(self, folder: RunFolder) -> None:
         policy = io.BytesIO()
         self.model.save(policy)
         replace_file(folder.file("policy.zip"), policy.getvalue())
+        save_policy(folder.file(POLICY), self.model.policy)
         self.log.log().write(folder.file("episodes.csv"))
         if self.oprl is not None and self.oprl.learner is not None:
             reward = self.oprl.learner.process_reward
             save_process_reward(folder.file("reward_model.safetensors"), reward)
 
-
-def _resume_command(folder: RunFolder) -> str:
-    return shlex.join(["oprl-gym", "train", "--resume", str(folder.path)])
+    def _resume_command(self, folder: RunFolder) -> str:
+        words = ["oprl-gym", "train", "--resume", str(folder.path)]
+        if module_of(self.config.env_id) is not None:
+            words += ["--env-id", self.config.env_id]
+        return shlex.join(words)
