@@ -143,11 +143,19 @@ class Label:
 
 
 def _store_path(folder: RunFolder) -> Path:
-    """Return where the run asks: its own store, unless it was told another."""
+    """Return where the run asks: its own store, unless it was told another.
+
+    Raises:
+        RunError: There is no such other store.
+    """
     teaching = folder.config().teaching
-    if teaching.teacher == "human" and teaching.preferences is not None:
-        return Path(teaching.preferences)
-    return folder.preferences
+    if teaching.teacher != "human" or teaching.preferences is None:
+        return folder.preferences
+    path = Path(teaching.preferences)
+    # Whoever made the folder chose the place; a store that is there is one of ours.
+    if not path.is_file():
+        raise RunError(f"there is no {path}, the store that this run asks in")
+    return path
 
 
 def _login() -> str:
