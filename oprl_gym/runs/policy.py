@@ -89,7 +89,8 @@ def load_policy(folder: RunFolder) -> Player:
     if not path.is_file():
         raise RunError(
             f"there is no {path}, from which the agent is read (policy.zip, which can "
-            "hold code, is never opened); train again with --overwrite"
+            "hold code, is never opened); train again with --overwrite, or go on with "
+            "--resume and a larger --total-timesteps"
         )
     policy = _untrained(folder.config())
     try:

@@ -110,7 +110,7 @@ def resume(run_dir: str | Path, total_timesteps: int | None = None) -> RunFolder
     """
     folder = RunFolder.begun(run_dir)
     with at_work(folder.path):
-        config = folder.config()
+        config = folder.config().resolved()
         if total_timesteps is not None:
             config = replace(config, total_timesteps=total_timesteps)
         run = _Run(config)
