@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from oprl_gym.runs.lock import at_work
 from oprl_gym.training import resume, train
 from oprl_gym.training import run as training
 
+HOST = platform.node()
 TINY = TrainConfig(algo="a2c", oprl=False, total_timesteps=200, env_kwargs={"size": 3})
 HOLD = """
 import sys
@@ -68,9 +70,8 @@ def test_a_second_process_is_told_of_the_first_and_not_of_a_killed_one(run, caps
             capsys.readouterr()
             assert main(command) == 2
             (line,) = capsys.readouterr().err.splitlines()
-            assert (
-                f"another process (pid {process.pid}) is at work in {run.path}" in line
-            )
+            who = f"another process (pid {process.pid} on {HOST})"
+            assert f"{who} is at work in {run.path}" in line
         assert {path: path.read_bytes() for path in files} == files
         process.kill()
         process.wait()
@@ -105,19 +106,21 @@ def test_training_keeps_others_out_until_it_ends(begun, tmp_path, monkeypatch):
     monkeypatch.setattr(training.ProgressBar, "_on_step", step)
     monkeypatch.setattr(training, "draw_run", finish)
     resume(path, 240) if begun else train(TINY, path)
-    assert f"another process (pid {os.getpid()}) is at work in {path}" in said[0]
+    assert (
+        f"another process (pid {os.getpid()} on {HOST}) is at work in {path}" in said[0]
+    )
     assert not (path / "run.lock").exists()
 
 
 def test_a_lock_that_was_left_keeps_no_new_run_out(tmp_path):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "run.lock").write_text("1")
+    (tmp_path / "run" / "run.lock").write_text("1 on earth\n")
     assert train(TINY, tmp_path / "run").is_finished()
 
 
 def test_who_is_in_may_come_in_again(tmp_path):
     with at_work(tmp_path), at_work(tmp_path):
-        assert (tmp_path / "run.lock").read_text() == f"{os.getpid()}\n"
+        assert (tmp_path / "run.lock").read_text() == f"{os.getpid()} on {HOST}\n"
     assert not list(tmp_path.iterdir())
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +35,6 @@ def at_work(folder: Path, wait_s: float = 0.0) -> Iterator[None]:
         lock = filelock.FileLock(path, is_singleton=True)
         inside = bool(lock.is_locked)
         lock.acquire(timeout=wait_s)
-        path.write_text(f"{os.getpid()}\n")
     except filelock.Timeout as error:
         raise RunError(
             f"{_owner(path)} is at work in {folder}; let it end first"
@@ -43,6 +44,8 @@ def at_work(folder: Path, wait_s: float = 0.0) -> Iterator[None]:
             f"{folder} cannot be written: {error.strerror or error}"
         ) from error
     try:
+        with contextlib.suppress(OSError):  # a full disk: others go without the name
+            path.write_text(f"{os.getpid()} on {platform.node()}\n")
         yield
     finally:
         if not inside:
@@ -54,6 +57,7 @@ def at_work(folder: Path, wait_s: float = 0.0) -> Iterator[None]:
 def _owner(path: Path) -> str:
     """Return the process that holds a lock, in words."""
     try:
-        return f"another process (pid {int(path.read_text())})"
+        found = re.fullmatch(r"(\d+ on [\w.-]+)\n", path.read_text())
     except (OSError, ValueError):  # Windows does not let others read it
-        return "another process"
+        found = None
+    return f"another process (pid {found[1]})" if found else "another process"
