@@ -62,15 +62,20 @@ def load_agent_state(model: BaseAlgorithm, state: dict[str, Any]) -> None:
     Raises:
         ValueError: It is the state of an agent with other networks or another buffer.
     """
+    # By the agent's own names: those of a file could reach anything that it holds.
+    own = model.get_parameters()
+    if set(state["parameters"]) != set(own):
+        raise ValueError(f"it holds {sorted(state['parameters'])}, not {sorted(own)}")
     try:
         model.set_parameters(to_tensors(state["parameters"]), device=model.device)
     except RuntimeError as error:  # torch's word for other shapes
         raise ValueError(f"the agent has other networks: {error}") from error
     with torch.no_grad():
-        for name, values in state["variables"].items():
-            recursive_getattr(model, name).copy_(torch.tensor(values))
-    for name, value in (state["counters"] | state["places"]).items():
-        setattr(model, name, value)
+        for name in model._get_torch_save_params()[1]:
+            values = torch.tensor(state["variables"][name])
+            recursive_getattr(model, name).copy_(values)
+    _set_attributes(model, _COUNTERS, state["counters"])
+    _set_attributes(model, _PLACES, state["places"])
     _load_lstm_state(model, state["lstm"])
     window = model._stats_window_size
     model.ep_info_buffer = deque(state["episodes"], maxlen=window)
@@ -101,6 +106,14 @@ def load_random_state(state: dict[str, Any]) -> None:
 
 def _attributes(model: BaseAlgorithm, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(model, name) for name in names if hasattr(model, name)}
+
+
+def _set_attributes(
+    model: BaseAlgorithm, names: tuple[str, ...], values: dict[str, Any]
+) -> None:
+    for name in names:
+        if hasattr(model, name):
+            setattr(model, name, values[name])
 
 
 def _numbers(info: dict[str, Any]) -> dict[str, float]:

@@ -178,6 +178,7 @@ def test_an_env_that_cannot_be_drawn_is_said_to_have_no_gif(
         (["train", "--colour", "red"], "--colour"),
         (["train", "--env-kwargs", "layout", "Nowhere"], "layout='Nowhere'"),
         (["train", "--env-id", "Blackjack-v1"], "cannot train ppo here"),
+        (["train", "--no-oprl", "--device", "gpu"], "device 'gpu' cannot be used"),
         (["trian"], "trian"),
         (["evaluate"], "DIR"),
         (["evaluate", "nowhere"], "there is no run folder nowhere"),

@@ -17,11 +17,11 @@ from oprl_gym.runs.evaluation import (
     cell_rewards,
     evaluate,
     greedy_rollout,
-    load_policy,
     load_reward,
     step_rewards,
 )
 from oprl_gym.runs.folder import RunError, RunFolder
+from oprl_gym.runs.policy import load_policy
 from oprl_gym.types import RewardInput
 
 
@@ -165,13 +165,13 @@ def test_staying_where_one_is_is_no_first_visit() -> None:
 
 def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", TrainConfig())
-    with pytest.raises(RunError, match=r"policy\.zip"):
+    with pytest.raises(RunError, match=r"no .*policy\.safetensors"):
         load_policy(folder)
     with pytest.raises(RunError, match=r"reward_model\.safetensors"):
         load_reward(folder)
-    folder.file("policy.zip").write_bytes(b"nonsense")
+    folder.file("policy.safetensors").write_bytes(b"nonsense")
     folder.file("reward_model.safetensors").write_bytes(b"nonsense")
-    with pytest.raises(RunError, match=r"policy\.zip cannot be read"):
+    with pytest.raises(RunError, match="not the agent of this run"):
         load_policy(folder)
     with pytest.raises(RunError, match="not a saved process reward"):
         load_reward(folder)

@@ -15,8 +15,8 @@ from safetensors.numpy import load_file
 
 from oprl_gym.cli import main
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.evaluation import load_policy
 from oprl_gym.runs.folder import CHECKPOINT, RunError, RunFolder
+from oprl_gym.runs.policy import load_policy
 from oprl_gym.training import run as training
 from oprl_gym.training.run import Interrupted, resume, train
 
@@ -209,7 +209,7 @@ def test_what_does_not_go_with_resume(arguments, words, tmp_path, capsys):
     ("arguments", "steps"), [([], None), (["--total-timesteps", "30000"], 30_000)]
 )
 def test_steps_that_equal_the_default_are_given_all_the_same(
-    arguments, steps, monkeypatch
+    arguments, steps, tmp_path, monkeypatch
 ):
     asked = []
 
@@ -218,8 +218,9 @@ def test_steps_that_equal_the_default_are_given_all_the_same(
         raise RunError("seen")
 
     monkeypatch.setattr(training, "resume", note)
-    assert main(["train", "--resume", "run", *arguments]) == 2
-    assert asked == [("run", steps)]
+    run = str(RunFolder.create(tmp_path / "run", SMALL).path)
+    assert main(["train", "--resume", run, *arguments]) == 2
+    assert asked == [(run, steps)]
 
 
 def test_a_damaged_checkpoint_is_named_and_the_run_left_alone(tmp_path, capsys):

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 from stable_baselines3 import A2C, PPO
+from torch import nn
 
 from oprl_gym.cli.train import NEVER_FITTED, report
 from oprl_gym.config import OPRLConfig
 from oprl_gym.runs.config import TrainConfig, config_from_dict
 from oprl_gym.runs.episode_log import EpisodeLog
-from oprl_gym.runs.evaluation import load_policy, load_reward
+from oprl_gym.runs.evaluation import load_reward
 from oprl_gym.runs.folder import RunError, RunFolder
+from oprl_gym.runs.policy import load_policy
 from oprl_gym.training import run as training
 from oprl_gym.training.run import Interrupted, train
 
@@ -27,6 +29,7 @@ FILES = {
     "summary.json",
     "episodes.csv",
     "progress.csv",
+    "policy.safetensors",
     "policy.zip",
     "checkpoint.safetensors",
     "rollout.gif",
@@ -40,6 +43,12 @@ def files(folder: RunFolder) -> set[str]:
     paths = (path for path in folder.path.rglob("*") if path.is_file())
     names = (path.relative_to(folder.path).as_posix() for path in paths)
     return {"events" if name.startswith("events.out") else name for name in names}
+
+
+def same_weights(one: nn.Module, other: nn.Module) -> bool:
+    mine, theirs = one.state_dict(), other.state_dict()
+    assert mine.keys() == theirs.keys()
+    return all(bool((mine[name] == theirs[name]).all()) for name in mine)
 
 
 @pytest.fixture(scope="module")
@@ -146,8 +155,7 @@ def test_same_seed_same_run_other_seed_another(tmp_path: Path) -> None:
     for name in ("episodes.csv", "reward_model.safetensors"):
         assert first.file(name).read_bytes() == second.file(name).read_bytes()
         assert first.file(name).read_bytes() != other.file(name).read_bytes()
-    mine, same = (load_policy(f).policy.state_dict() for f in (first, second))
-    assert all(bool((mine[name] == same[name]).all()) for name in mine)
+    assert same_weights(*(load_policy(f).policy for f in (first, second)))
     assert _timeless(first) == _timeless(second)
 
 
@@ -215,7 +223,9 @@ def test_ctrl_c_leaves_a_usable_half_written_folder(
         train(SMALL, tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
     assert len(folder.episodes()) > 0
-    assert load_policy(folder).num_timesteps == 1_200
+    saved = PPO.load(folder.file("policy.zip"), device="cpu")
+    assert saved.num_timesteps == 1_200
+    assert same_weights(load_policy(folder).policy, saved.policy)
     assert load_reward(folder) is not None
     with pytest.raises(RunError, match="half-written"):
         RunFolder.open(folder.path)

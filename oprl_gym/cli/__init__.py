@@ -84,8 +84,9 @@ def _parse(arguments: list[str]) -> Command | None:
         if kind is not Resume:
             raise
         raise RunError(
-            "--resume keeps the settings of the run; the only other option that goes "
-            "with it is --total-timesteps"
+            "--resume keeps the settings of the run; the only other options that go "
+            "with it are --total-timesteps and, for an env that comes from a module, "
+            "--env-id or --trust"
         ) from error
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from oprl_gym.cli.trust import NO_TRUST, Trust
 from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.runs.report import rate
 
@@ -28,6 +29,8 @@ class Evaluate:
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print JSON, with the names of summary.json."""
 
+    trust: Annotated[Trust, tyro.conf.arg(name="")] = NO_TRUST
+
     def run(self) -> None:
         """Evaluate."""
         if self.episodes < 1:
@@ -35,10 +38,13 @@ class Evaluate:
         folder = RunFolder.open(self.directory)
         import torch
 
-        from oprl_gym.runs.evaluation import evaluate, load_policy
+        from oprl_gym.runs.evaluation import evaluate
+        from oprl_gym.runs.policy import load_policy
 
         torch.set_num_threads(1)
-        config, model = folder.config(), load_policy(folder)
+        config = folder.config()
+        self.trust.vouch(config)
+        model = load_policy(folder)
         greedy = evaluate(model, config, self.episodes)
         sampled = evaluate(model, config, self.episodes, deterministic=False)
         results = _results(config.env_id, greedy, sampled)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from oprl_gym.cli.trust import NO_TRUST, Trust
 from oprl_gym.preferences.queries import Queries, QueryChoice
 from oprl_gym.runs.folder import RunError, RunFolder
 
@@ -74,6 +75,8 @@ class Label:
     ] = None
     """Add the answers in FILE.jsonl or FILE.csv and show nothing."""
 
+    trust: Annotated[Trust, tyro.conf.arg(name="")] = NO_TRUST
+
     def run(self) -> None:
         """Label."""
         from oprl_gym.preferences import PreferenceStore
@@ -113,6 +116,7 @@ class Label:
     ) -> None:
         from oprl_gym.labelling.recording import ask_about_run
 
+        self.trust.vouch(folder.config())
         queries = Queries(self.queries, self.segment_length)
         ask_about_run(folder, store, self.pairs, queries, rng)
 
@@ -139,11 +143,19 @@ class Label:
 
 
 def _store_path(folder: RunFolder) -> Path:
-    """Return where the run asks: its own store, unless it was told another."""
+    """Return where the run asks: its own store, unless it was told another.
+
+    Raises:
+        RunError: There is no such other store.
+    """
     teaching = folder.config().teaching
-    if teaching.teacher == "human" and teaching.preferences is not None:
-        return Path(teaching.preferences)
-    return folder.preferences
+    if teaching.teacher != "human" or teaching.preferences is None:
+        return folder.preferences
+    path = Path(teaching.preferences)
+    # Whoever made the folder chose the place; a store that is there is one of ours.
+    if not path.is_file():
+        raise RunError(f"there is no {path}, the store that this run asks in")
+    return path
 
 
 def _login() -> str:

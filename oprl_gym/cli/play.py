@@ -35,8 +35,9 @@ class Play:
 
     def run(self) -> None:
         """Play."""
-        from oprl_gym.runs.env import env_facts, make_env
+        from oprl_gym.runs.env import env_facts, import_env, make_env
 
+        import_env(self.env_id)
         chosen = {} if self.layout is None else {"layout": self.layout}
         config = TrainConfig(
             env_id=self.env_id, env_kwargs={**self.env_kwargs, **chosen}

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from oprl_gym.cli.trust import NO_TRUST, Trust
 from oprl_gym.runs.folder import RunError, RunFolder
 
 
@@ -28,6 +29,8 @@ class Plot:
     ] = None
     """Where to write the comparison."""
 
+    trust: Annotated[Trust, tyro.conf.arg(name="")] = NO_TRUST
+
     def run(self) -> None:
         """Plot."""
         if not self.directories:
@@ -36,6 +39,7 @@ class Plot:
         from oprl_gym.figures.of_runs import draw_comparison, draw_run
 
         if len(folders) == 1 and self.out is None:
+            self.trust.vouch(folders[0].config())
             draw_run(folders[0])
             print(folders[0].figures)
             return

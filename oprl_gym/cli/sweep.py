@@ -57,8 +57,7 @@ class Sweep:
     def run(self) -> None:
         """Sweep."""
         try:
-            import filelock  # noqa: F401 (to say so before anything is done)
-            import scipy  # type: ignore[import-untyped]  # noqa: F401
+            import scipy  # type: ignore[import-untyped]  # noqa: F401 (to say so first)
 
             from oprl_gym.sweep import read_sweep
         except ImportError as error:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
+from oprl_gym.cli.trust import NO_TRUST, Trust
 from oprl_gym.config import OPRLConfig
 from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.runs.report import rate
 from oprl_gym.runs.teaching_config import HUMAN_LEARNER
-
-if TYPE_CHECKING:
-    from oprl_gym.runs.folder import RunFolder
-
 
 NEVER_FITTED = (
     "reward      none was learned: too few episodes had ended, or been told apart; "
@@ -43,13 +41,19 @@ class Train:
         tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: a new run)"),
     ] = None
     """Go on with the run in DIR, which was broken off; its settings are kept. With
-    --total-timesteps a finished one is trained further."""
+    --total-timesteps a finished one is trained further. An env that comes from a module
+    is named once more: --env-id MODULE:ENV."""
 
     overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Replace the run that is in DIR."""
 
+    trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """With --resume: import whatever module the run's env comes from."""
+
     def run(self) -> None:
         """Train."""
+        if self.trust:
+            raise RunError("--trust has an effect with --resume alone; leave it out")
         from oprl_gym.training.run import train
 
         _one_thread()
@@ -87,8 +91,11 @@ class Resume:
     ] = None
     """Train up to so many env steps, a finished run too."""
 
+    trust: Annotated[Trust, tyro.conf.arg(name="")] = NO_TRUST
+
     def run(self) -> None:
         """Go on."""
+        self.trust.vouch(RunFolder.begun(self.resume).config())
         from oprl_gym.training.run import resume
 
         _one_thread()

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from oprl_gym.cli.trust import NO_TRUST, Trust
 from oprl_gym.runs.folder import RunError, RunFolder
 
 LAST_LOOK_S = 1.5
@@ -27,9 +28,12 @@ class Watch:
     ] = None
     """Write an animation instead of opening a window."""
 
+    trust: Annotated[Trust, tyro.conf.arg(name="")] = NO_TRUST
+
     def run(self) -> None:
         """Watch."""
         folder = RunFolder.open(self.directory)
+        self.trust.vouch(folder.config())
         if self.gif is None:
             _show(folder)
         else:
@@ -50,7 +54,8 @@ def _show(folder: RunFolder) -> None:
     from oprl_gym.cli.window import needs_window
     from oprl_gym.figures.of_runs import show_reward
     from oprl_gym.runs.env import env_facts, make_env
-    from oprl_gym.runs.evaluation import greedy_rollout, load_policy, load_reward
+    from oprl_gym.runs.evaluation import greedy_rollout, load_reward
+    from oprl_gym.runs.policy import load_policy
 
     config = folder.config()
     facts = env_facts(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from oprl_gym.envs import OPRLMazeEnv
 from oprl_gym.figures import plotting
 from oprl_gym.figures.reward_map import plot_reward_map
+from oprl_gym.files.atomic import replace_file
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.env import EnvFacts, env_facts, make_env
 from oprl_gym.runs.episode_log import TARGET, WINDOW
@@ -38,6 +40,8 @@ def draw_run(folder: RunFolder) -> None:
     Raises:
         RunError: A file of the run is missing or damaged.
     """
+    if folder.figures.is_symlink():
+        raise RunError(f"{folder.figures} leads elsewhere; nothing is drawn there")
     draw_learning(folder)
     rollout, env, reward = replay(folder)
     _draw_reward(folder, rollout, env, reward)
@@ -49,7 +53,8 @@ def replay(
     folder: RunFolder,
 ) -> tuple[Rollout, gym.Env[Any, Any], ProcessReward | None]:
     """Play a run's greedy episode; returns it, the env (closed), and the reward."""
-    from oprl_gym.runs.evaluation import greedy_rollout, load_policy, load_reward
+    from oprl_gym.runs.evaluation import greedy_rollout, load_reward
+    from oprl_gym.runs.policy import load_policy
 
     config = folder.config()
     facts = env_facts(config)
@@ -185,9 +190,13 @@ def save_gif(path: Path, frames: Sequence[Array]) -> None:
         image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images
     ]
     durations = [1000 // GIF_FPS] * len(rest) + [GIF_LAST_FRAME_MS]
+    file = io.BytesIO()
+    first.save(
+        file, "GIF", save_all=True, append_images=rest, duration=durations, loop=0
+    )
     try:
-        first.save(path, save_all=True, append_images=rest, duration=durations, loop=0)
-    except (OSError, ValueError) as error:
+        replace_file(path, file.getvalue())
+    except OSError as error:
         raise _unwritable(path, error) from error
 
 
@@ -246,7 +255,9 @@ def _settings(config: TrainConfig) -> dict[str, Any]:
 
 def _save(figure: Any, path: Path) -> None:
     try:
-        figure.savefig(path)
+        image = io.BytesIO()
+        figure.savefig(image, format=path.suffix.removeprefix("."))
+        replace_file(path, image.getvalue())
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from error
 

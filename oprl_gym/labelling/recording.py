@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
+from stable_baselines3.common.utils import set_random_seed
 
 from oprl_gym.labelling.album import Album, Photographer
 from oprl_gym.labelling.clips import maze_picture
@@ -18,12 +19,13 @@ from oprl_gym.rewards import ProcessReward
 from oprl_gym.rewards.encoding import to_array
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.env import EnvFacts, env_facts, make_env
-from oprl_gym.runs.evaluation import MAX_STEPS, SEED_OFFSET, load_policy, load_reward
+from oprl_gym.runs.evaluation import MAX_STEPS, SEED_OFFSET, load_reward
 from oprl_gym.runs.folder import RunError, RunFolder
+from oprl_gym.runs.policy import load_policy
 from oprl_gym.types import Array, FloatArray, Trajectory
 
 if TYPE_CHECKING:
-    from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+    from stable_baselines3.common.type_aliases import PolicyPredictor
 
 EPISODES = 40
 RANDOM_SHARES = (0.0, 0.2, 0.5, 1.0)
@@ -57,7 +59,7 @@ def ask_about_run(
     env, picture = photographed_env(config, facts)
     try:
         model = load_policy(folder)
-        model.set_random_seed(int(rng.integers(2**31)))
+        set_random_seed(int(rng.integers(2**31)))
         episodes = [
             _play(model, env, reward, RANDOM_SHARES[n % len(RANDOM_SHARES)], rng)
             for n in range(EPISODES)
@@ -95,7 +97,7 @@ def new_album(config: TrainConfig, facts: EnvFacts) -> Album:
 
 
 def _play(
-    model: OnPolicyAlgorithm,
+    model: PolicyPredictor,
     env: gym.Env[Any, Any],
     reward: ProcessReward | None,
     random_share: float,

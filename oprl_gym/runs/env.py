@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -31,12 +35,41 @@ class EnvFacts:
     layout: Layout | None
 
 
+def import_env(env_id: str) -> None:
+    """Import the module of an env that is named as ``MODULE:ENV``.
+
+    Importing executes the module. So this is for ids that the user has named, and never
+    for one out of a run folder, which may be somebody else's.
+
+    Raises:
+        RunError: It cannot be imported.
+    """
+    module = module_of(env_id)
+    if module is None:
+        return
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # whatever the user's own code raises
+        raise RunError(f"cannot make {env_id}: {error}") from error
+
+
+def module_of(env_id: str) -> str | None:
+    """Return the module that an env id names, None if it names none."""
+    module, colon, _ = env_id.partition(":")
+    return module if colon else None
+
+
 def make_env(config: TrainConfig, render_mode: str | None = None) -> gym.Env[Any, Any]:
     """Return the plain env of a run.
 
+    Nothing is imported for it but what is installed as a package of envs: any other
+    module has to be imported before, by :func:`import_env` or otherwise.
+
     Raises:
-        RunError: There is no such env, or it does not take the arguments.
+        RunError: There is no such env, or it does not take the arguments; or its module
+            has not been imported.
     """
+    _check_module(config.env_id)
     kwargs: dict[str, Any] = dict(config.env_kwargs)
     if render_mode is not None:
         kwargs["render_mode"] = render_mode
@@ -69,3 +102,31 @@ def env_facts(config: TrainConfig) -> EnvFacts:
         )
     finally:
         env.close()
+
+
+def _check_module(env_id: str) -> None:
+    """Refuse to let Gymnasium import a module that nobody has asked for."""
+    module = module_of(env_id)
+    if module is None or module in sys.modules or module in _installed_env_modules():
+        return
+    raise RunError(
+        f"the env {env_id} comes from the module {module}, which would be executed; no "
+        "run folder alone has that done. If you know the module, give "
+        f"--env-id {env_id}; if you trust whoever made the folder, --trust (in Python: "
+        f"import {module} first)"
+    )
+
+
+def _installed_env_modules() -> set[str]:
+    """Return the modules that installed packages declare as bringing envs.
+
+    What lies in the current folder is not installed, also where Python looks there.
+    """
+    here = Path.cwd()
+    paths = [path for path in sys.path if Path(path).resolve() != here]
+    return {
+        point.module.removesuffix(".__init__")
+        for package in metadata.distributions(path=paths)
+        for point in package.entry_points
+        if point.group == "gymnasium.envs"
+    }

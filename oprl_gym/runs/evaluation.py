@@ -18,7 +18,7 @@ from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.types import Array, FloatArray, Trajectory
 
 if TYPE_CHECKING:
-    from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+    from stable_baselines3.common.type_aliases import PolicyPredictor
     from stable_baselines3.common.vec_env import VecEnv
 
 EPISODES = 100
@@ -57,26 +57,6 @@ class Rollout:
     frames: list[Array] = field(default_factory=list)  # T+1, "rgb_array" only
 
 
-def load_policy(folder: RunFolder) -> OnPolicyAlgorithm:
-    """Return the trained agent of a run.
-
-    Raises:
-        RunError: ``policy.zip`` is missing or damaged.
-    """
-    from stable_baselines3 import A2C, PPO
-
-    algorithm: Any = {"ppo": PPO, "a2c": A2C}[folder.config().algo]
-    path = folder.file("policy.zip")
-    if not path.is_file():
-        raise RunError(f"there is no {path}; train again with --overwrite")
-    try:
-        model: OnPolicyAlgorithm = algorithm.load(path, device="cpu")
-    # A damaged archive may fail in the zip, JSON, pickle or torch code under `load`.
-    except Exception as error:
-        raise RunError(f"{path} cannot be read: {error}") from error
-    return model
-
-
 def load_reward(
     folder: RunFolder, facts: EnvFacts | None = None
 ) -> ProcessReward | None:
@@ -104,7 +84,7 @@ def load_reward(
 
 
 def evaluate(
-    model: OnPolicyAlgorithm,
+    model: PolicyPredictor,
     config: TrainConfig,
     episodes: int = EPISODES,
     deterministic: bool = True,
@@ -123,11 +103,12 @@ def evaluate(
     """
     from stable_baselines3.common.env_util import make_vec_env
     from stable_baselines3.common.evaluation import evaluate_policy
+    from stable_baselines3.common.utils import set_random_seed
 
     seed = config.seed + SEED_OFFSET
     n_envs = min(N_ENVS, episodes)
     venv = make_vec_env(lambda: make_env(config), n_envs=n_envs, seed=seed)
-    model.set_random_seed(seed)
+    set_random_seed(seed)
     successes: list[bool | None] = []
     threshold = reward_threshold(venv)
 
@@ -160,7 +141,7 @@ def reward_threshold(venv: VecEnv) -> float | None:
     return None if spec is None else spec.reward_threshold
 
 
-def greedy_rollout(model: OnPolicyAlgorithm, env: gym.Env[Any, Any]) -> Rollout:
+def greedy_rollout(model: PolicyPredictor, env: gym.Env[Any, Any]) -> Rollout:
     """Play one episode of at most ``MAX_STEPS``, taking the likeliest actions."""
     rollout = Rollout()
     observation, info = env.reset(seed=SEED_OFFSET)

@@ -19,11 +19,14 @@ from oprl_gym.types import FloatArray
 
 FORMAT = "oprl-gym run 1"
 CHECKPOINT = "checkpoint.safetensors"
+POLICY = "policy.safetensors"
+LOCK = "run.lock"
 _RUN_FILES = (
     # First what makes a run folder a whole one, last what makes it one at all.
     "summary.json",
     "failure.txt",
     "policy.zip",
+    POLICY,
     "reward_model.safetensors",
     CHECKPOINT,
     "*.partial",
@@ -35,6 +38,7 @@ _RUN_FILES = (
     "events.out.tfevents.*",
     "config.json",
 )
+_BEFORE_CONFIG = (LOCK, "config.json.partial")
 
 
 class RunError(Exception):
@@ -177,7 +181,7 @@ class RunFolder:
             return
         if not self.path.is_dir():
             raise RunError(f"{self.path} is a file; choose another --run-dir")
-        if all(path.name == "config.json.partial" for path in self.path.iterdir()):
+        if all(path.name in _BEFORE_CONFIG for path in self.path.iterdir()):
             return  # empty, or left by a run that was killed as it began
         if not self._is_ours():
             raise RunError(
@@ -188,6 +192,18 @@ class RunFolder:
             raise RunError(
                 f"{self.path} already holds a run; choose another --run-dir, or give "
                 "--overwrite to replace it"
+            )
+
+    def check_there(self) -> None:
+        """Do nothing as long as the folder of a run that is going on is there.
+
+        Raises:
+            RunError: Somebody has taken it away meanwhile.
+        """
+        if not self.file("config.json").is_file():
+            raise RunError(
+                f"the run folder {self.path} was deleted or moved while the run was "
+                "going on, so the run is given up"
             )
 
     def config(self) -> TrainConfig:
@@ -211,7 +227,7 @@ class RunFolder:
         path = self.file("episodes.csv")
         try:
             return EpisodeLog.read(path)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, OverflowError, csv.Error) as error:
             raise RunError(f"{path} cannot be read: {error}") from error
 
     def progress(self, column: str) -> tuple[FloatArray, FloatArray]:
@@ -228,15 +244,22 @@ class RunFolder:
                 for row in rows
                 if row.get(column)
             ]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
             raise RunError(f"{path} cannot be read: {error}") from error
         array = np.array(pairs, dtype=np.float64).reshape(-1, 2)
         return array[:, 0], array[:, 1]
 
     def write_summary(self, summary: Summary) -> None:
-        """Write the summary, in one piece or not at all."""
+        """Write the summary, in one piece or not at all.
+
+        Raises:
+            RunError: The folder cannot be written.
+        """
         text = _json(asdict(summary))
-        replace_file(self.file("summary.json"), text.encode())
+        try:
+            replace_file(self.file("summary.json"), text.encode())
+        except OSError as error:
+            raise _unusable(self.path, error) from error
 
     def begin_again(self, config: TrainConfig) -> None:
         """Note that the run goes on; it is not finished any more if it was.
@@ -279,7 +302,7 @@ class RunFolder:
         path = self.file(name)
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} cannot be read: {error}") from error
         if not isinstance(values, dict):
             raise RunError(f"{path} holds no object with names and values")

@@ -11,6 +11,7 @@ from typing import Literal
 from oprl_gym.engines import Task
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.folder import RunError, RunFolder
+from oprl_gym.runs.lock import at_work
 from oprl_gym.sweep.spec import Arm, Sweep
 
 State = Literal["finished", "half-run", "missing"]
@@ -91,26 +92,21 @@ def do_run(config: TrainConfig, path: Path) -> None:
     Raises:
         RunError: The env failed, or another process has the run.
     """
-    import filelock
     import torch
     from tqdm import tqdm  # type: ignore[import-untyped]
 
+    from oprl_gym.runs.env import import_env
     from oprl_gym.training.run import resume, train
 
     torch.set_num_threads(1)
     # Its own lock is one between processes, which a run that is ended leaves behind.
     tqdm.set_lock(threading.RLock())
     folder = RunFolder(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), LOCK_TIMEOUT_S)
-    try:
-        with lock:
-            if folder.is_finished():
-                return
-            if folder.file("config.json").is_file():
-                resume(path)
-            else:
-                train(config, path)
-            Path(lock.lock_file).unlink(missing_ok=True)
-    except filelock.Timeout as error:
-        raise RunError(f"another process is at work in {path}") from error
+    with at_work(path, LOCK_TIMEOUT_S):
+        if folder.is_finished():
+            return
+        if folder.file("config.json").is_file():
+            import_env(config.env_id)  # named by whoever wrote the sweep
+            resume(path)
+        else:
+            train(config, path)

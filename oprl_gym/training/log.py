@@ -19,6 +19,10 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.runs.episode_log import WINDOW, EpisodeLog, episode_success
 from oprl_gym.runs.evaluation import reward_threshold
+from oprl_gym.runs.folder import RunFolder
+
+Row = dict[str, float | int]
+"""Of progress.csv: numbers by column, those that are there."""
 
 
 class EpisodeLogger(BaseCallback):
@@ -127,6 +131,24 @@ class ProgressBar(BaseCallback):
         self._bar.set_postfix(shown, refresh=False)
 
 
+class FolderWatch(BaseCallback):
+    """Gives a run up once its folder is gone, rather than at its end, hours later.
+
+    Args:
+        folder: Of the run.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def _on_rollout_start(self) -> None:
+        self._folder.check_there()
+
+    def _on_step(self) -> bool:
+        return True
+
+
 class Stopwatch:
     """Seconds of training, those before a checkpoint included."""
 
@@ -189,27 +211,32 @@ class PendingLog:
         logger.name_to_excluded.update(state["excluded"])
 
 
-def rows_up_to(path: Path, num_timesteps: int) -> list[dict[str, str]]:
+def rows_up_to(path: Path, num_timesteps: int) -> list[Row]:
     """Return the rows of a ``progress.csv`` written until then; none if there is none.
 
     Args:
         path: The file; its last row may be cut off.
         num_timesteps: Env steps.
+
+    Raises:
+        ValueError: There is something else in the file than numbers.
     """
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return [row for row in rows if _steps(row) <= num_timesteps]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if _steps(row) <= num_timesteps]
+        return [{name: _number(row[name]) for name in row if row[name]} for row in rows]
+    except (OSError, ValueError, AttributeError, csv.Error) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
-def write_again(logger: Logger, rows: list[dict[str, str]]) -> None:
+def write_again(logger: Logger, rows: list[Row]) -> None:
     """Let the CSV file that ``logger`` has just begun start with ``rows``."""
     for output in logger.output_formats:
         if isinstance(output, CSVOutputFormat):
             for row in rows:
-                known = {name: _number(text) for name, text in row.items() if text}
-                output.write(known, dict.fromkeys(known, ()))
+                output.write(row, dict.fromkeys(row, ()))
 
 
 def _number(text: str) -> float | int:

@@ -8,6 +8,7 @@ import math
 import shlex
 import traceback
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,14 +21,18 @@ from oprl_gym.figures.of_runs import draw_run
 from oprl_gym.files.atomic import replace_file
 from oprl_gym.rewards import save_process_reward
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.env import env_facts
-from oprl_gym.runs.folder import CHECKPOINT, RunError, RunFolder
+from oprl_gym.runs.env import env_facts, import_env, module_of
+from oprl_gym.runs.folder import CHECKPOINT, POLICY, RunError, RunFolder
+from oprl_gym.runs.lock import at_work
+from oprl_gym.runs.policy import save_policy
 from oprl_gym.training.agent import make_algorithm
 from oprl_gym.training.envs import make_training_env
 from oprl_gym.training.log import (
     EpisodeLogger,
+    FolderWatch,
     PendingLog,
     ProgressBar,
+    Row,
     Stopwatch,
     rows_up_to,
     write_again,
@@ -73,19 +78,17 @@ def train(
             folder, but no summary.
     """
     config = config.resolved()
+    import_env(config.env_id)
     if run_dir is not None:
         RunFolder(Path(run_dir)).check_free(overwrite)
     run = _Run(config)
-    try:
-        check_answers(config, run.venv, run_dir)
-        if run_dir is None:
-            folder = RunFolder.create_numbered(RUNS, config)
-        else:
-            folder = RunFolder.create(run_dir, config, overwrite)
-        run.learn(folder)
-    finally:
-        run.venv.close()
-    run.finish(folder)
+    with contextlib.ExitStack() as others_out:
+        with contextlib.closing(run.venv):
+            check_answers(config, run.venv, run_dir)
+            new = _new_folder(config, run_dir, overwrite)
+            folder = others_out.enter_context(new)
+            run.learn(folder)
+        run.finish(folder)
     return folder
 
 
@@ -106,17 +109,30 @@ def resume(run_dir: str | Path, total_timesteps: int | None = None) -> RunFolder
         RunError, Interrupted: As :func:`train`.
     """
     folder = RunFolder.begun(run_dir)
-    config = folder.config()
-    if total_timesteps is not None:
-        config = replace(config, total_timesteps=total_timesteps)
-    run = _Run(config)
-    try:
-        check_answers(config, run.venv, run_dir)
-        run.learn(folder, from_checkpoint=True)
-    finally:
-        run.venv.close()
-    run.finish(folder)
+    with at_work(folder.path):
+        config = folder.config().resolved()
+        if total_timesteps is not None:
+            config = replace(config, total_timesteps=total_timesteps)
+        run = _Run(config)
+        with contextlib.closing(run.venv):
+            check_answers(config, run.venv, run_dir)
+            run.learn(folder, from_checkpoint=True)
+        run.finish(folder)
     return folder
+
+
+@contextlib.contextmanager
+def _new_folder(
+    config: TrainConfig, run_dir: str | Path | None, overwrite: bool
+) -> Iterator[RunFolder]:
+    """Make the folder of a new run, and keep other processes out of it."""
+    if run_dir is None:
+        folder = RunFolder.create_numbered(RUNS, config)
+        with at_work(folder.path):
+            yield folder
+    else:
+        with at_work(Path(run_dir)):
+            yield RunFolder.create(run_dir, config, overwrite)
 
 
 class _Run:
@@ -140,7 +156,7 @@ class _Run:
         self.oprl: OPRLCallback | None = None
         self.log = EpisodeLogger()
         self.stopwatch = Stopwatch()
-        self._rows: list[dict[str, str]] = []  # of progress.csv, before the checkpoint
+        self._rows: list[Row] = []  # of progress.csv, before the checkpoint
         self._parts: dict[str, HasState] = {
             "episodes": self.log,
             "stopwatch": self.stopwatch,
@@ -156,7 +172,8 @@ class _Run:
 
         Raises:
             Interrupted: By Ctrl-C.
-            RunError: The env failed, or the checkpoint cannot be used.
+            RunError: The env failed, the folder cannot be written any more, or the
+                checkpoint cannot be used.
         """
         with teaching(self.config, self.venv, folder, self.album) as oprl:
             self.oprl = oprl
@@ -193,7 +210,11 @@ class _Run:
         # The row of an unfilled interval is written after the last checkpoint, and is
         # still to come if the run was broken off as it drew its figures.
         unfilled = (done // self._rollout) % self._log_interval
-        self._rows = rows_up_to(folder.file("progress.csv"), done - bool(unfilled))
+        try:
+            log = folder.file("progress.csv")
+            self._rows = rows_up_to(log, done - bool(unfilled))
+        except ValueError as error:
+            raise RunError(str(error)) from error
 
     def _learn(self, folder: RunFolder) -> None:
         model, done = self.model, self.model.num_timesteps
@@ -216,24 +237,32 @@ class _Run:
             raise Interrupted(
                 f"interrupted after {model.num_timesteps:,} steps; the policy and "
                 f"episodes so far are in {folder.path}, without a summary. To go on "
-                f"from its latest checkpoint: {_resume_command(folder)}"
+                f"from its latest checkpoint: {self._resume_command(folder)}"
             ) from error
         except Exception as error:
             raise self._failed(folder, error) from error
         finally:
             bar.close()
-            model.logger.close()
+            with contextlib.suppress(OSError):  # its files may be gone
+                model.logger.close()
         self.stopwatch.stop()
         self._save(folder)
 
     def finish(self, folder: RunFolder) -> None:
-        """Draw the run and write its summary, which says that it is whole."""
+        """Draw the run and write its summary, which says that it is whole.
+
+        Raises:
+            RunError: The folder cannot be written any more.
+        """
         try:
             draw_run(folder)
         except Exception as error:  # hours of training are worth more than a picture
+            folder.check_there()
             warnings.warn(f"the run could not be drawn: {error}", stacklevel=2)
         seconds = self.stopwatch.seconds()
-        folder.write_summary(summary_of(self.config, self.model, self.log, seconds))
+        summary = summary_of(self.config, self.model, self.log, seconds)
+        folder.check_there()
+        folder.write_summary(summary)
 
     @property
     def _rollout(self) -> int:
@@ -252,6 +281,8 @@ class _Run:
 
     def _log_to(self, folder: RunFolder) -> None:
         pending = PendingLog(self.model).state()
+        # SB3 writes where it leads, should it be a link.
+        folder.file("progress.csv").unlink(missing_ok=True)
         self.model.set_logger(configure(str(folder.path), ["csv", "tensorboard"]))
         write_again(self.model.logger, self._rows)
         PendingLog(self.model).load_state(pending)
@@ -262,30 +293,48 @@ class _Run:
         interval = self._log_interval * self._rollout
         every = interval * math.ceil(SAVE_EVERY / interval)
         saver = CheckpointSaver(folder.file(CHECKPOINT), self._parts, every)
-        own = [saver, self.log, bar]
+        own = [FolderWatch(folder), saver, self.log, bar]
         return own if self.oprl is None else [self.oprl, *own]
 
     def _failed(self, folder: RunFolder, error: Exception) -> RunError:
-        """Save what there is; returns what to say."""
-        with contextlib.suppress(OSError):  # a full disk may be what went wrong
+        """Save what there is; returns what to say.
+
+        Raises:
+            RunError: The folder is gone.
+        """
+        folder.check_there()
+        with contextlib.suppress(OSError, RunError):  # a full disk may be the reason
             words = "".join(traceback.format_exception(error))
             replace_file(folder.file("failure.txt"), words.encode())
             self._save(folder)
         return RunError(
             f"training failed after {self.model.num_timesteps:,} steps: "
             f"{type(error).__name__}: {error} (where: {folder.file('failure.txt')}). "
-            f"Once that is put right, go on with: {_resume_command(folder)}"
+            f"Once that is put right, go on with: {self._resume_command(folder)}"
         )
 
     def _save(self, folder: RunFolder) -> None:
+        try:
+            self._write(folder)
+        except OSError as error:
+            folder.check_there()
+            raise RunError(
+                f"{folder.path} cannot be written: {error.strerror or error}. Once "
+                f"that is put right, go on with: {self._resume_command(folder)}"
+            ) from error
+
+    def _write(self, folder: RunFolder) -> None:
         policy = io.BytesIO()
         self.model.save(policy)
         replace_file(folder.file("policy.zip"), policy.getvalue())
+        save_policy(folder.file(POLICY), self.model.policy)
         self.log.log().write(folder.file("episodes.csv"))
         if self.oprl is not None and self.oprl.learner is not None:
             reward = self.oprl.learner.process_reward
             save_process_reward(folder.file("reward_model.safetensors"), reward)
 
-
-def _resume_command(folder: RunFolder) -> str:
-    return shlex.join(["oprl-gym", "train", "--resume", str(folder.path)])
+    def _resume_command(self, folder: RunFolder) -> str:
+        words = ["oprl-gym", "train", "--resume", str(folder.path)]
+        if module_of(self.config.env_id) is not None:
+            words += ["--env-id", self.config.env_id]
+        return shlex.join(words)
