@@ -18,6 +18,9 @@ from oprl_gym.callbacks.agent_state import (
 from oprl_gym.callbacks.env_state import env_state, load_env_state
 from oprl_gym.files.state_file import read_state, write_state
 
+LONGEST = 300
+"""Letters of what is said to be wrong with one."""
+
 
 class HasState(Protocol):
     """Something that a checkpoint is to hold beside the agent and its envs."""
@@ -88,9 +91,10 @@ def load_checkpoint(
     try:
         _check(_signature(model), state["run"])
         _load(model, parts, state)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        word = str(error) if isinstance(error, ValueError) else f"it lacks {error!r}"
-        raise ValueError(f"{path} is no checkpoint of this run: {word}") from error
+    except Exception as error:  # whatever a wrong value leads to
+        words = str(error) if isinstance(error, ValueError) else repr(error)
+        line = " ".join(words.split())[:LONGEST]
+        raise ValueError(f"{path} is no checkpoint of this run: {line}") from error
 
 
 def _load(

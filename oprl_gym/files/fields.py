@@ -60,6 +60,28 @@ def check_kinds(instance: Any) -> None:
     _check(_hints(type(instance)), vars(instance), "")
 
 
+def check_values(values: Any, kinds: dict[str, Any], prefix: str = "") -> None:
+    """Check that values read from a file have the names and kinds they should.
+
+    Args:
+        values: By name.
+        kinds: By name, each as an annotation.
+        prefix: What stands before the names in messages.
+
+    Raises:
+        ValueError: One is missing, or of another kind, or one too many.
+
+    Example:
+        >>> from oprl_gym.files.fields import check_values
+        >>> check_values({"unit": 1.5}, {"unit": float})
+    """
+    values = as_object(values, prefix)
+    if values.keys() != kinds.keys():
+        other = sorted(map(str, values.keys() ^ kinds.keys()))
+        raise ValueError(f"{prefix}{other[0]:.{LONGEST}} is missing, or one too many")
+    _check(kinds, values, prefix)
+
+
 def as_object(values: Any, prefix: str) -> dict[str, Any]:
     """Return names and values as they were read.
 
