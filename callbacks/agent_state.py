@@ -73,7 +73,10 @@ def load_agent_state(model: BaseAlgorithm, state: dict[str, Any]) -> None:
         setattr(model, name, value)
     _load_lstm_state(model, state["lstm"])
     window = model._stats_window_size
-    episodes = [{**info, "r": float(info["r"])} for info in state["episodes"]]
+    episodes = [
+        {**info, "r": float(info["r"]), "l": float(info["l"])}
+        for info in state["episodes"]
+    ]
     model.ep_info_buffer = deque(episodes, maxlen=window)
     model.ep_success_buffer = deque(map(bool, state["successes"]), maxlen=window)
     if state["replay"] is not None:

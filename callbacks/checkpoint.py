@@ -16,10 +16,8 @@ from oprl_gym.callbacks.agent_state import (
     random_state,
 )
 from oprl_gym.callbacks.env_state import env_state, load_env_state
+from oprl_gym.config import one_line
 from oprl_gym.files.state_file import read_state, write_state
-
-LONGEST = 300
-"""Letters of what is said to be wrong with one."""
 
 
 class HasState(Protocol):
@@ -92,9 +90,10 @@ def load_checkpoint(
         _check(_signature(model), state["run"])
         _load(model, parts, state)
     except Exception as error:  # whatever a wrong value leads to
-        words = str(error) if isinstance(error, ValueError) else repr(error)
-        line = " ".join(words.split())[:LONGEST]
-        raise ValueError(f"{path} is no checkpoint of this run: {line}") from error
+        words = one_line(error)
+        if not isinstance(error, ValueError):
+            words = f"{type(error).__name__}: {words}"
+        raise ValueError(f"{path} is no checkpoint of this run: {words}") from error
 
 
 def _load(

@@ -219,6 +219,12 @@ def shown(value: object) -> str:
     return words if len(words) <= LONGEST else f"{words[:LONGEST]}..."
 
 
+def one_line(said: object) -> str:
+    """Return what an error says, or a file, in one line: the beginning if it is long."""
+    words = " ".join(str(said).split())
+    return words if len(words) <= 3 * LONGEST else f"{words[: 3 * LONGEST]}..."
+
+
 def is_finite(value: float) -> bool:
     """Return whether a number is finite, as a float too: 10**400 is none."""
     try:

@@ -11,7 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from oprl_gym.config import shown
+from oprl_gym.config import one_line, shown
 from oprl_gym.files.atomic import replace_file
 from oprl_gym.types import Array
 
@@ -68,7 +68,7 @@ def read_sealed(path: Path, form: str) -> tuple[dict[str, Any], dict[str, Array]
         RecursionError,
         TypeError,
     ) as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        raise ValueError(one_line(error)) from error
     content = header.get("content")
     if not isinstance(content, dict):
         raise ValueError("it has no content")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from oprl_gym.config import check_choice, is_finite, shown
+from oprl_gym.config import check_choice, is_finite, one_line, shown
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.quick_model import FEW, QuickModel
@@ -148,7 +148,8 @@ class ProcessReward:
         try:
             self.model.load_state_dict(weights)
         except RuntimeError as error:
-            raise ValueError(f"not the weights of such a model: {error}") from error
+            words = f"not the weights of such a model: {one_line(error)}"
+            raise ValueError(words) from error
         self._table = RowTable()
         self.changed(fitted=state.fitted, unit=state.unit, late=state.late)
 

@@ -8,13 +8,12 @@ from typing import Any
 
 from gymnasium import spaces
 
+from oprl_gym.config import one_line
 from oprl_gym.files.fields import as_object, from_dict
 from oprl_gym.files.sealed import read_sealed, write_sealed
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState
 
 FORMAT = "oprl-gym process reward 3"
-LONGEST = 200
-"""Letters of a space in a message."""
 
 
 def save_process_reward(path: str | Path, reward: ProcessReward) -> None:
@@ -54,7 +53,7 @@ def load_process_reward(
         ("action_space", action_space),
     ):
         if header.get(name) != str(space):
-            made_for = str(header.get(name))[:LONGEST]
+            made_for = one_line(header.get(name))
             raise ValueError(f"{path} was made for the {name} {made_for}, not {space}")
     try:
         return ProcessReward.from_state(observation_space, action_space, state)

@@ -23,6 +23,9 @@ from oprl_gym.files.fields import as_object, check_kinds, from_dict
 from oprl_gym.runs.teaching_config import TeachingConfig
 from oprl_gym.types import Mode
 
+MOST_ENVS = 10_000
+"""Copies of an env in one process; each is an object of its own."""
+
 Algorithm = Literal["ppo", "a2c"]
 EnvValue = int | float | bool | str
 
@@ -142,8 +145,10 @@ class TrainConfig:
             object.__setattr__(self, "learner", self.teaching.usual_learner())
         check_choice("algo", self.algo, get_args(Algorithm))
         check_choice("mode", self.mode, get_args(Mode))
-        for name in ("total_timesteps", "n_envs"):
-            _check_int(name, getattr(self, name), 1)
+        _check_int("total_timesteps", self.total_timesteps, 1)
+        _check_int("n_envs", self.n_envs, 1)
+        if self.n_envs > MOST_ENVS:
+            raise ValueError(f"n_envs must be at most {MOST_ENVS:,}, got {self.n_envs}")
         _check_int("seed", self.seed, 0)
         if self.n_steps is not None:
             _check_int("n_steps", self.n_steps, 1)

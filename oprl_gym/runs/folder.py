@@ -279,7 +279,7 @@ class RunFolder:
         path = self.file(name)
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} cannot be read: {error}") from error
         if not isinstance(values, dict):
             raise RunError(f"{path} holds no object with names and values")
