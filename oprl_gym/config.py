@@ -220,7 +220,7 @@ def shown(value: object) -> str:
 
 
 def one_line(said: object) -> str:
-    """Return what an error says, or a file, in one line: the beginning if it is long."""
+    """Return what an error or a file says in one line: the beginning if it is long."""
     words = " ".join(str(said).split())
     return words if len(words) <= 3 * LONGEST else f"{words[: 3 * LONGEST]}..."
 
