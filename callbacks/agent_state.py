@@ -12,7 +12,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.save_util import recursive_getattr
 
-from oprl_gym.rewards.tensors import to_arrays, to_tensors
+from oprl_gym.callbacks.agent_checks import check_counters, check_places
+from oprl_gym.files.fields import check_values
+from oprl_gym.rewards.tensors import optimizer_state, to_arrays, to_tensors
 
 _COUNTERS = (
     "num_timesteps",
@@ -62,30 +64,54 @@ def load_agent_state(model: BaseAlgorithm, state: dict[str, Any]) -> None:
     Raises:
         ValueError: It is the state of an agent with other networks or another buffer.
     """
+    _load_parameters(model, state["parameters"])
     # By the agent's own names: those of a file could reach anything that it holds.
-    own = model.get_parameters()
-    if set(state["parameters"]) != set(own):
-        raise ValueError(f"it holds {sorted(state['parameters'])}, not {sorted(own)}")
-    try:
-        model.set_parameters(to_tensors(state["parameters"]), device=model.device)
-    except RuntimeError as error:  # torch's word for other shapes
-        raise ValueError(f"the agent has other networks: {error}") from error
-    with torch.no_grad():
-        for name in model._get_torch_save_params()[1]:
-            values = torch.tensor(state["variables"][name])
-            recursive_getattr(model, name).copy_(values)
-    _set_attributes(model, _COUNTERS, state["counters"])
-    _set_attributes(model, _PLACES, state["places"])
+    for name in model._get_torch_save_params()[1]:
+        _load_tensor(recursive_getattr(model, name), state["variables"][name], name)
+    check_counters(_attributes(model, _COUNTERS), state["counters"])
+    check_places(model, state["places"])
+    for name, value in (state["counters"] | state["places"]).items():
+        setattr(model, name, value)
     _load_lstm_state(model, state["lstm"])
     window = model._stats_window_size
-    model.ep_info_buffer = deque(state["episodes"], maxlen=window)
-    model.ep_success_buffer = deque(state["successes"], maxlen=window)
+    episodes = [
+        {**info, "r": float(info["r"]), "l": float(info["l"])}
+        for info in state["episodes"]
+    ]
+    model.ep_info_buffer = deque(episodes, maxlen=window)
+    model.ep_success_buffer = deque(map(bool, state["successes"]), maxlen=window)
     if state["replay"] is not None:
         buffer: Any = getattr(model, "replay_buffer", None)
         if buffer is None:
             raise ValueError("it holds a replay buffer, which this agent has not")
         _load_replay_state(buffer, state["replay"])
     model.action_space.np_random.bit_generator.state = state["actions_rng"]
+
+
+def _load_parameters(model: BaseAlgorithm, saved: dict[str, Any]) -> None:
+    own = {name: recursive_getattr(model, name) for name in model.get_parameters()}
+    if saved.keys() != own.keys():
+        raise ValueError("the agent has other networks")
+    try:
+        for name, part in own.items():
+            if isinstance(part, torch.nn.Module):
+                part.load_state_dict(to_tensors(saved[name]))
+    except RuntimeError as error:  # torch's word for other shapes
+        raise ValueError(f"the agent has other networks: {error}") from error
+    for name, part in own.items():
+        if isinstance(part, torch.optim.Optimizer):
+            part.load_state_dict(optimizer_state(part, saved[name]))
+    for weights in model.policy.state_dict().values():
+        if not bool(torch.isfinite(weights).all()):
+            raise ValueError("the agent's weights are NaN or infinite")
+
+
+def _load_tensor(own: torch.Tensor, saved: Any, name: str) -> None:
+    values = torch.tensor(saved)
+    if values.shape != own.shape or not bool(torch.isfinite(values).all()):
+        raise ValueError(f"the agent's {name} are no {tuple(own.shape)} numbers")
+    with torch.no_grad():
+        own.copy_(values)
 
 
 def random_state() -> dict[str, Any]:
@@ -106,14 +132,6 @@ def load_random_state(state: dict[str, Any]) -> None:
 
 def _attributes(model: BaseAlgorithm, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(model, name) for name in names if hasattr(model, name)}
-
-
-def _set_attributes(
-    model: BaseAlgorithm, names: tuple[str, ...], values: dict[str, Any]
-) -> None:
-    for name in names:
-        if hasattr(model, name):
-            setattr(model, name, values[name])
 
 
 def _numbers(info: dict[str, Any]) -> dict[str, float]:
@@ -139,6 +157,9 @@ def _load_lstm_state(model: BaseAlgorithm, state: Any) -> None:
         tuple(torch.tensor(part, device=model.device) for part in pair)
         for pair in state
     )
+    for own, part in zip((*memory.pi, *memory.vf), (*pi, *vf), strict=True):
+        if own.shape != part.shape or not bool(torch.isfinite(part).all()):
+            raise ValueError("the policy's memory has another shape, or is NaN")
     model._last_lstm_states = type(memory)(pi, vf)  # type: ignore[attr-defined]
 
 
@@ -160,7 +181,13 @@ def _replay_state(buffer: ReplayBuffer) -> dict[str, Any]:
 
 
 def _load_replay_state(buffer: ReplayBuffer, state: dict[str, Any]) -> None:
+    kinds = {"pos": int, "full": bool, "ends": dict, "rows": dict}
+    check_values(state, kinds, "replay ")
+    if not 0 <= state["pos"] <= buffer.buffer_size:
+        raise ValueError(f"the replay buffer has no row {state['pos']}")
     for name, values in state["rows"].items():
+        if name not in _ROWS:
+            raise ValueError(f"the replay buffer has no {name}")
         own = getattr(buffer, name)
         parts = values.items() if isinstance(values, dict) else [(None, values)]
         for key, saved in parts:

@@ -16,6 +16,7 @@ from oprl_gym.callbacks.agent_state import (
     random_state,
 )
 from oprl_gym.callbacks.env_state import env_state, load_env_state
+from oprl_gym.config import one_line
 from oprl_gym.files.state_file import read_state, write_state
 
 
@@ -88,9 +89,11 @@ def load_checkpoint(
     try:
         _check(_signature(model), state["run"])
         _load(model, parts, state)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        word = str(error) if isinstance(error, ValueError) else f"it lacks {error!r}"
-        raise ValueError(f"{path} is no checkpoint of this run: {word}") from error
+    except Exception as error:  # whatever a wrong value leads to
+        words = one_line(error)
+        if not isinstance(error, ValueError):
+            words = f"{type(error).__name__}: {words}"
+        raise ValueError(f"{path} is no checkpoint of this run: {words}") from error
 
 
 def _load(

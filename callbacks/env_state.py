@@ -22,6 +22,7 @@ from stable_baselines3.common.vec_env import (
 )
 
 from oprl_gym.callbacks.reward_wrappers import envs_wrapped
+from oprl_gym.files.fields import from_dict
 from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
 from oprl_gym.wrappers.sb3_vec import VecProcessReward
 from oprl_gym.wrappers.tape import EpisodeTape, Tape
@@ -93,9 +94,9 @@ def _load_layer(layer: VecEnvWrapper, state: dict[str, Any]) -> None:
     if isinstance(layer, VecProcessReward):
         layer.load_recording_state(state)
     elif isinstance(layer, VecMonitor):
-        layer.episode_returns = state["returns"].copy()
-        layer.episode_lengths = state["lengths"].copy()
-        layer.episode_count = state["count"]
+        layer.episode_returns = _like(layer.episode_returns, state["returns"])
+        layer.episode_lengths = _like(layer.episode_lengths, state["lengths"])
+        layer.episode_count = int(state["count"])
     elif isinstance(layer, VecNormalize):
         _load_normalize(layer, state)
 
@@ -117,10 +118,23 @@ def _load_normalize(layer: VecNormalize, state: dict[str, Any]) -> None:
                 f"VecNormalize's {name} have shape {np.shape(mean)} in the checkpoint, "
                 f"{np.shape(rms.mean)} here"
             )
-        rms.mean, rms.var, rms.count = mean.copy(), var.copy(), count
-    layer.returns = state["returns"].copy()
+        rms.mean, rms.var = _like(rms.mean, mean), _like(rms.var, var)
+        rms.count = float(count)
+    layer.returns = _like(layer.returns, state["returns"])
     layer.old_obs = state["old_obs"]
     layer.old_reward = state["old_reward"]
+
+
+def _like(own: Any, saved: Any) -> Any:
+    """Return a copy of saved numbers in place of an env's own.
+
+    Raises:
+        ValueError: They have another shape, or are no numbers.
+    """
+    numbers = np.array(saved)
+    if numbers.shape != np.shape(own) or not np.isfinite(numbers).all():
+        raise ValueError(f"the envs' numbers have not the shape {np.shape(own)}")
+    return numbers
 
 
 def _statistics(layer: VecNormalize) -> dict[str, RunningMeanStd]:
@@ -161,7 +175,7 @@ def _play_again(venv: VecEnv, tapes: list[dict[str, Any]] | None) -> bool:
     if tapes is None or not all(envs_wrapped(venv, EpisodeTape)):
         return False
     for env, tape in enumerate(tapes):
-        venv.env_method("rewind", Tape(**tape), indices=env)
+        venv.env_method("rewind", from_dict(Tape, tape), indices=env)
         venv.env_method("reset", indices=env)
         for action in tape["actions"]:
             venv.env_method("step", action, indices=env)

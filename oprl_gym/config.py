@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -15,6 +16,19 @@ DEFAULT_MODE: Mode = "additive"
 DEFAULT_GAMMA = 0.99
 
 Rule = Literal["utility", "return", "tutorial"]
+
+MOST_INT = 2**32 - 1
+"""No count is larger: NumPy's seeds are not, and nothing is kept so many times."""
+
+MOST_WEIGHTS = 2**26
+"""Those of a reward model: 256 MiB of them. Its default has 25,000."""
+
+LONGEST = 100
+"""Letters of a value in an error."""
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel = 4
+_BRIEF.maxstring = _BRIEF.maxlong = _BRIEF.maxother = 2 * LONGEST
 
 
 @dataclass(frozen=True)
@@ -153,7 +167,7 @@ class OPRLConfig:
         """Check every value."""
         if self.pairs_per_update != "all":
             what = 'an integer of at least 1, or "all"'
-            _require(self, "pairs_per_update", what, lambda v: v >= 1, int)
+            _require_int(self, "pairs_per_update", what, 1)
         for name in (
             "hidden_size",
             "ensemble_size",
@@ -163,10 +177,10 @@ class OPRLConfig:
             "batch_size",
             "gradient_steps",
         ):
-            _require(self, name, "an integer of at least 1", lambda v: v >= 1, int)
-        _require(self, "best_capacity", "an integer >= 0", lambda v: v >= 0, int)
+            _require_int(self, name, "an integer of at least 1", 1)
+        _require_int(self, "best_capacity", "an integer >= 0", 0)
         for name in ("trajectory_capacity", "batch_episodes"):
-            _require(self, name, "an integer of at least 2", lambda v: v >= 2, int)
+            _require_int(self, name, "an integer of at least 2", 2)
         for name in (
             "learning_rate",
             "max_grad_norm",
@@ -182,12 +196,41 @@ class OPRLConfig:
         _require(self, "see_first_visits", "true or false", lambda v: True, bool)
         check_choice("reward_input", self.reward_input, get_args(RewardInput))
         check_choice("rule", self.rule, get_args(Rule))
+        if self.ensemble_size * self.hidden_size**2 > MOST_WEIGHTS:
+            raise ValueError(
+                f"hidden_size={self.hidden_size} and ensemble_size={self.ensemble_size}"
+                f" make a reward model of more than {MOST_WEIGHTS:,} weights; take less"
+            )
 
 
 def shown(value: object) -> str:
-    """Return a value as an error names it: in one line that is not too long."""
-    words = " ".join(repr(value).split())
-    return words if len(words) <= 100 else f"{words[:100]}..."
+    """Return a value as an error names it: in one line that is not too long.
+
+    However large it is, or deep, or often it holds the same: it is not written out.
+
+    Example:
+        >>> shown("a word"), shown([1, [2, [3, [4, [5]]]]])
+        ("'a word'", '[1, [2, [3, [...]]]]')
+    """
+    try:
+        words = " ".join(_BRIEF.repr(value).split())
+    except ValueError:  # Python writes out no integer of thousands of digits
+        words = f"a very large {type(value).__name__}"
+    return words if len(words) <= LONGEST else f"{words[:LONGEST]}..."
+
+
+def one_line(said: object) -> str:
+    """Return what an error or a file says in one line: the beginning if it is long."""
+    words = " ".join(str(said).split())
+    return words if len(words) <= 3 * LONGEST else f"{words[: 3 * LONGEST]}..."
+
+
+def is_finite(value: float) -> bool:
+    """Return whether a number is finite, as a float too: 10**400 is none."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def check_config(config: object) -> None:
@@ -204,7 +247,13 @@ def check_config(config: object) -> None:
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise ValueError unless ``value`` is one of ``choices``."""
     if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+        raise ValueError(
+            f"{name} must be one of {', '.join(choices)}; got {shown(value)}"
+        )
+
+
+def _require_int(config: OPRLConfig, name: str, what: str, least: int) -> None:
+    _require(config, name, what, lambda value: least <= value <= MOST_INT, int)
 
 
 def _require(
@@ -216,5 +265,5 @@ def _require(
 ) -> None:
     value = getattr(config, name)
     right_kind = isinstance(value, kind) and (kind is bool) == isinstance(value, bool)
-    if not (right_kind and math.isfinite(value) and holds(value)):
-        raise ValueError(f"OPRLConfig.{name} must be {what}, got {value!r}")
+    if not (right_kind and is_finite(value) and holds(value)):
+        raise ValueError(f"OPRLConfig.{name} must be {what}, got {shown(value)}")

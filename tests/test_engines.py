@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.forkserver
 import os
 import signal
 import subprocess
@@ -9,7 +10,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.sweeping import Log, die, die_once, fail, is_alive, task, wait_for, write
+from support.sweeping import (
+    Log,
+    die,
+    die_once,
+    fail,
+    is_alive,
+    sleep_once,
+    task,
+    wait_for,
+    write,
+)
 
 from oprl_gym.engines import LocalEngine, make_engine
 from oprl_gym.runs.folder import RunError
@@ -49,6 +60,24 @@ def test_a_task_that_is_killed_is_begun_again(tmp_path):
     LocalEngine(jobs=1, retries=1).run([task(tmp_path, "t", die_once)], log)
     assert log.events == ["started t", "lost t", "started t", "ended t"]
     assert log.errors == {"t": None}
+
+
+def test_a_task_is_begun_again_where_the_process_it_was_forked_off_is_killed(tmp_path):
+    """And goes on nowhere else: two would write the same files."""
+
+    class Killer(Log):
+        def waiting(self) -> None:
+            if not self.pids and path.exists() and path.read_text():
+                self.pids.append(int(path.read_text()))
+                server = multiprocessing.forkserver._forkserver
+                os.kill(server._forkserver_pid, signal.SIGKILL)
+
+    path, log = tmp_path / "t", Killer()
+    log.pids = []
+    LocalEngine(jobs=1, retries=1).run([task(tmp_path, "t", sleep_once)], log)
+    assert log.events == ["started t", "lost t", "started t", "ended t"]
+    assert log.errors == {"t": None}
+    assert not is_alive(log.pids[0])
 
 
 @pytest.mark.parametrize("retries", [0, 2])

@@ -525,6 +525,18 @@ def test_a_fit_that_blows_up_is_undone(rng, config):
     assert not subject.update(walks(rng, 10)).reverted  # and it goes on
 
 
+def test_fits_that_are_undone_again_and_again_are_told_of_once(rng):
+    subject = learner(SMALL)
+    subject.update(walks(rng, 10))
+    subject.observe([poisoned(rng)])
+    for _ in range(2):
+        assert subject.update(walks(rng, 1)).reverted
+    with pytest.warns(UserWarning, match="1 of the 14 episodes compared hold NaN"):
+        assert subject.update(walks(rng, 1)).reverted
+    for _ in range(3):  # and not once more
+        assert subject.update(walks(rng, 1)).reverted
+
+
 @pytest.mark.parametrize("space", [STATES, FLOATS], ids=["cells", "floats"])
 @pytest.mark.parametrize("ensemble_size", [1, 3])
 @both_ways

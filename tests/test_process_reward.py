@@ -5,6 +5,7 @@ from gymnasium import spaces
 from support.fakes import trajectory
 
 from oprl_gym import ProcessRewardModel
+from oprl_gym.files.sealed import read_sealed, write_sealed
 from oprl_gym.preferences import segment
 from oprl_gym.rewards import (
     ProcessReward,
@@ -12,6 +13,7 @@ from oprl_gym.rewards import (
     save_process_reward,
 )
 from oprl_gym.rewards.encoding import StepEncoder
+from oprl_gym.rewards.weights_file import FORMAT
 
 MAZE = spaces.Box(0, 1, (4,), dtype=np.float32)
 LINE = spaces.Box(-1, 1, (3,), dtype=np.float32)
@@ -216,3 +218,55 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
             load_process_reward(path, MAZE, ACTIONS)
     with pytest.raises(FileNotFoundError):
         load_process_reward(tmp_path / "nothing", MAZE, ACTIONS)
+
+
+def test_a_byte_that_changed_is_noticed_wherever_it_is(tmp_path):
+    path = tmp_path / "reward"
+    save_process_reward(path, process_reward())
+    content = path.read_bytes()
+    for at in range(0, len(content), 7):
+        bad = content[at] ^ 1 << at % 8
+        path.write_bytes(content[:at] + bytes([bad]) + content[at + 1 :])
+        with pytest.raises(ValueError, match="not a saved process reward"):
+            load_process_reward(path, MAZE, ACTIONS)
+    path.write_bytes(content)
+    assert load_process_reward(path, MAZE, ACTIONS).fitted
+
+
+HEADERS = {
+    "hidden_size=0": ({"hidden_size": 0}, "hidden_size must be 1 or more"),
+    "hidden_size=1e9": ({"hidden_size": 10**9}, "a larger model than its 450 weights"),
+    "hidden_size=4": ({"hidden_size": 4}, "not the weights of such a model"),
+    "ensemble_size=1e7": ({"ensemble_size": 10**7}, "a larger model than its 450"),
+    "ensemble_size=-1": ({"ensemble_size": -1}, "ensemble_size must be 1 or more"),
+    "input_dim=1e12": ({"input_dim": 10**12}, "reads rows of 1000000000000 values"),
+    "unit=NaN": ({"unit": float("nan")}, "unit must be a number >= 0"),
+    "unit=1e400": ({"unit": 10**400}, "unit must be a number >= 0"),
+    "fitted=1": ({"fitted": 1}, "fitted must be true or false, got 1"),
+    "unit=[]": ({"unit": []}, r"unit must be a number, got \[\]"),
+    "reward_input=x": ({"reward_input": "x"}, "reward_input must be one of"),
+    "colour=x": ({"colour": "x"}, "unknown key its colour"),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_a_header_that_says_what_is_not_there_is_refused_at_once(case, tmp_path):
+    path = tmp_path / "reward"
+    save_process_reward(path, process_reward())
+    header, weights = read_sealed(path, FORMAT)
+    change, message = HEADERS[case]
+    header["model"].update(change)
+    write_sealed(path, FORMAT, header, weights)
+    with pytest.raises(ValueError, match=message):
+        load_process_reward(path, MAZE, ACTIONS)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_weights_that_are_no_numbers_are_refused(value, tmp_path):
+    path = tmp_path / "reward"
+    save_process_reward(path, process_reward())
+    header, weights = read_sealed(path, FORMAT)
+    weights["members.0.0.weight"] = np.full((16, 5), value)
+    write_sealed(path, FORMAT, header, weights)
+    with pytest.raises(ValueError, match=r"'members.0.0.weight' are NaN or infinite"):
+        load_process_reward(path, MAZE, ACTIONS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import signal
 import subprocess
 import sys
@@ -85,6 +86,37 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(config, tmp_path, monkeypatc
             train(config, tmp_path / "parts")
     folder = RunFolder(tmp_path / "parts")
     assert folder.file(CHECKPOINT).is_file()
+    assert_alike(resume(folder.path), whole)
+
+
+def test_sigterm_ends_a_run_as_ctrl_c_does(tmp_path, monkeypatch, capsys):
+    """Sent twice, as schedulers do: what is being saved then is saved all the same."""
+    whole = train(SMALL, tmp_path / "whole")
+    run = str(tmp_path / "run")
+    before = signal.getsignal(signal.SIGTERM)
+
+    def stop(bar: training.ProgressBar) -> bool:
+        if bar.num_timesteps >= 1_220:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return True
+
+    save = training._Run._save
+
+    def save_meanwhile(self: training._Run, folder: RunFolder) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        save(self, folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.ProgressBar, "_on_step", stop)
+        patch.setattr(training._Run, "_save", save_meanwhile)
+        words = ["--algo", "a2c", "--total-timesteps", "1400", "--n-envs", "4"]
+        assert main(["train", *words, "--run-dir", run]) == 143
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "interrupted after 1,220 steps" in line
+    assert f"oprl-gym train --resume {run}" in line
+    assert signal.getsignal(signal.SIGTERM) is before
+    folder = RunFolder(tmp_path / "run")
+    assert folder.file("policy.zip").is_file()
     assert_alike(resume(folder.path), whole)
 
 

@@ -15,7 +15,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from safetensors.numpy import save_file
 
 from oprl_gym.files.atomic import replace_file
-from oprl_gym.files.state_file import read_state, write_state
+from oprl_gym.files.sealed import write_sealed
+from oprl_gym.files.state_file import FORMAT, read_state, write_state
 
 numbers = (
     st.none()
@@ -107,29 +108,44 @@ def test_a_pickle_is_refused_and_not_executed(tmp_path):
     assert not trace.exists()
 
 
-def metadata(state: object, form: str = "oprl-gym state 1") -> dict[str, str]:
-    return {"oprl_gym": json.dumps({"format": form, "state": state})}
+def metadata(**header: object) -> dict[str, str]:
+    return {"oprl_gym": json.dumps(header)}
 
 
-HOSTILE = {
+FOREIGN = {
     "no metadata": None,
     "of another program": {"format": "pt"},
-    "of another version": metadata({}, "oprl-gym state 99"),
+    "of another version": metadata(format="oprl-gym state 99", state={}),
     "no JSON": {"oprl_gym": "{"},
     "no object": {"oprl_gym": "[]"},
-    "no names": metadata([1, 2]),
-    "an array that is not there": metadata({"a": {"$array": "7"}}),
-    "an array named by a list": metadata({"a": {"$array": [1]}}),
-    "items that are no pairs": metadata({"a": {"$items": [[1, 2, 3]]}}),
-    "keys that are no keys": metadata({"a": {"$items": [[[1], 2]]}}),
     "nested too deep": {"oprl_gym": "[" * 100_000},
+    "no checksum": metadata(format=FORMAT, state={}),
+    "a checksum that is none": metadata(format=FORMAT, sha256=[3], state={}),
 }
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
-def test_a_foreign_or_hostile_file_is_refused(kind, tmp_path):
+HOSTILE = {
+    "no state": {},
+    "no names": {"state": [1, 2]},
+    "an array that is not there": {"state": {"a": {"$array": "7"}}},
+    "an array named by a list": {"state": {"a": {"$array": [1]}}},
+    "items that are no pairs": {"state": {"a": {"$items": [[1, 2, 3]]}}},
+    "keys that are no keys": {"state": {"a": {"$items": [[[1], 2]]}}},
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_foreign_file_is_refused(kind, tmp_path):
     path = tmp_path / "bad"
-    save_file({"0": np.zeros(3)}, path, HOSTILE[kind])
+    save_file({"0": np.zeros(3)}, path, FOREIGN[kind])
+    with pytest.raises(ValueError, match="bad is not a saved state"):
+        read_state(path)
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_file_is_refused_though_its_checksum_fits(kind, tmp_path):
+    path = tmp_path / "bad"
+    write_sealed(path, FORMAT, HOSTILE[kind], {"0": np.zeros(3)})
     with pytest.raises(ValueError, match="bad is not a saved state"):
         read_state(path)
 
@@ -151,3 +167,23 @@ def test_what_was_half_written_is_removed_after_an_error(tmp_path):
     with pytest.raises(OSError, match="folder"):
         replace_file(target, b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def flipped(content: bytes, at: int, by: int) -> bytes:
+    return content[:at] + bytes([content[at] ^ by]) + content[at + 1 :]
+
+
+def test_a_byte_that_changed_is_noticed_wherever_it_is(whole):
+    content = whole.read_bytes()
+    for at in range(0, len(content), 7):
+        whole.write_bytes(flipped(content, at, 1 << at % 8))
+        with pytest.raises(ValueError, match="whole is not a saved state"):
+            read_state(whole)
+    whole.write_bytes(content)
+    assert read_state(whole)["name"] == "x"
+
+
+def test_a_file_from_before_there_were_checksums_says_so(tmp_path):
+    save_file({"0": np.zeros(3)}, tmp_path / "old", metadata(format="oprl-gym state 1"))
+    with pytest.raises(ValueError, match="'oprl-gym state 1', and this version"):
+        read_state(tmp_path / "old")

@@ -15,6 +15,15 @@ import numpy as np
 from oprl_gym.config import shown
 from oprl_gym.types import Array, BoolArray, EnvError, FloatArray
 
+LARGEST = 1e18
+"""The largest reward, and sum of an episode's: agents are fitted to squares of them in
+single precision, which ends at 3e38."""
+
+_TOO_LARGE = (
+    f"more than the {LARGEST:g} that agents, who compute in single precision, can be "
+    "fitted to: scale the rewards down"
+)
+
 BROKEN_PIPE = (EOFError, ConnectionError)
 """What is raised where a process of a ``SubprocVecEnv`` is no longer there."""
 
@@ -148,15 +157,27 @@ def check_observations(observations: Array, shape: tuple[int, ...]) -> None:
         raise EnvError(f"env {env} gave a NaN or infinite observation: {values}")
 
 
-def check_rewards(rewards: FloatArray) -> None:
-    """Check (N,) rewards.
+def check_rewards(rewards: FloatArray, returns: FloatArray) -> None:
+    """Check (N,) rewards, and what their episodes come to by them.
+
+    Args:
+        rewards: As the envs gave them.
+        returns: (N,) sums of the rewards of each episode before.
 
     Raises:
-        EnvError: One is NaN or infinite.
+        EnvError: One is NaN or infinite, or beyond :data:`LARGEST`.
     """
-    env = first_not_finite(rewards)
+    env = _first_beyond(rewards)
     if env is not None:
-        raise EnvError(f"env {env} gave the reward {rewards[env]}, which is no number")
+        value = rewards[env]
+        why = _TOO_LARGE if math.isfinite(value) else "which is no number"
+        raise EnvError(f"env {env} gave the reward {value}, {why}")
+    env = _first_beyond(returns + rewards)
+    if env is not None:
+        raise EnvError(
+            f"env {env} gave the reward {rewards[env]}, by which its episode comes to "
+            f"{returns[env] + rewards[env]}, {_TOO_LARGE}"
+        )
 
 
 def worker_died(error: Exception) -> EnvError:
@@ -178,6 +199,15 @@ def first_not_finite(values: Array) -> int | None:
         if math.isfinite(np.dot(flat, flat)):
             return None
     bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    return int(bad.argmax()) if bad.any() else None
+
+
+def _first_beyond(values: FloatArray) -> int | None:
+    """Return the first of N numbers that is NaN or larger than LARGEST, if any."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.dot(values, values) <= LARGEST**2:  # then none of them is
+            return None
+        bad = ~(np.abs(values) <= LARGEST)
     return int(bad.argmax()) if bad.any() else None
 
 

@@ -17,7 +17,12 @@ from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.rewards.scoring import Shaping, StepScorer, VectorStep
 from oprl_gym.types import Array, BoolArray, EnvError, FloatArray, Trajectory
 from oprl_gym.visits import VisitTracker
-from oprl_gym.wrappers.checks import as_reward, check_observations, check_rewards
+from oprl_gym.wrappers.checks import (
+    as_reward,
+    as_rewards,
+    check_observations,
+    check_rewards,
+)
 
 UNLEARNED = 100
 """Episodes, and at least 10 of each env, after which it is said that none was asked for
@@ -71,8 +76,8 @@ class RewardMixer:
         # Steps and mixed rewards (N,) of a rollout, and how many it is to have.
         self._kept: list[tuple[VectorStep, FloatArray]] = []
         self._to_keep = 0
-        self._env_returns = np.zeros(num_envs)
-        self._process_returns = np.zeros(num_envs)
+        self._env_returns: FloatArray = np.zeros(num_envs)
+        self._process_returns: FloatArray = np.zeros(num_envs)
         # Whether nobody has asked for episodes or given weights, nor was that said.
         self._left_alone = True
 
@@ -95,12 +100,16 @@ class RewardMixer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state` returned, in the middle of the episodes."""
+        """Go on from what :meth:`state` returned, in the middle of the episodes.
+
+        Raises:
+            ValueError: It is that of other envs.
+        """
         self._recorder.load_state(state["recorder"])
         for env, observations in enumerate(self._recorder.running()):
             self._visits.resume(env, observations)
-        self._env_returns = state["env_returns"].copy()
-        self._process_returns = state["process_returns"].copy()
+        self._env_returns = as_rewards(state["env_returns"], self.num_envs)
+        self._process_returns = as_rewards(state["process_returns"], self.num_envs)
 
     def keep_rollout(self, steps: int) -> None:
         """Keep the next T steps, for :meth:`rescore_rollout`."""
@@ -181,10 +190,11 @@ class RewardMixer:
 
         Raises:
             EnvError: An observation has the wrong shape, or it or a reward is not
-                finite. Nothing of the step is recorded then.
+                finite, or an episode's rewards come to more than can be learned from.
+                Nothing of the step is recorded then.
         """
         check_observations(next_observations, self._shape)
-        check_rewards(env_rewards)
+        check_rewards(env_rewards, self._env_returns)
         before = self._visits.latest.copy()
         self.first_visits = before, self._visits.step(next_observations)
         step = VectorStep(

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from oprl_gym.cli.ending import ends_by_sigterm
 from oprl_gym.cli.evaluate import Evaluate
 from oprl_gym.cli.label import Label
 from oprl_gym.cli.play import Play
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Any] = {
 }
 USER_ERROR = 2
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
+TERMINATED = 143  # and for one that SIGTERM did
 
 
 class Command(Protocol):
@@ -54,19 +56,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows ``oprl-gym``; None takes this process's own.
 
     Returns:
-        0; 2 if the user has to change something; 130 after Ctrl-C.
+        0; 2 if the user has to change something; 130 after Ctrl-C, 143 after SIGTERM.
     """
     # pygame greets on standard output, which `evaluate --json` has for JSON alone.
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         command = _parse(list(arguments) or ["--help"])
-        if command is not None:
-            command.run()
+        return _run(command)
     except RunError as error:
         return _say(str(error), USER_ERROR)
+    except MemoryError as error:  # what a hostile file may ask for
+        return _say(f"there is not enough memory for that: {error}", USER_ERROR)
     except KeyboardInterrupt as error:
         return _say(str(error) or "interrupted", INTERRUPTED)
+
+
+def _run(command: Command | None) -> int:
+    if command is None:
+        return 0
+    if not isinstance(command, Train | Resume):
+        command.run()
+        return 0
+    with ends_by_sigterm() as signals:
+        try:
+            command.run()
+        except KeyboardInterrupt as error:
+            if not signals:
+                raise
+            return _say(str(error), TERMINATED)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
@@ -18,6 +19,9 @@ from typing import Any
 from oprl_gym.engines.tasks import Outcome, Task, Watcher
 
 NICE = 10
+ORPHANED = 255
+"""What multiprocessing gives as the exit status where its fork server is gone."""
+
 TICK_S = 0.5
 """Seconds from one call of ``Watcher.waiting`` to the next."""
 
@@ -62,7 +66,7 @@ class LocalEngine:
                     watcher.started(attempt.task)
                 for sentinel in connection.wait(list(active), timeout=TICK_S):
                     attempt = active.pop(sentinel)
-                    if attempt.was_killed() and attempt.retries:
+                    if attempt.was_lost() and attempt.retries:
                         watcher.lost(attempt.task)
                         waiting.appendleft((attempt.task, attempt.retries - 1))
                     else:
@@ -95,9 +99,19 @@ class _Attempt:
             raise
         return cls(task, process, time.perf_counter(), retries)
 
-    def was_killed(self) -> bool:
+    def was_lost(self) -> bool:
+        """Whether the process was killed, or the one that it was forked off.
+
+        In the latter case nobody hears of it any more, and it is ended here: it would
+        go on beside the one that takes its place.
+        """
         self.process.join()
-        return int(self.process.exitcode) < 0
+        orphaned = self.process.exitcode == ORPHANED
+        if orphaned:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGKILL)
+            time.sleep(TICK_S)  # a server is begun anew only once it is wholly gone
+        return orphaned or int(self.process.exitcode) < 0
 
     def outcome(self) -> Outcome:
         seconds = time.perf_counter() - self.started_at

@@ -40,7 +40,7 @@ def unpack_trajectories(packed: dict[str, Any]) -> list[Trajectory]:
     steps = packed["steps"]
     if not len(steps):
         return []
-    if (steps < 1).any():
+    if steps.dtype.kind != "i" or (steps < 1).any():
         raise ValueError("a trajectory has no steps")
     parts = {}
     for name in _FIELDS:

@@ -195,6 +195,7 @@ class EpisodeRecorder:
 
     def _load_running(self, running: dict[str, Any]) -> None:
         steps = len(running["actions"])
+        self._check_running(running, steps)
         capacity = max(128, 2 * steps)
         keep = slice(None)
         self._observations = _moved(running["observations"], keep, capacity)
@@ -210,6 +211,19 @@ class EpisodeRecorder:
         self._given_up = set(running["given_up"])
         self._some_ended = running["some_ended"]
         self._row = steps
+
+    def _check_running(self, running: dict[str, Any], steps: int) -> None:
+        """Check that saved buffers are of as many envs, and of T steps."""
+        envs = self.num_envs
+        rows = {"observations": steps + 1, "env_rewards": steps, "actions": steps}
+        for name, wanted in (rows | {"process_rewards": steps}).items():
+            if running[name].shape[:2] != (wanted, envs):
+                raise ValueError(f"the {name} going on are not of {envs} envs")
+        start, idle = running["start"], {*running["over"], *running["given_up"]}
+        if start.shape != (envs,) or not ((start >= 0) & (start <= steps)).all():
+            raise ValueError("the episodes going on begin where there are no steps")
+        if not idle <= set(range(envs)):
+            raise ValueError(f"an episode is over in an env that is none of {envs}")
 
     def _finish(self, env: int, terminated: bool) -> None:
         assert self._observations is not None

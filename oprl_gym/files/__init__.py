@@ -1,1 +1,1 @@
-"""Files that are whole or not there, and nested values in one of them."""
+"""Files that are whole or not there, and nested values and arrays in one of them."""

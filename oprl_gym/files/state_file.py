@@ -6,18 +6,15 @@ else: reading such a file executes nothing, whoever wrote it.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from oprl_gym.files.atomic import replace_file
+from oprl_gym.files.sealed import read_sealed, write_sealed
 from oprl_gym.types import Array
 
-FORMAT = "oprl-gym state 1"
+FORMAT = "oprl-gym state 2"
 
 # In the JSON, {_ARRAY: name} stands for an array, {_TUPLE: [...]} for a tuple, and
 # {_ITEMS: [[key, value], ...]} for a dict whose keys are not all strings.
@@ -33,9 +30,7 @@ def write_state(path: str | Path, state: dict[str, Any]) -> None:
     """
     arrays: dict[str, Array] = {}
     skeleton = _packed(state, arrays, "state")
-    # One entry: safetensors writes several in an order that changes from run to run.
-    metadata = {"oprl_gym": json.dumps({"format": FORMAT, "state": skeleton})}
-    replace_file(Path(path), save(arrays, metadata))
+    write_sealed(Path(path), FORMAT, {"state": skeleton}, arrays)
 
 
 def read_state(path: str | Path) -> dict[str, Any]:
@@ -47,25 +42,11 @@ def read_state(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        if "oprl_gym" not in metadata:
-            raise ValueError("it was not written by this library")
-        content = json.loads(metadata["oprl_gym"])
-        if content["format"] != FORMAT:
-            raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
-        state: dict[str, Any] = _unpacked(content["state"], arrays)
+        header, arrays = read_sealed(path, FORMAT)
+        state = _unpacked(header.get("state"), arrays)
     except FileNotFoundError:
         raise
-    except (
-        SafetensorError,
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RecursionError,
-    ) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is not a saved state: {error}") from error
     if not isinstance(state, dict):
         raise ValueError(f"{path} is not a saved state: it holds no names and values")

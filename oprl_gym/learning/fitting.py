@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from oprl_gym.learning.batches import PairBatch
 from oprl_gym.rewards.losses import bradley_terry_loss
 from oprl_gym.rewards.model import ProcessRewardModel
-from oprl_gym.rewards.tensors import to_arrays, to_tensors
+from oprl_gym.rewards.tensors import optimizer_state, to_arrays
 
 LOSS_SCALE = 2.0**64
 """Pairs that are told apart beyond doubt have gradients below the smallest normal
@@ -144,11 +144,7 @@ class RewardFitter:
         Raises:
             ValueError: It is the state of a model with other networks.
         """
-        sizes = [len(weights) for weights in self._weights]
-        saved = [len(each["exp_avg"]) for each in state["state"].values()]
-        if saved and saved != sizes:
-            raise ValueError(f"it was fitting {saved} weights, here are {sizes}")
-        self._optimizer.load_state_dict(to_tensors(state))
+        self._optimizer.load_state_dict(optimizer_state(self._optimizer, state))
 
     def _new_optimizer(self) -> torch.optim.Adam:
         return torch.optim.Adam(self._weights, lr=self._learning_rate, fused=True)

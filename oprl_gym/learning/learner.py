@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -14,6 +15,7 @@ from gymnasium import spaces
 from torch import Tensor
 
 from oprl_gym.config import OPRLConfig, check_config
+from oprl_gym.files.fields import check_values, from_dict
 from oprl_gym.learning.answers import Answers, gathered
 from oprl_gym.learning.batches import PairBatch, PairBatcher
 from oprl_gym.learning.fitting import RewardFitter
@@ -23,7 +25,7 @@ from oprl_gym.preferences.default_teacher import check_teacher, make_teacher
 from oprl_gym.preferences.pay import EnvPay
 from oprl_gym.preferences.queries import Pair, Queries
 from oprl_gym.preferences.teacher import Teacher
-from oprl_gym.rewards.encoding import StepEncoder
+from oprl_gym.rewards.encoding import StepEncoder, array_shape
 from oprl_gym.rewards.losses import ordered
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState, new_model
@@ -33,9 +35,28 @@ from oprl_gym.types import FloatArray, Preference, Trajectory, UpdateReport
 ASKED = 64
 """Pairs a teacher is asked about in an update if it cannot judge all at once."""
 
+UNDONE = 3
+"""Fits undone one after another, after which it is said."""
+
 FORETOLD, FORETELL, FORETELL_STEPS = 256, 64, 32
 """The accuracy is told by so many answers, at most so many of an update, foretold by so
 many steps of each episode."""
+
+
+_STATE = {
+    "config": dict,
+    "reward": dict,
+    "optimizer": dict,
+    "memory": dict,
+    "pay": dict,
+    "foretold": list,
+    "spread": float | None,
+    "rows": dict,
+    "teacher": dict,
+    "taken_in": int,
+    "model_version": int,
+    "rng": dict,
+}
 
 
 class OPRLLearner:
@@ -120,6 +141,8 @@ class OPRLLearner:
         # Whether the latest answers came as the model had foretold.
         self._foretold: deque[bool] = deque(maxlen=FORETOLD)
         self._spread: float | None = None
+        self._undone = 0  # fits, one after another
+        self._told_of_undone = False
 
     @property
     def trajectories(self) -> Sequence[Trajectory]:
@@ -214,23 +237,36 @@ class OPRLLearner:
         """Go on from a state that :meth:`state` returned, perhaps in another process.
 
         Raises:
-            ValueError: It is the state of a learner with other settings or spaces.
+            ValueError: It is the state of a learner with other settings or spaces, or
+                none.
         """
+        check_values(state, _STATE)
         self._check_config(state["config"])
-        self.process_reward.load_state(RewardState(**state["reward"]))
+        self.process_reward.load_state(from_dict(RewardState, state["reward"]))
         self._fitter.load_state(state["optimizer"])
         trajectories = self.memory.load_state(state["memory"])
+        for one in trajectories:
+            self._check_readable(one)
         if self.teacher.answers_again:
             self.memory.preferences.clear()
         self._pay.load_state(state["pay"])
         self._foretold.clear()
-        self._foretold.extend(state["foretold"])
+        self._foretold.extend(map(bool, state["foretold"]))
         self._spread = state["spread"]
         self._batcher.load_state(state["rows"])
         self.teacher.load_state(state["teacher"], trajectories)
         self._taken_in = state["taken_in"]
         self.model_version = state["model_version"]
         self.rng.bit_generator.state = state["rng"]
+
+    def _check_readable(self, episode: Trajectory) -> None:
+        """Check that an episode is of this learner's spaces, and of numbers."""
+        wanted = array_shape(self.process_reward.encoder.observation_space)
+        shape = episode.observations.shape[1:]
+        if shape != wanted:
+            raise ValueError(f"an observation has shape {shape}, not {wanted}")
+        if not _finite(episode):
+            raise ValueError("an episode holds NaN or infinite numbers")
 
     def _check_config(self, saved: dict[str, Any]) -> None:
         own = asdict(self.config)
@@ -338,10 +374,37 @@ class OPRLLearner:
         if not (bool(torch.isfinite(loss)) and self._fitter.finite()):
             self._fitter.go_back(before)
             self.model.reach.copy_(reach)
+            self._note_undone(answers)
             return None, True
+        self._undone = 0
         self.model_version += 1
         self.process_reward.changed(fitted=True)
         with torch.inference_mode():
             scores = self.model(of_step[0].seen(of_step[0].rows)) / self.model.reach
             self._spread = float(scores.std(correction=0))
         return float(loss), False
+
+    def _note_undone(self, answers: Answers) -> None:
+        """Say so, once, where fits are undone again and again."""
+        self._undone += 1
+        if self._undone < UNDONE or self._told_of_undone:
+            return
+        self._told_of_undone = True
+        spoilt = sum(not _finite(one) for one in answers.trajectories)
+        why = (
+            f"{spoilt} of the {len(answers.trajectories)} episodes compared hold NaN "
+            "or infinite numbers: take them out"
+            if spoilt
+            else "a smaller learning_rate may help"
+        )
+        warnings.warn(
+            f"nothing is learned any more: {UNDONE} fits of the reward model in a row "
+            f"gave NaN or infinite numbers and were undone; {why}",
+            stacklevel=2,
+        )
+
+
+def _finite(episode: Trajectory) -> bool:
+    """Return whether an episode's observations and rewards are numbers."""
+    parts = (episode.observations, episode.env_rewards, episode.process_rewards)
+    return all(bool(np.isfinite(part).all()) for part in parts)

@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 
 from oprl_gym.episodes.arrays import pack_trajectories, unpack_trajectories
+from oprl_gym.files.fields import check_values
 from oprl_gym.learning.answers import Answers, between_all, standing
 from oprl_gym.preferences.teacher import LateAnswers, Teacher
 from oprl_gym.types import Preference, Trajectory
 
 MOST_BYTES = 2**31
 """What the latest episodes may take: pictures fill the memory before they are many."""
+
+
+_STATE = {"trajectories": dict, "kept": int, "best": list, "preferences": dict}
 
 
 class Memory:
@@ -81,7 +85,12 @@ class Memory:
         }
 
     def load_state(self, state: dict[str, Any]) -> Sequence[Trajectory]:
-        """Keep what :meth:`state` returned; returns all trajectories there are."""
+        """Keep what :meth:`state` returned; returns all trajectories there are.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        check_values(state, _STATE, "memory.")
         trajectories = unpack_trajectories(state["trajectories"])
         _fill(self.trajectories, trajectories[: state["kept"]])
         self.best = [trajectories[number] for number in state["best"]]

@@ -9,9 +9,19 @@ from typing import Any
 import numpy as np
 
 from oprl_gym.config import OPRLConfig
+from oprl_gym.files.fields import check_values, from_dict
 from oprl_gym.learning.learner import OPRLLearner
 from oprl_gym.rewards.process_reward import RewardState
 from oprl_gym.types import Trajectory, UpdateReport
+
+_STATE = {
+    "learner": dict,
+    "waiting": int,
+    "updated_at": int | None,
+    "ended": list,
+    "means": list,
+    "report": dict | None,
+}
 
 
 class OnlineLearning:
@@ -112,13 +122,14 @@ class OnlineLearning:
         Raises:
             ValueError: It is the state of a learner with other settings or spaces.
         """
+        check_values(state, _STATE)
         self.learner.load_state(state["learner"])
         self.waiting = state["waiting"]
         self._updated_at = state["updated_at"]
-        self._ended = state["ended"]
-        self._means = state["means"]
+        self._ended = [(int(n), float(env), float(p)) for n, env, p in state["ended"]]
+        self._means = list(map(float, state["means"]))
         report = state["report"]
-        self.report = None if report is None else UpdateReport(**report)
+        self.report = None if report is None else from_dict(UpdateReport, report)
 
 
 def rounds_due(config: OPRLConfig, steps: int, updated_at: int) -> tuple[int, int]:

@@ -210,10 +210,11 @@ class VisitCounter:
         cells = ExactCells() if grid is None else GridCells.from_state(grid)
         counter = cls(cells, state["max_cells"])
         counter._number = {key.tobytes(): n for n, key in enumerate(state["keys"])}
-        if len(counter) != len(state["visits"]):
-            raise ValueError(
-                f"{len(state['visits'])} counts of visits for {len(counter)} cells"
-            )
+        visits, cells_there = state["visits"], len(state["keys"])
+        if not len(counter) == cells_there == len(visits):
+            raise ValueError(f"{len(visits)} counts of visits for {cells_there} cells")
+        if (visits < 1).any():
+            raise ValueError("a cell that was visited less than once")
         counter._visits = np.zeros(max(64, len(counter)), dtype=np.int64)
         counter._visits[: len(counter)] = state["visits"]
         return counter

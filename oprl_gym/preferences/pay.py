@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from oprl_gym.files.fields import check_values
 from oprl_gym.types import Trajectory
 
 EPISODES = 10
@@ -88,11 +90,18 @@ class EnvPay:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state` returned."""
+        """Go on from what :meth:`state` returned.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        check_values(state, {"unit": float, "late": bool | None, "paid_at_end": list})
+        if not SMALLEST <= state["unit"] < math.inf:
+            raise ValueError(f"unit must be a number >= 1, got {state['unit']}")
         self.unit = state["unit"]
         self.late = state["late"]
         self._paid_at_end.clear()
-        self._paid_at_end.extend(state["paid_at_end"])
+        self._paid_at_end.extend(map(bool, state["paid_at_end"]))
 
 
 def _paid_at_end(episode: Trajectory) -> bool:

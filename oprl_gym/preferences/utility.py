@@ -9,10 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from oprl_gym.files.fields import check_values
 from oprl_gym.preferences.novelty import NoveltyTeacher
 from oprl_gym.preferences.pay import SMALLEST
 from oprl_gym.preferences.teachers import ScoreTeacher
 from oprl_gym.types import FloatArray, Trajectory
+
+_STATE = {
+    "novelty": dict,
+    "largest_return": float,
+    "least_return": float,
+    "largest_novelty": float,
+    "latest": np.ndarray,
+}
 
 LATEST = 200
 """Episodes whose utilities say what is a large difference, unless fewer are kept."""
@@ -145,7 +154,12 @@ class UtilityTeacher(ScoreTeacher):
     def load_state(
         self, state: dict[str, Any], trajectories: Sequence[Trajectory]
     ) -> None:
-        """Go on judging from there."""
+        """Go on judging from there.
+
+        Raises:
+            ValueError: It is no such state.
+        """
+        check_values(state, _STATE, "teacher.")
         self._novelty.load_state(state["novelty"], trajectories)
         self._largest_return = state["largest_return"]
         self._least_return = state["least_return"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from gymnasium import spaces
 
+from oprl_gym.config import check_choice, is_finite, one_line, shown
 from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.quick_model import FEW, QuickModel
@@ -33,6 +34,9 @@ class RewardState:
             answers without margins, which know of no unit; it is 1 then.
         late: Whether the env pays only with the end of each episode (likewise).
         weights: The model's tensors by name, with the statistics of its inputs.
+
+    Raises:
+        ValueError: A value is out of range.
     """
 
     reward_input: RewardInput
@@ -44,6 +48,15 @@ class RewardState:
     unit: float
     late: bool
     weights: dict[str, Array]
+
+    def __post_init__(self) -> None:
+        """Check every value: it may come out of anybody's file."""
+        check_choice("reward_input", self.reward_input, get_args(RewardInput))
+        for name in ("input_dim", "hidden_size", "ensemble_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if not (is_finite(self.unit) and self.unit >= 0):
+            raise ValueError(f"unit must be a number >= 0, got {self.unit}")
 
 
 class ProcessReward:
@@ -81,8 +94,10 @@ class ProcessReward:
         """Build the process reward that ``state`` describes, for these spaces.
 
         Raises:
-            ValueError: The state was made for other spaces.
+            ValueError: The state was made for other spaces, or its weights are not
+                those of the model it describes.
         """
+        _check_size(state)
         encoder = StepEncoder(
             observation_space, action_space, state.reward_input, state.first_visits
         )
@@ -124,13 +139,17 @@ class ProcessReward:
         as anybody else does who loads it.
 
         Raises:
-            ValueError: They are of another kind of model.
+            ValueError: They are of another kind of model, or no numbers.
         """
         weights = {name: torch.tensor(value) for name, value in state.weights.items()}
+        for name, values in weights.items():
+            if not bool(torch.isfinite(values.float()).all()):
+                raise ValueError(f"its weights {shown(name)} are NaN or infinite")
         try:
             self.model.load_state_dict(weights)
         except RuntimeError as error:
-            raise ValueError(f"not the weights of such a model: {error}") from error
+            words = f"not the weights of such a model: {one_line(error)}"
+            raise ValueError(words) from error
         self._table = RowTable()
         self.changed(fitted=state.fitted, unit=state.unit, late=state.late)
 
@@ -221,6 +240,21 @@ def new_model(
         encoder.varied.tolist(),
         encoder.image,
     )
+
+
+def _check_size(state: RewardState) -> None:
+    """Check that there are as many weights as a model has at least, before it is made.
+
+    Raises:
+        ValueError: There are less, so that it need not be made to see that.
+    """
+    numbers = sum(np.size(values) for values in state.weights.values())
+    networks, units = state.ensemble_size, state.hidden_size
+    if networks > len(state.weights) or networks * units**2 > numbers:
+        raise ValueError(
+            f"ensemble_size={shown(networks)} and hidden_size={shown(units)} make a "
+            f"larger model than its {numbers:,} weights"
+        )
 
 
 def _other_rows(input_dim: int, encoder: StepEncoder) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from oprl_gym.files.fields import check_values
 from oprl_gym.types import FloatArray, IntArray
 
 MAX_ROWS = 4096
@@ -62,7 +63,14 @@ class RowTable:
         return {"rows": self.rows().copy(), "overflowed": self.overflowed}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over the rows of another table."""
+        """Take over the rows of another table.
+
+        Raises:
+            ValueError: They are no rows.
+        """
+        check_values(state, {"rows": np.ndarray, "overflowed": bool}, "row table ")
+        if state["rows"].dtype != np.float32 or state["rows"].ndim != 2:
+            raise ValueError("the row table holds no rows of single precision")
         self.overflowed = state["overflowed"]
         self._numbers = {}
         self._rows = state["rows"]

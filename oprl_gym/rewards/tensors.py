@@ -30,6 +30,53 @@ def to_tensors(value: Any) -> Any:
     return value
 
 
+def optimizer_state(optimizer: torch.optim.Optimizer, saved: Any) -> dict[str, Any]:
+    """Return what an optimiser can load of a state of :func:`to_arrays`.
+
+    Its numbers are checked against the weights they are of: torch's fused steps take
+    them for as many as those and would write beyond their ends. The settings are the
+    optimiser's own.
+
+    Raises:
+        ValueError: They are those of other weights, or no numbers.
+    """
+    groups = optimizer.state_dict()["param_groups"]
+    weights = [one for group in optimizer.param_groups for one in group["params"]]
+    names = [set(values) for values in saved["state"].values()]
+    for number, values in saved["state"].items():
+        if set(values) != names[0]:
+            raise ValueError("the optimiser's numbers are not there for all weights")
+        if not (type(number) is int and 0 <= number < len(weights)):
+            raise ValueError(f"it was fitting more than {len(weights)} weights")
+        for name, value in values.items():
+            _check_moment(name, value, weights[number].shape)
+    return {"state": to_tensors(saved["state"]), "param_groups": groups}
+
+
+_MOMENTS = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "square_avg", "momentum_buffer"}
+_SQUARES = {"exp_avg_sq", "max_exp_avg_sq", "square_avg"}
+
+
+def _check_moment(name: str, value: Any, shape: torch.Size) -> None:
+    if value is None and name == "momentum_buffer":  # before the first step
+        return
+    if name == "step" and type(value) is int and value >= 0:
+        return
+    known = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    if not known or (name == "step" and value.dtype != np.float32):
+        raise ValueError(f"the optimiser's {name} are no numbers of single precision")
+    wanted = () if name == "step" else shape
+    if (name == "step" or name in _MOMENTS) and value.shape != tuple(wanted):
+        raise ValueError(
+            f"it was fitting weights of shape {value.shape}, here they are "
+            f"{tuple(wanted)}"
+        )
+    if not np.isfinite(value).all():
+        raise ValueError(f"the optimiser's {name} are NaN or infinite")
+    if (name == "step" or name in _SQUARES) and (value < 0).any():
+        raise ValueError(f"the optimiser's {name} are below 0")
+
+
 def available_device(name: str) -> str:
     """Return the device that ``name`` means: "auto" is "cuda" if there is one.
 

@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from gymnasium import spaces
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from oprl_gym.config import check_choice
-from oprl_gym.files.atomic import replace_file
+from oprl_gym.config import one_line
+from oprl_gym.files.fields import as_object, from_dict
+from oprl_gym.files.sealed import read_sealed, write_sealed
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState
-from oprl_gym.types import RewardInput
 
-FORMAT = "oprl-gym process reward 2"
-_FIELDS = {
-    "reward_input": str,
-    "input_dim": int,
-    "hidden_size": int,
-    "ensemble_size": int,
-    "fitted": bool,
-    "first_visits": bool,
-    "unit": float,
-    "late": bool,
-}
+FORMAT = "oprl-gym process reward 3"
 
 
 def save_process_reward(path: str | Path, reward: ProcessReward) -> None:
     """Write ``reward`` to ``path``, replacing it only once the new file is whole."""
-    state = reward.state()
-    header = {"format": FORMAT, **{name: getattr(state, name) for name in _FIELDS}}
-    header["observation_space"] = str(reward.encoder.observation_space)
-    header["action_space"] = str(reward.encoder.action_space)
-    # One entry: safetensors writes several in an order that changes from run to run.
-    content = save(state.weights, {"oprl_gym": json.dumps(header)})
-    replace_file(Path(path), content)
+    model = asdict(reward.state())
+    weights = model.pop("weights")
+    header = {
+        "model": model,
+        "observation_space": str(reward.encoder.observation_space),
+        "action_space": str(reward.encoder.action_space),
+    }
+    write_sealed(Path(path), FORMAT, header, weights)
 
 
 def load_process_reward(
@@ -54,44 +43,19 @@ def load_process_reward(
     """
     path = Path(path)
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        header = _read_header(metadata)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a saved process reward: {error}") from error
-    _check_spaces(path, header, observation_space, action_space)
-    state = RewardState(weights=weights, **{name: header[name] for name in _FIELDS})
-    try:
-        return ProcessReward.from_state(observation_space, action_space, state)
+        header, weights = read_sealed(path, FORMAT)
+        model = as_object(header.get("model"), "its model")
+        state = from_dict(RewardState, model | {"weights": weights}, "its ")
     except ValueError as error:
-        raise ValueError(f"{path} does not hold the weights it names") from error
-
-
-def _read_header(metadata: dict[str, str]) -> dict[str, Any]:
-    if "oprl_gym" not in metadata:
-        raise ValueError("it was not written by this library")
-    header: dict[str, Any] = json.loads(metadata["oprl_gym"])
-    if header["format"] != FORMAT:
-        raise ValueError(f"its format is {header['format']!r}, not {FORMAT!r}")
-    for name, kind in _FIELDS.items():
-        if type(header[name]) is not kind:
-            raise ValueError(f"its {name} is {header[name]!r}")
-    check_choice("reward_input", header["reward_input"], get_args(RewardInput))
-    return header
-
-
-def _check_spaces(
-    path: Path,
-    header: dict[str, Any],
-    observation_space: spaces.Space[Any],
-    action_space: spaces.Space[Any],
-) -> None:
+        raise ValueError(f"{path} is not a saved process reward: {error}") from error
     for name, space in (
         ("observation_space", observation_space),
         ("action_space", action_space),
     ):
         if header.get(name) != str(space):
-            raise ValueError(
-                f"{path} was made for the {name} {header.get(name)}, not for {space}"
-            )
+            made_for = one_line(header.get(name))
+            raise ValueError(f"{path} was made for the {name} {made_for}, not {space}")
+    try:
+        return ProcessReward.from_state(observation_space, action_space, state)
+    except ValueError as error:
+        raise ValueError(f"{path} does not hold what it says: {error}") from error

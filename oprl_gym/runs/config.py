@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Any, Literal, get_args
 
 from tyro.conf import arg
 
@@ -13,15 +13,21 @@ from oprl_gym.config import (
     DEFAULT_GAMMA,
     DEFAULT_MODE,
     DEFAULT_SCALE,
+    MOST_INT,
     OPRLConfig,
     check_choice,
+    is_finite,
+    shown,
 )
+from oprl_gym.files.fields import as_object, check_kinds, from_dict
 from oprl_gym.runs.teaching_config import TeachingConfig
 from oprl_gym.types import Mode
 
+MOST_ENVS = 10_000
+"""Copies of an env in one process; each is an object of its own."""
+
 Algorithm = Literal["ppo", "a2c"]
 EnvValue = int | float | bool | str
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -133,13 +139,16 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check every value, and fill in the learner."""
+        check_kinds(self)
         _check_env_kwargs(self.env_kwargs)
         if self.learner is AS_SUITS:
             object.__setattr__(self, "learner", self.teaching.usual_learner())
         check_choice("algo", self.algo, get_args(Algorithm))
         check_choice("mode", self.mode, get_args(Mode))
-        for name in ("total_timesteps", "n_envs"):
-            _check_int(name, getattr(self, name), 1)
+        _check_int("total_timesteps", self.total_timesteps, 1)
+        _check_int("n_envs", self.n_envs, 1)
+        if self.n_envs > MOST_ENVS:
+            raise ValueError(f"n_envs must be at most {MOST_ENVS:,}, got {self.n_envs}")
         _check_int("seed", self.seed, 0)
         if self.n_steps is not None:
             _check_int("n_steps", self.n_steps, 1)
@@ -199,40 +208,10 @@ def config_from_dict(values: Mapping[str, Any]) -> TrainConfig:
     values = dict(values)
     teaching = from_dict(TeachingConfig, values.get("teaching", {}), "teaching.")
     if "learner" in values:
-        given = _object(values["learner"], "learner.")
+        given = as_object(values["learner"], "learner.")
         usual = asdict(teaching.usual_learner())
         values["learner"] = from_dict(OPRLConfig, usual | given, "learner.")
     return from_dict(TrainConfig, values | {"teaching": teaching})
-
-
-def from_dict(kind: type[T], values: Any, prefix: str = "") -> T:
-    """Return the dataclass ``kind`` filled with ``values``.
-
-    Args:
-        kind: A dataclass.
-        values: Its fields by name; those with a default may be absent.
-        prefix: What stands before the names in messages.
-
-    Raises:
-        ValueError: There is a key too many or too few.
-    """
-    values = _object(values, prefix)
-    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
-    unknown = [f"{prefix}{name}" for name in values if name not in known]
-    if unknown:
-        raise ValueError(
-            f"unknown key {', '.join(unknown)}; the known ones are {', '.join(known)}"
-        )
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise ValueError(str(error)) from error
-
-
-def _object(values: Any, prefix: str) -> dict[str, Any]:
-    if not isinstance(values, dict):
-        raise ValueError(f"{prefix or 'it'} is no object with names and values")
-    return values
 
 
 def _check_env_kwargs(values: Mapping[str, EnvValue]) -> None:
@@ -245,17 +224,14 @@ def _check_env_kwargs(values: Mapping[str, EnvValue]) -> None:
             )
 
 
-def _check_int(name: str, value: Any, minimum: int) -> None:
-    # SB3 hands the seed to NumPy, which takes 32 bits.
-    is_int = isinstance(value, int) and not isinstance(value, bool)
-    if not is_int or not minimum <= value < 2**32:
-        raise ValueError(f"{name} must be an integer >= {minimum}, got {value!r}")
+def _check_int(name: str, value: int, minimum: int) -> None:
+    if not minimum <= value <= MOST_INT:
+        raise ValueError(f"{name} must be an integer >= {minimum}, got {shown(value)}")
 
 
 def _check_float(
-    name: str, value: Any, minimum: float, maximum: float = math.inf
+    name: str, value: float, minimum: float, maximum: float = math.inf
 ) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number and math.isfinite(value) and minimum <= value <= maximum):
+    if not (is_finite(value) and minimum <= value <= maximum):
         limits = f"in [{minimum:g}, {maximum:g}]"
-        raise ValueError(f"{name} must be a finite number {limits}, got {value!r}")
+        raise ValueError(f"{name} must be a finite number {limits}, got {shown(value)}")

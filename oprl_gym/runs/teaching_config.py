@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from tyro.conf import arg
 
-from oprl_gym.config import OPRLConfig, check_choice
+from oprl_gym.config import MOST_INT, OPRLConfig, check_choice, shown
+from oprl_gym.files.fields import check_kinds
 from oprl_gym.preferences.queries import Queries, QueryChoice
 
 Who = Literal["rule", "human"]
@@ -58,12 +59,13 @@ class TeachingConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        check_kinds(self)
         check_choice("teacher", self.teacher, get_args(Who))
         Queries(self.queries, self.segment_length)
         for name in ("wait_for_labels", "max_questions"):
             value = getattr(self, name)
-            if value is not None and (type(value) is not int or value < 0):
-                raise ValueError(f"{name} must be an integer >= 0, got {value!r}")
+            if value is not None and not 0 <= value <= MOST_INT:
+                raise ValueError(f"{name} must be an integer >= 0, got {shown(value)}")
             if value and self.teacher != "human":
                 raise ValueError(
                     f"{name}={value} has no effect without teacher='human'; leave it "

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from oprl_gym.config import OPRLConfig
+from oprl_gym.config import LONGEST, OPRLConfig, shown
 from oprl_gym.runs.config import TrainConfig, config_from_dict
 from oprl_gym.runs.teaching_config import TeachingConfig
 
@@ -36,11 +36,11 @@ def flat(values: Any, where: str) -> Values:
         ValueError: A name is unknown; the message names the nearest.
     """
     if not isinstance(values, dict):
-        raise ValueError(f"{where} must hold settings, KEY: VALUE; got {values!r}")
+        raise ValueError(f"{where} must hold settings, KEY: VALUE; got {shown(values)}")
     values = dict(values)
     nested = values.pop("learner", {})
     if not isinstance(nested, dict):
-        raise ValueError(f"{where}.learner must hold KEY: VALUE, got {nested!r}")
+        raise ValueError(f"{where}.learner must hold KEY: VALUE, got {shown(nested)}")
     for name, value in nested.items():
         values.setdefault(f"learner.{name}", value)
     for name in values:
@@ -61,7 +61,7 @@ def check_name(name: Any, known: Iterable[str], prefix: str) -> None:
         return
     near = difflib.get_close_matches(str(name), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-    raise ValueError(f"unknown key {prefix}{name}; {hint}")
+    raise ValueError(f"unknown key {prefix}{name!s:.{LONGEST}}; {hint}")
 
 
 def build_config(values: Values) -> TrainConfig:
@@ -70,8 +70,6 @@ def build_config(values: Values) -> TrainConfig:
     Raises:
         ValueError: A value is of the wrong kind or out of range.
     """
-    for name, value in values.items():
-        _check_kind(name, value)
     nested: dict[str, Any] = {"learner": {}, "teaching": {}}
     for name, value in values.items():
         if name in _TEACHING:
@@ -82,23 +80,8 @@ def build_config(values: Values) -> TrainConfig:
             nested[name] = value
     if nested["teaching"].get("teacher") == "human":
         raise ValueError("teacher: human: nobody answers for a sweep; let a rule teach")
-    if nested["teaching"].get("preferences") is not None:
+    store = nested["teaching"].get("preferences")
+    if isinstance(store, str):
         # Runs are begun in other processes, perhaps on other machines.
-        store = Path(nested["teaching"]["preferences"]).expanduser().resolve()
-        nested["teaching"]["preferences"] = str(store)
+        nested["teaching"]["preferences"] = str(Path(store).expanduser().resolve())
     return config_from_dict(nested)
-
-
-def _check_kind(name: str, value: Any) -> None:
-    """Refuse what the configs take for granted: the command line gives nothing else."""
-    kinds: dict[str, type] = {
-        "oprl": bool,
-        "env_id": str,
-        "device": str,
-        "env_kwargs": dict,
-        "preferences": str,
-    }
-    kind = kinds.get(name)
-    if kind is not None and not isinstance(value, kind):
-        words = {bool: "true or false", str: "text", dict: "KEY: VALUE pairs"}
-        raise ValueError(f"{name} must be {words[kind]}, got {value!r}")

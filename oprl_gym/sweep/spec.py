@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from oprl_gym.config import shown
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.folder import RunError
 from oprl_gym.sweep.named_settings import Values, build_config, check_name, flat
@@ -23,7 +25,10 @@ from oprl_gym.sweep.text import load_yaml
 KEYS = ("seeds", "base", "arms", "grid", "random")
 RANDOM_KEYS = ("samples", "seed", "space")
 MAX_SLUG = 100
-"""Letters of a folder's name; file systems take 255 bytes."""
+"""Bytes of a folder's name; file systems take 255."""
+
+MOST_RUNS = 100_000
+"""Of a sweep: more are a slip of the pen."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,10 @@ class Arm:
     def slug(self) -> str:
         """The name as a folder's."""
         slug = re.sub(r"[^\w.=-]+", "-", self.name).strip("-.")
-        if len(slug) <= MAX_SLUG and slug:
+        if len(slug.encode()) <= MAX_SLUG and slug:
             return slug
         digest = hashlib.sha256(self.name.encode()).hexdigest()[:8]
-        return f"{slug[:MAX_SLUG]}-{digest}"
+        return f"{slug.encode()[:MAX_SLUG].decode(errors='ignore')}-{digest}"
 
 
 @dataclass(frozen=True)
@@ -93,19 +98,17 @@ def sweep_from(content: Mapping[str, Any]) -> Sweep:
     for name in content:
         check_name(name, KEYS, "")
     base = flat(content.get("base", {}), "base")
+    seeds = _seeds(content)
     parts = [
-        _arms(content),
-        _grid(content),
-        _samples(content),
+        part for part in (_arms(content), _grid(content), _samples(content)) if part
     ]
-    arms = [
-        _arm(choice, base) for choice in itertools.product(*(p for p in parts if p))
-    ]
+    _check_count("the sweep", len(seeds) * math.prod(map(len, parts)))
+    arms = [_arm(choice, base) for choice in itertools.product(*parts)]
     for what in (lambda arm: arm.name, lambda arm: arm.slug.lower()):
         name, count = Counter(map(what, arms)).most_common(1)[0]
         if count > 1:
             raise ValueError(f"{count} arms are called {name!r}; make them differ")
-    return Sweep(tuple(arms), _seeds(content))
+    return Sweep(tuple(arms), seeds)
 
 
 _Part = tuple[str, Values]  # words for an arm's name, and settings
@@ -139,11 +142,14 @@ def _seeds(content: Mapping[str, Any]) -> tuple[int, ...]:
     if seeds is None:
         raise ValueError("seeds is missing: how many, or a list; such as seeds: 5")
     if _is_int(seeds) and seeds >= 1:
+        _check_count(f"seeds: {shown(seeds)}", seeds)
         return tuple(range(seeds))
     if not isinstance(seeds, list) or not seeds or not all(map(_is_int, seeds)):
-        raise ValueError(f"seeds must be a number >= 1, or a list; got {seeds!r}")
+        raise ValueError(f"seeds must be a number >= 1, or a list; got {shown(seeds)}")
     if min(seeds) < 0 or max(seeds) >= 2**32 or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds must be different and in [0, 2**32), got {seeds!r}")
+        raise ValueError(
+            f"seeds must be different and in [0, 2**32), got {shown(seeds)}"
+        )
     return tuple(seeds)
 
 
@@ -163,9 +169,12 @@ def _grid(content: Mapping[str, Any]) -> list[_Part]:
     grid = flat(_non_empty(content["grid"], "grid", "KEY: [VALUE, ...]"), "grid")
     for name, choices in grid.items():
         if not isinstance(choices, list):
-            raise ValueError(f"grid.{name} must be a list of values, got {choices!r}")
+            raise ValueError(
+                f"grid.{name} must be a list of values, got {shown(choices)}"
+            )
         if not choices:
             raise ValueError(f"grid.{name} is empty; list the values to try")
+    _check_count("grid", math.prod(map(len, grid.values())))
     points = itertools.product(*grid.values())
     return [_named(dict(zip(grid, point, strict=True))) for point in points]
 
@@ -179,9 +188,12 @@ def _samples(content: Mapping[str, Any]) -> list[_Part]:
     samples: Any = options.get("samples")
     seed: Any = options.get("seed", 0)
     if not _is_int(samples) or samples < 1:
-        raise ValueError(f"random.samples must be an integer >= 1, got {samples!r}")
+        raise ValueError(
+            f"random.samples must be an integer >= 1, got {shown(samples)}"
+        )
+    _check_count(f"random.samples: {shown(samples)}", samples)
     if not _is_int(seed) or seed < 0:
-        raise ValueError(f"random.seed must be an integer >= 0, got {seed!r}")
+        raise ValueError(f"random.seed must be an integer >= 0, got {shown(seed)}")
     where = "random.space"
     space = flat(_non_empty(options.get("space"), where, "KEY: {uniform: ...}"), where)
     rng = np.random.default_rng(seed)
@@ -197,14 +209,24 @@ def _named(values: Values) -> _Part:
 
 
 def _word(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    # What JSON has no word for, as a date, is refused where the setting is read.
+    return (
+        value
+        if isinstance(value, str)
+        else json.dumps(value, default=str, skipkeys=True)
+    )
 
 
 def _non_empty(value: Any, where: str, example: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not value:
-        what = "is empty" if not value else f"is {value!r}"
+        what = "is empty" if not value else f"is {shown(value)}"
         raise ValueError(f"{where} {what}; give {example}, or leave it out")
     return value
+
+
+def _check_count(what: str, runs: int) -> None:
+    if runs > MOST_RUNS:
+        raise ValueError(f"{what} makes more than {MOST_RUNS:,} runs; take less")
 
 
 def _is_int(value: Any) -> bool:

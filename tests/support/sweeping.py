@@ -71,6 +71,13 @@ def die_once(path: Path) -> None:
     return die(path)
 
 
+def sleep_once(path: Path) -> None:
+    """Sleep the first time, succeed the second."""
+    if path.exists():
+        return write(path)
+    return sleep(path)
+
+
 def sleep(path: Path) -> None:
     write(path)
     time.sleep(600)
