@@ -116,7 +116,9 @@ def from_bytes(data: bytes) -> Clip:
             at = tuple(int(step) for step in values["at"])
             return FrameClip(int(values["steps"]), at, tuple(images))
         raise ValueError(f"of the kind {values['kind']!r}")
-    except (LookupError, TypeError, ArithmeticError, RecursionError) as error:
+    except RecursionError as error:
+        raise ValueError("a clip that cannot be shown: nested too deeply") from error
+    except (LookupError, TypeError, ArithmeticError) as error:
         what = f"{type(error).__name__}: {error}"
         raise ValueError(f"a clip that cannot be shown: {what}") from error
     except ValueError as error:

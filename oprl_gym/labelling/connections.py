@@ -41,8 +41,11 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """End with the server; half a request is not waited for."""
-        if not self.is_stranger and self.cycle.more_body:
+        """End with the server; who sends or reads half of something is left alone."""
+        stuck = self.flow.write_paused or (
+            not self.is_stranger and self.cycle.more_body
+        )
+        if stuck:
             self.transport.abort()
         else:
             super().shutdown()

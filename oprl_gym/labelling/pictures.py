@@ -45,7 +45,7 @@ def check_clip(data: bytes) -> None:
     if isinstance(clip, FrameClip):
         for number, image in enumerate(clip.images, start=1):
             try:
-                _picture(image)
+                _picture(image, size=8)
             except ValueError as error:
                 what = f"picture {number} of {len(clip.images)}: {error}"
                 raise ValueError(f"a clip that cannot be shown: {what}") from error
@@ -93,8 +93,12 @@ def _decoded(clip: FrameClip, step: int) -> Pixels:
         return _DAMAGED
 
 
-def _picture(image: bytes) -> Pixels:
+def _picture(image: bytes, size: int = MAX_SIDE) -> Pixels:
     """Return (height, width, 3) uint8 of a JPEG.
+
+    Args:
+        image: Its bytes.
+        size: Pixels a side that will do; fewer are read sooner.
 
     Raises:
         ValueError: It is damaged, or larger than any picture that was taken here.
@@ -107,6 +111,9 @@ def _picture(image: bytes) -> Pixels:
             opened = Image.open(io.BytesIO(image), formats=["JPEG"])
         if max(opened.size) > MAX_SIDE:
             raise ValueError(f"a picture of {opened.size} pixels")
+        opened.draft(None, (size, size))
         return np.asarray(opened.convert("RGB"))
-    except (OSError, SyntaxError, Warning, Image.DecompressionBombError) as error:
-        raise ValueError(f"a picture that is damaged: {error}") from error
+    except (OSError, SyntaxError) as error:
+        raise ValueError("a picture that is damaged") from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ValueError("a picture of too many pixels") from error

@@ -149,7 +149,8 @@ def serve(session: LabellingSession, title: str, port: int | None = None) -> Non
         print(f"http://{HOST}:{where}/{token}/", flush=True)
         config = uvicorn.Config(
             make_app(session, title, token),
-            log_level="warning",
+            log_level="error",  # nor do strangers fill the terminal
+            proxy_headers=False,
             lifespan="off",
             ws="none",
             server_header=False,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from oprl_gym.preferences.store.opening import explained, open_database
+from oprl_gym.preferences.store.opening import damaged, explained, open_database
 
 Row = sqlite3.Row
 
@@ -50,7 +50,10 @@ class Connection:
     def number(self, query: str, *values: Any) -> int:
         """Return the one number that a query asks for; 0 if there is none."""
         row = self.one(query, *values)
-        return 0 if row is None else int(row[0] or 0)
+        number = 0 if row is None or row[0] is None else row[0]
+        if not isinstance(number, int):
+            raise damaged(self.path, f"{number!r:.100} is no count")
+        return number
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

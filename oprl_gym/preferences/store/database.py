@@ -152,8 +152,7 @@ class PreferenceStore:
         Raises:
             ValueError: One of them is not there.
         """
-        for digest in (first, second):
-            self.packed(digest)
+        self._require(first, second)
         with self._writing() as database:
             return self._insert_question(database, (first, second), model_version)
 
@@ -189,21 +188,31 @@ class PreferenceStore:
         """
         row = self._database.one("SELECT arrays FROM segments WHERE hash = ?", digest)
         if row is None:
-            raise ValueError(f"there is no segment {digest!r} in {self.path}")
-        return _bytes(row["arrays"])
+            raise self._no_segment(digest)
+        if not isinstance(row["arrays"], bytes):  # which SQLite does not see to
+            raise ValueError(f"segment {digest[:12]} has no arrays")
+        return row["arrays"]
 
     def trajectory(self, digest: str) -> Trajectory:
         """Return a segment by hash, as a new object.
 
         Raises:
-            ValueError: There is none.
+            ValueError: There is none, or it is damaged.
         """
-        return unpack(self.packed(digest))
+        trajectory = unpack(self.packed(digest))
+        if content_hash(trajectory) != digest:
+            raise ValueError(f"the arrays of segment {digest[:12]} have another hash")
+        return trajectory
 
     def clip(self, digest: str) -> bytes | None:
         """Return what a person is shown of a segment; None if nothing was kept."""
         row = self._database.one("SELECT clip FROM segments WHERE hash = ?", digest)
-        return None if row is None or row["clip"] is None else _bytes(row["clip"])
+        return row["clip"] if row and isinstance(row["clip"], bytes) else None
+
+    def has_clip(self, digest: str) -> bool:
+        """Return whether anything was kept that a person could be shown."""
+        query = "SELECT 1 FROM segments WHERE hash = ? AND clip IS NOT NULL"
+        return self._database.one(query, digest) is not None
 
     def open_questions(self) -> int:
         """Return how many questions no person has answered, but could."""
@@ -217,6 +226,13 @@ class PreferenceStore:
         """Show a question to nobody, until one of its segments gets a clip."""
         with self._writing() as database:
             database.execute("UPDATE questions SET aside = 1 WHERE id = ?", (question,))
+
+    def drop_clip(self, digest: str) -> None:
+        """Forget what a person is shown of a segment, so that it can get another."""
+        with self._writing() as database:
+            database.execute(
+                "UPDATE segments SET clip = NULL WHERE hash = ?", (digest,)
+            )
 
     def delete_question(self, number: int) -> bool:
         """Delete a question, and segments that only it was about.
@@ -383,8 +399,7 @@ class PreferenceStore:
         Raises:
             ValueError: One of the segments is not here.
         """
-        for digest in (record.first, record.second):
-            self.packed(digest)
+        self._require(record.first, record.second)
         with self._writing() as database:
             question = self._question_about(database, record)
             who = record.annotator, record.flipped, record.repeat, record.shown_at
@@ -443,6 +458,16 @@ class PreferenceStore:
 
     def _writing(self) -> AbstractContextManager[Connection]:
         return self._database.writing()
+
+    def _require(self, *digests: str) -> None:
+        """Raise ValueError unless there are segments of these hashes."""
+        for digest in digests:
+            query = "SELECT 1 FROM segments WHERE hash = ?"
+            if self._database.one(query, digest) is None:
+                raise self._no_segment(digest)
+
+    def _no_segment(self, digest: str) -> ValueError:
+        return ValueError(f"there is no segment {digest!r} in {self.path}")
 
     def _insert_segment(
         self,
@@ -507,13 +532,6 @@ class PreferenceStore:
 
     def _answers(self, query: str, *values: Any) -> list[Answer]:
         return [answer_of(row) for row in self._database.rows(query, *values)]
-
-
-def _bytes(value: Any) -> bytes:
-    """Return a value that has to be bytes, which SQLite does not see to."""
-    if not isinstance(value, bytes):
-        raise ValueError(f"it holds {type(value).__name__} where bytes should be")
-    return value
 
 
 def _insert_showing(database: Connection, values: tuple[Any, ...]) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -28,8 +29,8 @@ COLUMNS = tuple(field.name for field in fields(Record))
 BATCH = 500
 """Lines that are added in one transaction: others can write in between."""
 
-_KEY = "first", "second", "annotator", "answered_at", "repeat"
-"""What tells one answer from another."""
+_key = attrgetter("first", "second", "annotator", "answered_at", "repeat")
+"""Returns what tells one answer from another."""
 _TEXTS = "first", "second", "annotator"
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """How a text begins that a spreadsheet would compute, wide characters included."""
@@ -113,16 +114,15 @@ def import_jsonl(
         number, line = numbered
         with _named(path, number):
             values = _parsed(line)
-            if number == 1:
-                _check_format(values)
-            elif "arrays" in values:
-                _add_segment(store, values, check_clip)
-            else:
+            if "arrays" not in values:
                 return _add(store, values, known)
+            _add_segment(store, values, check_clip)
             return 0
 
     with _opened(path) as file:
-        return _add_all(store, enumerate(file, start=1), add)
+        with _named(path, 1):
+            _check_format(file.readline())
+        return _add_all(store, enumerate(file, start=2), add)
 
 
 def export_csv(store: PreferenceStore, path: str | Path) -> int:
@@ -190,6 +190,9 @@ def _add_all(
 def _add(
     store: PreferenceStore, values: Mapping[str, Any], known: set[tuple[Any, ...]]
 ) -> int:
+    missing = [name for name in COLUMNS if name not in values]
+    if missing:
+        raise ValueError(f"it has no {', '.join(missing)}")
     record = Record(**values)
     key = _key(record)
     if key in known:
@@ -203,22 +206,21 @@ def _known(store: PreferenceStore) -> set[tuple[Any, ...]]:
     return {_key(record) for record in sound_records(store)}
 
 
-def _key(record: Record) -> tuple[Any, ...]:
-    return tuple(getattr(record, name) for name in _KEY)
-
-
 # --- JSON Lines -----------------------------------------------------------------------
 
 
 def _parsed(line: str) -> dict[str, Any]:
-    values = json.loads(line)
+    try:
+        values = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     if not isinstance(values, dict):
         raise ValueError("it is no JSON object")
     return values
 
 
-def _check_format(values: Mapping[str, Any]) -> None:
-    if values.get("format") != FORMAT:
+def _check_format(line: str) -> None:
+    if not line or _parsed(line).get("format") != FORMAT:
         raise ValueError(f"it does not begin with the format {FORMAT!r}")
 
 
@@ -327,8 +329,6 @@ def _named(path: str | Path, line: int) -> Iterator[None]:
         raise
     except KeyError as error:
         raise ValueError(f"{path}, line {line}: no {error} here") from error
-    except RecursionError as error:
-        raise ValueError(f"{path}, line {line}: it is nested too deeply") from error
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}, line {line}: {error}") from error
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from oprl_gym.episodes.packing import unpack
 from oprl_gym.preferences.store.database import PreferenceStore
 from oprl_gym.preferences.store.opening import StoreError
 from oprl_gym.preferences.store.records import Answer, Record, check_trajectory
@@ -45,7 +44,11 @@ class Inspector:
         """Raise ValueError if a question about two segments cannot be shown."""
         for digest in (first, second):
             self._raise(self._arrays, digest, self._look_at_arrays)
-            self._raise(self._clips, digest, self._look_at_clip)
+            self.check_clip(digest)
+
+    def check_clip(self, digest: str) -> None:
+        """Raise ValueError if the clip of a segment cannot be shown."""
+        self._raise(self._clips, digest, self._look_at_clip)
 
     def _raise(
         self, known: dict[str, str], digest: str, look: Callable[[str], None]
@@ -56,7 +59,7 @@ class Inspector:
             raise ValueError(f"segment {digest[:12]}: {known[digest]}")
 
     def _look_at_arrays(self, digest: str) -> None:
-        check_trajectory(unpack(self._store.packed(digest)))
+        check_trajectory(self._store.trajectory(digest))
 
     def _look_at_clip(self, digest: str) -> None:
         if self._check_clip is None:
@@ -82,7 +85,7 @@ def sound_records(store: PreferenceStore) -> list[Record]:
 
 
 def delete_broken(store: PreferenceStore, check_clip: CheckClip) -> dict[str, str]:
-    """Take back the answers that cannot be used, delete questions nobody can see.
+    """Take back answers that cannot be used, delete questions and clips nobody can see.
 
     Args:
         store: Where they are.
@@ -91,31 +94,35 @@ def delete_broken(store: PreferenceStore, check_clip: CheckClip) -> dict[str, st
     Returns what was wrong with each, by its name ("answer 3", "question 7").
     """
     inspector = Inspector(store, check_clip)
+    faults = {}
     with store.batch():
-        return _delete_answers(store, inspector) | _delete_questions(store, inspector)
-
-
-def _delete_answers(store: PreferenceStore, inspector: Inspector) -> dict[str, str]:
-    faults = {}
-    for answer in store.answers():
-        fault = _fault(inspector.record, answer)
-        if fault:
-            store.take_back(answer.id)
-            faults[f"answer {answer.id}"] = fault
+        for answer in store.answers():
+            fault = _fault(inspector.record, answer)
+            if fault:
+                store.take_back(answer.id)
+                faults[f"answer {answer.id}"] = fault
+        for question, fault in _unseen_questions(store, inspector):
+            store.delete_question(question)
+            faults[f"question {question}"] = fault
+        for digest in store.segments():
+            fault = _fault(inspector.check_clip, digest)
+            if fault and store.has_clip(digest):
+                store.drop_clip(digest)
+                faults[f"clip {digest[:12]}"] = fault
     return faults
 
 
-def _delete_questions(store: PreferenceStore, inspector: Inspector) -> dict[str, str]:
+def _unseen_questions(
+    store: PreferenceStore, inspector: Inspector
+) -> Iterator[tuple[int, str]]:
+    """Yield the numbers of unanswered questions that nobody can see, and why."""
     answered = {answer.question.id for answer in store.answers()}
-    faults = {}
     for question in store.questions():
-        if question.id in answered:
-            continue
-        fault = _fault(lambda q: inspector.check_question(q.first, q.second), question)
-        if fault:
-            store.delete_question(question.id)
-            faults[f"question {question.id}"] = fault
-    return faults
+        if question.id not in answered:
+            pair = question.first, question.second
+            fault = _fault(lambda sides: inspector.check_question(*sides), pair)
+            if fault:
+                yield question.id, fault
 
 
 def _fault(look: Callable[[Any], object], at: object) -> str:

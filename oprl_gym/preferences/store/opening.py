@@ -64,6 +64,16 @@ def explained(path: str | Path) -> Iterator[None]:
         raise
     except sqlite3.Error as error:
         raise _explanation(path, str(error)) from error
+    except UnicodeDecodeError as error:
+        raise damaged(path, str(error)) from error
+
+
+def damaged(path: str | Path, error: str) -> StoreError:
+    """Return what is said of a file that holds what no store would."""
+    return StoreError(
+        f"{path} is damaged ({error}); `sqlite3 {path} .recover` saves what can be "
+        "read, or import your latest export into a new store"
+    )
 
 
 def _explanation(path: str | Path, error: str) -> StoreError:
@@ -81,10 +91,7 @@ def _explanation(path: str | Path, error: str) -> StoreError:
         return StoreError(f"{path} cannot grow ({error}); make room on its disk")
     if "not a database" in error:
         return StoreError(f"{path} is no preference store: {error}")
-    return StoreError(
-        f"{path} is damaged ({error}); `sqlite3 {path} .recover` saves what can be "
-        "read, or import your latest export into a new store"
-    )
+    return damaged(path, error)
 
 
 def _prepare(database: sqlite3.Connection, path: str | Path, patience: float) -> None:

@@ -150,10 +150,7 @@ class Record:
         """Check every value: records come from files that anybody may have edited."""
         for name, kinds in _KINDS.items():
             value = getattr(self, name)
-            # To Python True is a number.
-            if not isinstance(value, kinds) or isinstance(value, bool) != (
-                bool in kinds
-            ):
+            if type(value) not in kinds:  # nor is True a number
                 raise ValueError(f"its {name} is {value!r:.100}")
             if isinstance(value, str) and not _is_text(value):
                 raise ValueError(f"its {name} is {value!r:.100}, which is no text")
@@ -211,7 +208,11 @@ def _is_number(value: Any) -> bool:
 
 def _is_text(value: str) -> bool:
     """Return whether UTF-8 can hold it, as it cannot hold halves of characters."""
-    return not any("\ud800" <= char <= "\udfff" for char in value)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def question_of(row: sqlite3.Row) -> Question:

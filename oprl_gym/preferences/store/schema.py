@@ -137,18 +137,24 @@ BEGIN
     WHERE id = (SELECT showing FROM answers WHERE id = NEW.undoes);
 END;
 CREATE TRIGGER answer_counted AFTER UPDATE OF answer ON showings
-WHEN NEW.answer IS NOT OLD.answer AND 'human' = (
+WHEN NOT NEW.repeat AND NEW.answer IS NOT OLD.answer AND 'human' = (
     SELECT source FROM answers WHERE id = coalesce(NEW.answer, OLD.answer)
 )
 BEGIN
     UPDATE questions
     SET answers = answers + (NEW.answer IS NOT NULL) - (OLD.answer IS NOT NULL)
-    WHERE id = NEW.question AND NOT NEW.repeat;
+    WHERE id = NEW.question;
     INSERT OR IGNORE INTO tallies (annotator) VALUES (NEW.annotator);
     UPDATE tallies
-    SET answered = answered + (NOT NEW.repeat) * (
-            (NEW.answer IS NOT NULL) - (OLD.answer IS NOT NULL)),
-        repeats = repeats
+    SET answered = answered + (NEW.answer IS NOT NULL) - (OLD.answer IS NOT NULL)
+    WHERE annotator = NEW.annotator;
+END;
+CREATE TRIGGER repeat_counted AFTER UPDATE OF answer ON showings
+WHEN NEW.repeat AND NEW.answer IS NOT OLD.answer
+BEGIN
+    INSERT OR IGNORE INTO tallies (annotator) VALUES (NEW.annotator);
+    UPDATE tallies
+    SET repeats = repeats
             + (SELECT count(same) FROM repeated WHERE answer = NEW.answer)
             - (SELECT count(same) FROM repeated WHERE answer = OLD.answer),
         consistent = consistent
