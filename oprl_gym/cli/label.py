@@ -109,7 +109,7 @@ class Label:
             faults = delete_broken(store, check_clip)
             for name, fault in faults.items():
                 print(f"{name}: {fault}")
-            print(f"{len(faults)} deleted")
+            print(f"{len(faults)} deleted or taken back")
         if self.export_to is not None:
             written = export_answers(store, self.export_to)
             print(f"{written} answers written")

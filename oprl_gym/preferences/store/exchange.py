@@ -120,8 +120,9 @@ def import_jsonl(
             return 0
 
     with _opened(path) as file:
+        first = file.readline()
         with _named(path, 1):
-            _check_format(file.readline())
+            _check_format(first)
         return _add_all(store, enumerate(file, start=2), add)
 
 
@@ -135,7 +136,7 @@ def export_csv(store: PreferenceStore, path: str | Path) -> int:
     records = sound_records(store)
 
     def write(file: TextIO) -> None:
-        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
         table.writerows(map(_harmless, records))
 

@@ -169,9 +169,9 @@ UPDATE showings SET answer = (
 );
 """
 
-_STEPS = (_FIRST, _SECOND)
+STEPS = (_FIRST, _SECOND)
 """What leads from each version to the next."""
-VERSION = len(_STEPS)
+VERSION = len(STEPS)
 
 
 def statements(version: int) -> list[str]:
@@ -180,7 +180,7 @@ def statements(version: int) -> list[str]:
     One by one: `executescript` would commit in between.
     """
     found, current = [], ""
-    for line in "".join(_STEPS[version:]).splitlines():
+    for line in "".join(STEPS[version:]).splitlines():
         current += line + "\n"
         if sqlite3.complete_statement(current):
             found.append(current)
