@@ -98,13 +98,16 @@ class HumanTeacher(Teacher):
         self._wait()
         given: dict[int, Preference] = {}
         withdrawn: list[Preference] = []
-        for row in self.store.log(after=self._read_to):
+        rows = self.store.log(after=self._read_to)
+        undone = {row.undoes for row in rows}
+        for row in rows:
             self._read_to = row.id
-            if row.undoes is None:
+            if row.undoes is not None:
+                if row.undoes in self._given:
+                    withdrawn.append(self._given.pop(row.undoes))
+            elif row.id not in undone:
                 if row.label is not None and not row.showing.repeat:
                     self._take(row, row.label, given)
-            elif given.pop(row.undoes, None) is None and row.undoes in self._given:
-                withdrawn.append(self._given.pop(row.undoes))
         self._given.update(given)
         again = sum(row <= self._known_to for row in given)
         return LateAnswers(list(given.values()), withdrawn, again)
