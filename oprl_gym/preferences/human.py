@@ -105,9 +105,10 @@ class HumanTeacher(Teacher):
             if row.undoes is not None:
                 if row.undoes in self._given:
                     withdrawn.append(self._given.pop(row.undoes))
-            elif row.id not in undone:
-                if row.label is not None and not row.showing.repeat:
-                    self._take(row, row.label, given)
+            elif row.showing.repeat or row.id in undone:
+                continue
+            elif row.label is not None:
+                self._take(row, row.label, given)
         self._given.update(given)
         again = sum(row <= self._known_to for row in given)
         return LateAnswers(list(given.values()), withdrawn, again)
