@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from support.fakes import trajectory
 from support.label_server import LAYOUT, open_store, run_with_pairs, walk
 
 from oprl_gym.cli import main
@@ -261,6 +262,15 @@ def test_what_teaches_nothing_is_left_out_and_said_once(poisoned):
         assert len(given) == 5  # a time that is none does not matter here
         assert len(warned) == 1
         assert all(np.isfinite(one.first.observations).all() for one in given)
+
+
+def test_answers_about_another_env_are_left_out_and_said_once(folder):
+    with open_store(folder) as store:
+        question = store.ask(trajectory([0, 1]), walk("r"))
+        store.answer(store.show(question.id, "bob", flipped=False).id, 1.0)
+        teacher = HumanTeacher(store, shape=(LAYOUT.num_states,))
+        with pytest.warns(UserWarning, match=r"have the shape \(4,\), not \(64,\)"):
+            assert len(teacher.collect(0).given) == 4
 
 
 def test_what_is_broken_can_be_deleted(poisoned, tmp_path, capsys):

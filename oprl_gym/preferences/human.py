@@ -41,6 +41,7 @@ class HumanTeacher(Teacher):
         wait_for: Answers of people that training waits for, as far as they have been
             asked for: the first so many questions are waited for, the others not.
         sleep: Called with the seconds to wait between two looks into the store.
+        shape: Of one observation; answers about others are left out. None: take all.
 
     Raises:
         ValueError: A number is out of range; the message names it.
@@ -62,6 +63,7 @@ class HumanTeacher(Teacher):
         max_questions: int | None = None,
         wait_for: int = 0,
         sleep: Callable[[float], None] = time.sleep,
+        shape: tuple[int, ...] | None = None,
     ) -> None:
         if max_open < 1:
             raise ValueError(f"max_open must be 1 or more, got {max_open!r}")
@@ -76,6 +78,7 @@ class HumanTeacher(Teacher):
         self.wait_for = wait_for
         self.asked = 0
         self._answered_before = store.count_answers()
+        self.shape = shape
         self._sleep = sleep
         self._warned = False
         self._model_version = 0
@@ -168,6 +171,11 @@ class HumanTeacher(Teacher):
         if segment is None:
             segment = self.store.trajectory(digest)
             check_trajectory(segment)
+            shape = segment.observations.shape[1:]
+            if self.shape not in (None, shape):
+                raise ValueError(
+                    f"its observations have the shape {shape}, not {self.shape}"
+                )
             self._segments[digest] = segment
         return segment
 

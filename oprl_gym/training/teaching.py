@@ -116,6 +116,7 @@ def _learner(
         _picture(venv, album),
         max_questions=options.max_questions if asks else 0,
         wait_for=options.wait_for_labels,
+        shape=venv.reward_spaces()[0].shape,
     )
     return OPRLLearner(
         *venv.reward_spaces(),
