@@ -105,6 +105,7 @@ def test_a_request_that_does_not_say_where_it_comes_from_is_refused(server):
         b'"left"',
         b"\xff\xfe",
         b"[" * 900,
+        b"[" * 1024,
         {},
         {"showing": 1},
         {"showing": 1, "choice": "left", "label": 0.0},

@@ -164,10 +164,24 @@ def test_before_the_first_fit_there_is_no_score(store):
     assert subject.answer(subject.current().showing, "left") is None
 
 
-def test_a_question_without_a_clip_says_so(store):
-    store.ask(walk("d"), walk("r"))
-    with pytest.raises(ValueError, match="has no clip to be shown"):
-        session(store).current()
+@pytest.mark.parametrize("clip", [None, b"garbage", b"[" * 100_000, b'{"kind": 1e999}'])
+def test_what_cannot_be_shown_is_set_aside_and_counted(store, clip):
+    store.ask(walk("dudu"), walk("r"), (clip, PICTURE(walk("r"))))
+    (good,) = ask(store, 1)
+    subject = session(store)
+    assert store.showing(subject.current().showing).question == good.id
+    assert subject.progress() == Progress(0, 1, 0, 0, aside=1)
+    assert store.open_questions() == 1  # a training run waits for no more
+
+
+def test_a_clip_that_comes_late_brings_its_question_back(store):
+    question = store.ask(walk("ddd"), walk("rrr"))
+    subject = session(store)
+    assert subject.current() is None
+    for way in (walk("ddd"), walk("rrr")):
+        store.add_segment(way, PICTURE(way))
+    assert store.showing(subject.current().showing).question == question.id
+    assert subject.progress().aside == 0
 
 
 # --- clips --------------------------------------------------------------------------

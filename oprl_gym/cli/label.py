@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from oprl_gym.preferences import PreferenceStore
 
 UI = Literal["web", "pygame", "terminal"]
+WHILE_LOOKED_AT_S = 3.0
+"""Seconds that a person waits for another program that writes to the store."""
 NO_LABEL = "the web page needs more packages; run: pip install 'oprl-gym[label]'"
 
 
@@ -75,29 +78,47 @@ class Label:
     ] = None
     """Add the answers in FILE.jsonl or FILE.csv and show nothing."""
 
+    delete_broken: bool = False
+    """Delete pairs that cannot be shown, take back answers that cannot be used."""
+
     trust: Annotated[Trust, tyro.conf.arg(name="")] = NO_TRUST
 
     def run(self) -> None:
         """Label."""
         from oprl_gym.preferences import PreferenceStore
+        from oprl_gym.preferences.store.database import PATIENCE_S
 
         folder = RunFolder.begun(self.directory)
+        shows = not (self.export_to or self.import_from or self.delete_broken)
+        patience = WHILE_LOOKED_AT_S if shows else PATIENCE_S
         try:
-            with PreferenceStore(_store_path(folder)) as store:
-                if self.export_to is None and self.import_from is None:
+            with PreferenceStore(_store_path(folder), patience=patience) as store:
+                if shows:
                     self._label(folder, store)
                 else:
                     self._exchange(store)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, sqlite3.Error) as error:
             raise RunError(str(error)) from error
 
     def _exchange(self, store: PreferenceStore) -> None:
+        from oprl_gym.labelling.pictures import check_clip
         from oprl_gym.preferences.store.exchange import export_answers, import_answers
+        from oprl_gym.preferences.store.inspection import delete_broken
 
         if self.import_from is not None:
-            print(f"{import_answers(store, self.import_from)} answers added")
+            added = import_answers(store, self.import_from, check_clip)
+            print(f"{added} answers added")
+        if self.delete_broken:
+            faults = delete_broken(store, check_clip)
+            for name, fault in faults.items():
+                print(f"{name}: {fault}")
+            print(f"{len(faults)} deleted or taken back")
         if self.export_to is not None:
-            print(f"{export_answers(store, self.export_to)} answers written")
+            written = export_answers(store, self.export_to)
+            print(f"{written} answers written")
+            left_out = len(store.answers()) - written
+            if left_out:
+                print(f"{left_out} left out, which cannot be used; see --delete-broken")
 
     def _label(self, folder: RunFolder, store: PreferenceStore) -> None:
         import numpy as np

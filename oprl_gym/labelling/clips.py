@@ -6,7 +6,6 @@ A clip is kept in the store as JSON, so that whoever labels needs nothing but th
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -117,7 +116,12 @@ def from_bytes(data: bytes) -> Clip:
             at = tuple(int(step) for step in values["at"])
             return FrameClip(int(values["steps"]), at, tuple(images))
         raise ValueError(f"of the kind {values['kind']!r}")
-    except (ValueError, KeyError, TypeError, IndexError, binascii.Error) as error:
+    except RecursionError as error:
+        raise ValueError("a clip that cannot be shown: nested too deeply") from error
+    except (LookupError, TypeError, ArithmeticError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise ValueError(f"a clip that cannot be shown: {what}") from error
+    except ValueError as error:
         raise ValueError(f"a clip that cannot be shown: {error}") from error
 
 

@@ -7,17 +7,20 @@ name of their own (DNS rebinding), the Origin check those that post forms.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOSTS = ("127.0.0.1", "localhost")
 MAX_BODY = 1024
 """Bytes of a request's body; an answer takes some 40."""
 MAX_URL = 512
+BODY_S = 10.0
+"""Seconds until the whole body has to be there."""
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -48,35 +51,47 @@ class Guard:
         """Pass a request on or refuse it."""
         if scope["type"] != "http":
             return
-        refusal = self._refusal(scope)
-        if refusal is not None:
-            await refusal(scope, receive, _with_headers(send))
+        send = _with_headers(send)
+        answer = self._refusal(scope) or self._redirection(scope)
+        if answer is not None:
+            await answer(scope, receive, send)
+            return
+        body = await _whole_body(receive)
+        if isinstance(body, Response):
+            await body(scope, receive, send)
             return
         path = scope["path"].removeprefix(f"/{self.token}")
-        body = await _body(receive)
-        if body is None:
-            too_large = PlainTextResponse("the request is too large", 413)
-            await too_large(scope, receive, _with_headers(send))
-            return
         scope = {**scope, "path": path, "raw_path": path.encode()}
-        await self.app(scope, _replay(body, receive), _with_headers(send))
+        await self.app(scope, _replay(body, receive), send)
 
-    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
+        if not scope["path"].startswith("/"):  # of "OPTIONS *", or of a proxy
+            return _refused("this server answers to paths alone", 400)
         if _hostname(f"http://{host}") not in HOSTS:
-            return PlainTextResponse("this server answers to 127.0.0.1 alone", 403)
+            return _refused("this server answers to 127.0.0.1 alone", 403)
         origin = headers.get("origin")
         if origin is None and scope["method"] != "GET":
-            return PlainTextResponse("where does this request come from?", 403)
+            return _refused("where does this request come from?", 403)
         if origin is not None and origin != f"http://{host}":
-            return PlainTextResponse("requests of other pages are refused", 403)
+            return _refused("requests of other pages are refused", 403)
         if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL:
-            return PlainTextResponse("the address is too long", 414)
+            return _refused("the address is too long", 414)
         token = scope["path"].split("/")[1]
         if not hmac.compare_digest(token.encode(), self.token.encode()):
-            return PlainTextResponse("the address lacks the token it was given", 403)
+            return _refused("the address lacks the token it was given", 403)
         return None
+
+    def _redirection(self, scope: Scope) -> Response | None:
+        """Add the last slash of the address, from which all others are counted."""
+        whole = f"/{self.token}/"
+        return RedirectResponse(whole) if scope["path"] == whole[:-1] else None
+
+
+def _refused(text: str, status: int) -> Response:
+    """Return a refusal, after which the connection is closed."""
+    return PlainTextResponse(text, status, {"Connection": "close"})
 
 
 def _hostname(url: str) -> str | None:
@@ -86,13 +101,22 @@ def _hostname(url: str) -> str | None:
         return None
 
 
+async def _whole_body(receive: Receive) -> bytes | Response:
+    """Return the body of a request, or why it is refused."""
+    try:
+        body = await asyncio.wait_for(_body(receive), BODY_S)
+    except asyncio.TimeoutError:
+        return _refused("the request does not end", 408)
+    return _refused("the request is too large", 413) if body is None else body
+
+
 async def _body(receive: Receive) -> bytes | None:
-    """Return the body of a request; None once it is too large."""
+    """Return the body of a request; None once it is too large, or broken off."""
     body = b""
     while True:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > MAX_BODY:
+        if len(body) > MAX_BODY or message["type"] != "http.request":
             return None
         if not message.get("more_body", False):
             return body

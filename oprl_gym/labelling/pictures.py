@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
+import warnings
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oprl_gym.envs import Layout
 from oprl_gym.envs.rendering import cell_size, render_rgb
-from oprl_gym.labelling.clips import Clip, FrameClip, MazeClip
+from oprl_gym.labelling.clips import Clip, FrameClip, MazeClip, from_bytes
 
 Pixels = NDArray[np.uint8]
 
+MAX_SIDE = 4096
+"""Pixels; the pictures taken here have 240."""
+
 _RESET = "\x1b[0m"
 _CHARS = {"#": "\x1b[48;5;238m", "G": "\x1b[42;97m", "S": "\x1b[48;5;250;30m"}
+_DAMAGED = np.full((64, 64, 3), 128, np.uint8)
 _FLOOR, _TRAIL, _AGENT = "\x1b[48;5;255m", "\x1b[48;5;147m", "\x1b[48;5;62;97m"
 
 
@@ -32,6 +37,18 @@ def lines(clip: Clip, step: int, width: int) -> list[str]:
     if isinstance(clip, MazeClip):
         return _maze_lines(clip, step, width)
     return _pixel_lines(_decoded(clip, step), width)
+
+
+def check_clip(data: bytes) -> None:
+    """Raise ValueError unless a clip, as a store keeps it, can be shown everywhere."""
+    clip = from_bytes(data)
+    if isinstance(clip, FrameClip):
+        for number, image in enumerate(clip.images, start=1):
+            try:
+                _picture(image, size=8)
+            except ValueError as error:
+                what = f"picture {number} of {len(clip.images)}: {error}"
+                raise ValueError(f"a clip that cannot be shown: {what}") from error
 
 
 def _maze_lines(clip: MazeClip, step: int, width: int) -> list[str]:
@@ -69,7 +86,34 @@ def _pixel_lines(picture: Pixels, width: int) -> list[str]:
 
 
 def _decoded(clip: FrameClip, step: int) -> Pixels:
+    frame = int(np.searchsorted(clip.at, step, side="right")) - 1
+    try:
+        return _picture(clip.images[frame])
+    except ValueError:
+        return _DAMAGED
+
+
+def _picture(image: bytes, size: int = MAX_SIDE) -> Pixels:
+    """Return (height, width, 3) uint8 of a JPEG.
+
+    Args:
+        image: Its bytes.
+        size: Pixels a side that will do; fewer are read sooner.
+
+    Raises:
+        ValueError: It is damaged, or larger than any picture that was taken here.
+    """
     from PIL import Image
 
-    frame = int(np.searchsorted(clip.at, step, side="right")) - 1
-    return np.asarray(Image.open(io.BytesIO(clip.images[frame])).convert("RGB"))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            opened = Image.open(io.BytesIO(image), formats=["JPEG"])
+        if max(opened.size) > MAX_SIDE:
+            raise ValueError(f"a picture of {opened.size} pixels")
+        opened.draft(None, (size, size))
+        return np.asarray(opened.convert("RGB"))
+    except (OSError, SyntaxError) as error:
+        raise ValueError("a picture that is damaged") from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ValueError("a picture of too many pixels") from error

@@ -6,7 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Literal, cast, get_args
 
-from oprl_gym.labelling.session import Choice, LabellingSession, Scores, Shown
+from oprl_gym.labelling.session import (
+    Choice,
+    LabellingSession,
+    Progress,
+    Scores,
+    Shown,
+)
+from oprl_gym.preferences.store.opening import LockedError
 
 Action = Literal[
     "left",
@@ -77,6 +84,7 @@ class Player:
         self.message = ""
         self.help = False
         self._speed = SPEEDS.index(8)
+        self._progress = Progress(0, 0, 0, 0)
         self._clock = clock
         self._since = clock()  # when this step, or the wait for a pair, began
         self._load()
@@ -99,13 +107,25 @@ class Player:
         text = f"{done.answered} answered, {done.waiting} to go"
         if done.repeats:
             text += f", same answer again {done.consistent} of {done.repeats}"
+        if done.aside:
+            text += f", {done.aside} cannot be shown"
         if self.shown is None:
             return text
         paused = ", paused" if self.paused else ""
         return f"step {self.step} of {self.steps}, {self.speed}/s{paused} - {text}"
 
     def do(self, action: Action) -> bool:
-        """Do what a key stands for; returns False for "quit"."""
+        """Do what a key stands for; returns False for "quit".
+
+        While the store is locked by another program nothing is kept, which is said.
+        """
+        try:
+            self._do(action)
+        except LockedError as error:
+            self.message = f"Not saved. {error}"
+        return action != "quit"
+
+    def _do(self, action: Action) -> None:
         if action in get_args(Choice):
             self._answer(cast(Choice, action))
         elif action == "undo":
@@ -119,7 +139,6 @@ class Player:
         elif action in ("faster", "slower"):
             change = 1 if action == "faster" else -1
             self._speed = min(len(SPEEDS) - 1, max(0, self._speed + change))
-        return action != "quit"
 
     def tick(self) -> None:
         """Go on with time: to the next step, to the start, to a new pair."""
@@ -141,8 +160,12 @@ class Player:
         self._load()
 
     def _load(self) -> None:
-        self.shown = self.session.current()
-        self._progress = self.session.progress()
+        try:
+            self.shown = self.session.current()
+            self._progress = self.session.progress()
+        except LockedError as error:
+            self.shown = None  # until the next look
+            self.message = str(error)
         self.step = 0
         self._since = self._clock()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from oprl_gym.labelling.clips import Clip, from_bytes
 from oprl_gym.preferences.store.database import PreferenceStore
+from oprl_gym.preferences.store.opening import StoreError
 from oprl_gym.preferences.store.records import Question, Showing
 
 Choice = Literal["left", "right", "equal", "skip"]
@@ -58,12 +60,14 @@ class Progress:
         waiting: Pairs that nobody has answered.
         repeats: Pairs this person was asked about twice.
         consistent: Those of them that got the same answer again.
+        aside: Pairs that nobody is asked about, for they cannot be shown.
     """
 
     answered: int
     waiting: int
     repeats: int
     consistent: int
+    aside: int = 0
 
 
 class LabellingSession:
@@ -103,16 +107,24 @@ class LabellingSession:
     def current(self) -> Shown | None:
         """Return the pair to be shown now; None if there is none.
 
-        The same one until it is answered, also in a new session.
+        The same one until it is answered, also in a new session. A pair that cannot be
+        shown is set aside, and the next one taken.
         """
-        showing = self.store.unanswered(self.annotator) or self._next()
-        if showing is None:
-            return None
-        question = self.store.question(showing.question)
-        sides = [self._clip(question.first), self._clip(question.second)]
-        if showing.flipped:
-            sides.reverse()
-        return Shown(showing.id, *sides)
+        while True:
+            showing = self.store.unanswered(self.annotator) or self._next()
+            if showing is None:
+                return None
+            question = self.store.question(showing.question)
+            try:
+                sides = [self._clip(question.first), self._clip(question.second)]
+            except StoreError:
+                raise
+            except ValueError:  # a store may hold what somebody else put there
+                self.store.set_aside(question.id)
+                continue
+            if showing.flipped:
+                sides.reverse()
+            return Shown(showing.id, *sides)
 
     def answer(self, showing: int, choice: Choice) -> Scores | None:
         """Keep an answer; once this returns, it is on disk.
@@ -135,49 +147,45 @@ class LabellingSession:
 
     def undo(self) -> bool:
         """Take the latest answer back and show that pair again; False if none is."""
-        undone = self.store.undo(self.annotator)
-        if undone is None:
-            return False
-        shown = undone.showing
-        self.store.show(shown.question, self.annotator, shown.flipped, shown.repeat)
+        with self.store.batch():
+            undone = self.store.undo(self.annotator)
+            if undone is None:
+                return False
+            shown = undone.showing
+            self.store.show(shown.question, self.annotator, shown.flipped, shown.repeat)
         return True
 
     def progress(self) -> Progress:
         """Return how far this person has come."""
-        labels: dict[int, float | None] = {}
-        repeats = consistent = 0
-        for row in self.store.answers(self.annotator):
-            if not row.showing.repeat:
-                labels[row.question.id] = row.label
-            elif row.question.id in labels and row.label is not None:
-                repeats += 1
-                consistent += row.label == labels[row.question.id]
-        waiting = self.store.open_questions()
-        return Progress(len(labels), waiting, repeats, consistent)
+        tally = self.store.tally(self.annotator)
+        return Progress(
+            answered=tally.answered,
+            waiting=self.store.open_questions(),
+            repeats=tally.repeats,
+            consistent=tally.consistent,
+            aside=self.store.questions_aside(),
+        )
 
     def _next(self) -> Showing | None:
         if self._rng.random() < self._repeats:
             again = self._repeat()
             if again is not None:
                 return again
-        question = self.store.next_open(self.annotator)
-        if question is None:
-            return None
         flipped = bool(self._rng.random() < 0.5)
-        return self.store.show(question.id, self.annotator, flipped)
+        return self.store.show_next(self.annotator, flipped)
 
     def _repeat(self) -> Showing | None:
-        """Show an answered pair again, the other way round."""
-        rows = self.store.answers(self.annotator)
-        repeated = {row.question.id for row in rows if row.showing.repeat}
-        candidates = [
-            row.showing
-            for row in rows[:-LATEST]
-            if row.label is not None and row.question.id not in repeated
-        ]
-        if not candidates:
+        """Show an answered pair again, the other way round.
+
+        The first that will do from some point on: to know them all would take longer
+        the more there are.
+        """
+        start = int(self._rng.integers(self.store.last_showing(self.annotator) + 1))
+        before = self.store.repeatable(self.annotator, start, LATEST)
+        if before is None:
+            before = self.store.repeatable(self.annotator, 0, LATEST)
+        if before is None:
             return None
-        before = candidates[int(self._rng.integers(len(candidates)))]
         return self.store.show(
             before.question, self.annotator, not before.flipped, repeat=True
         )
@@ -194,7 +202,14 @@ class LabellingSession:
         if question.model_version == 0:
             return None
         sides = (question.first, question.second)
-        first, second = (self.store.trajectory(side).process_return for side in sides)
+        try:
+            first, second = (self.store.trajectory(s).process_return for s in sides)
+        except StoreError:
+            raise
+        except ValueError:  # the answer is kept all the same
+            return None
+        if not (math.isfinite(first) and math.isfinite(second)):
+            return None
         agrees = None
         if label not in (None, 0.5) and first != second:
             agrees = (first > second) == (label == 1.0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import socket
+import sqlite3
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,12 +19,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from oprl_gym.labelling.connections import Connection
 from oprl_gym.labelling.guard import Guard
-from oprl_gym.labelling.session import LabellingSession
+from oprl_gym.labelling.session import Choice, LabellingSession
+from oprl_gym.preferences.store.opening import LockedError, StoreError
 
 HOST = "127.0.0.1"
 PORT = 8765
 """Tried first, so that a tunnel or a bookmark need not be made anew each time."""
+SHUTDOWN_S = 5
+"""Seconds in which requests that go on may end."""
 
 _FOLDER = Path(__file__).parent / "page"
 _FILES = {
@@ -41,20 +48,10 @@ def make_app(session: LabellingSession, title: str, token: str) -> ASGIApp:
         title: What is labelled; shown as it is, whatever characters it has.
         token: First part of every path.
     """
+    desk = _Desk(session, title)
 
     async def question(request: Request) -> Response:
-        try:
-            shown = session.current()
-        except ValueError as error:  # a store may hold what somebody else put there
-            return _json({"error": str(error)}, 500)
-        pair = None
-        if shown is not None:
-            pair = {
-                "showing": shown.showing,
-                "left": shown.left.values(),
-                "right": shown.right.values(),
-            }
-        return _json({"title": title, "pair": pair, **_progress(session)})
+        return await desk.do(desk.question)
 
     async def answer(request: Request) -> Response:
         values = _object(await request.body())
@@ -65,17 +62,12 @@ def make_app(session: LabellingSession, title: str, token: str) -> ASGIApp:
             return _json({"error": "a showing is a number"}, 400)
         if not isinstance(choice, str):
             return _json({"error": "a choice is a word"}, 400)
-        try:
-            scores = session.answer(showing, choice)  # type: ignore[arg-type]
-        except ValueError as error:
-            return _json({"error": str(error)}, 400)
-        told = None if scores is None else asdict(scores)
-        return _json({"scores": told, **_progress(session)})
+        return await desk.do(desk.answer, showing, choice)
 
     async def undo(request: Request) -> Response:
         if _object(await request.body()) != {}:
             return _json({"error": "nothing is to be said of an undo"}, 400)
-        return _json({"undone": session.undo(), **_progress(session)})
+        return await desk.do(desk.undo)
 
     routes = [
         Route("/question", question, methods=["GET"]),
@@ -83,7 +75,59 @@ def make_app(session: LabellingSession, title: str, token: str) -> ASGIApp:
         Route("/undo", undo, methods=["POST"]),
         *(_static(path, name, kind) for path, (name, kind) in _FILES.items()),
     ]
-    return Guard(Starlette(routes=routes), token)
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False  # it knows nothing of the token
+    return Guard(app, token)
+
+
+class _Desk:
+    """What is asked of a session, one thing at a time and beside the event loop.
+
+    A store may have to be waited for, and files go out meanwhile.
+    """
+
+    def __init__(self, session: LabellingSession, title: str) -> None:
+        self._session = session
+        self._title = title
+        self._turn = asyncio.Lock()
+
+    async def do(self, work: Callable[..., dict[str, Any]], *args: Any) -> Response:
+        """Return what some work returns, or what is wrong."""
+        try:
+            async with self._turn:
+                values = await asyncio.to_thread(work, *args)
+        except LockedError as error:
+            return _json({"error": str(error)}, 503)
+        except (StoreError, sqlite3.Error) as error:
+            return _json({"error": str(error)}, 500)
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+        return _json(values)
+
+    def question(self) -> dict[str, Any]:
+        """Return the pair to be shown."""
+        shown = self._session.current()
+        pair = None
+        if shown is not None:
+            pair = {
+                "showing": shown.showing,
+                "left": shown.left.values(),
+                "right": shown.right.values(),
+            }
+        return {"title": self._title, "pair": pair, **self._progress()}
+
+    def answer(self, showing: int, choice: Choice) -> dict[str, Any]:
+        """Keep an answer."""
+        scores = self._session.answer(showing, choice)
+        told = None if scores is None else asdict(scores)
+        return {"scores": told, **self._progress()}
+
+    def undo(self) -> dict[str, Any]:
+        """Take the latest answer back."""
+        return {"undone": self._session.undo(), **self._progress()}
+
+    def _progress(self) -> dict[str, Any]:
+        return {"progress": asdict(self._session.progress())}
 
 
 def serve(session: LabellingSession, title: str, port: int | None = None) -> None:
@@ -105,17 +149,20 @@ def serve(session: LabellingSession, title: str, port: int | None = None) -> Non
         print(f"http://{HOST}:{where}/{token}/", flush=True)
         config = uvicorn.Config(
             make_app(session, title, token),
-            log_level="warning",
+            log_level="error",  # nor do strangers fill the terminal
+            proxy_headers=False,
             lifespan="off",
             ws="none",
             server_header=False,
-            limit_concurrency=32,
+            http=Connection,
+            timeout_graceful_shutdown=SHUTDOWN_S,
         )
         uvicorn.Server(config).run(sockets=[listener])
 
 
 def _bound(port: int | None) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # With the protocol named asyncio sends what it has at once: no 40 ms of waiting.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, PORT if port is None else port))
@@ -128,14 +175,10 @@ def _bound(port: int | None) -> socket.socket:
     return listener
 
 
-def _progress(session: LabellingSession) -> dict[str, Any]:
-    return {"progress": asdict(session.progress())}
-
-
 def _object(body: bytes) -> dict[str, Any] | None:
     try:
         values = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return values if isinstance(values, dict) else None
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
 from oprl_gym.episodes.packing import content_hash
 from oprl_gym.preferences.store.database import PreferenceStore
-from oprl_gym.preferences.store.records import Answer
+from oprl_gym.preferences.store.opening import StoreError
+from oprl_gym.preferences.store.records import (
+    Answer,
+    Question,
+    check_answer,
+    check_trajectory,
+)
 from oprl_gym.preferences.teacher import LateAnswers, Teacher
 from oprl_gym.types import Preference, Trajectory
 
@@ -34,6 +41,7 @@ class HumanTeacher(Teacher):
         wait_for: Answers of people that training waits for, as far as they have been
             asked for: the first so many questions are waited for, the others not.
         sleep: Called with the seconds to wait between two looks into the store.
+        shape: Of one observation; answers about others are left out. None: take all.
 
     Raises:
         ValueError: A number is out of range; the message names it.
@@ -55,6 +63,7 @@ class HumanTeacher(Teacher):
         max_questions: int | None = None,
         wait_for: int = 0,
         sleep: Callable[[float], None] = time.sleep,
+        shape: tuple[int, ...] | None = None,
     ) -> None:
         if max_open < 1:
             raise ValueError(f"max_open must be 1 or more, got {max_open!r}")
@@ -69,7 +78,9 @@ class HumanTeacher(Teacher):
         self.wait_for = wait_for
         self.asked = 0
         self._answered_before = store.count_answers()
+        self.shape = shape
         self._sleep = sleep
+        self._warned = False
         self._model_version = 0
         self._read_to = 0  # last row of the log that is known
         self._known_to = 0  # and that the learner knew when its state was saved
@@ -90,13 +101,17 @@ class HumanTeacher(Teacher):
         self._wait()
         given: dict[int, Preference] = {}
         withdrawn: list[Preference] = []
-        for row in self.store.log(after=self._read_to):
+        rows = self.store.log(after=self._read_to)
+        undone = {row.undoes for row in rows}
+        for row in rows:
             self._read_to = row.id
-            if row.undoes is None:
-                if row.label is not None and not row.showing.repeat:
-                    given[row.id] = self._preference(row, row.label)
-            elif given.pop(row.undoes, None) is None and row.undoes in self._given:
-                withdrawn.append(self._given.pop(row.undoes))
+            if row.undoes is not None:
+                if row.undoes in self._given:
+                    withdrawn.append(self._given.pop(row.undoes))
+            elif row.showing.repeat or row.id in undone:
+                continue
+            elif row.label is not None:
+                self._take(row, row.label, given)
         self._given.update(given)
         again = sum(row <= self._known_to for row in given)
         return LateAnswers(list(given.values()), withdrawn, again)
@@ -127,17 +142,40 @@ class HumanTeacher(Teacher):
         while self.store.count_answers() < wanted and self.store.open_questions():
             self._sleep(0.1)
 
-    def _preference(self, row: Answer, label: float) -> Preference:
-        first, second = row.question.first, row.question.second
-        return Preference(
-            self._segment(first), self._segment(second), label, row.weight
-        )
+    def _take(self, row: Answer, label: float, given: dict[int, Preference]) -> None:
+        """Add what an answer teaches; a store may hold one that teaches nothing."""
+        try:
+            check_answer(label, row.source, row.weight)
+            first, second = map(
+                self._segment, (row.question.first, row.question.second)
+            )
+        except StoreError:
+            raise
+        except ValueError as error:
+            self._warn_once(f"answer {row.id} is left out: {error}")
+            return
+        given[row.id] = Preference(first, second, label, row.weight)
+
+    def _warn_once(self, what: str) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{self.store.path}: {what}; so are all that cannot be used "
+                "(`oprl-gym label DIR --delete-broken` names them)",
+                stacklevel=2,
+            )
 
     def _segment(self, digest: str) -> Trajectory:
         """Return the same object for the same segment: the learner caches by object."""
         segment = self._segments.get(digest)
         if segment is None:
             segment = self.store.trajectory(digest)
+            check_trajectory(segment)
+            shape = segment.observations.shape[1:]
+            if self.shape not in (None, shape):
+                raise ValueError(
+                    f"its observations have the shape {shape}, not {self.shape}"
+                )
             self._segments[digest] = segment
         return segment
 
@@ -190,14 +228,22 @@ def answer_all(
     Returns how many answers were added.
     """
     known = {answer.question.id for answer in store.answers(annotator)}
-    added = 0
-    for question in store.questions():
-        if question.id in known:
-            continue
-        first = store.trajectory(question.first)
-        label = teacher.judge(first, store.trajectory(question.second))
-        if label is not None:
-            showing = store.show(question.id, annotator, flipped=False)
-            store.answer(showing.id, label, "synthetic", weight)
-            added += 1
-    return added
+    questions = [one for one in store.questions() if one.id not in known]
+    return sum(_answer(store, one, teacher, annotator, weight) for one in questions)
+
+
+def _answer(
+    store: PreferenceStore,
+    question: Question,
+    teacher: Teacher,
+    annotator: str,
+    weight: float,
+) -> bool:
+    first = store.trajectory(question.first)
+    label = teacher.judge(first, store.trajectory(question.second))
+    if label is None:
+        return False
+    with store.batch():
+        showing = store.show(question.id, annotator, flipped=False)
+        store.answer(showing.id, label, "synthetic", weight)
+    return True

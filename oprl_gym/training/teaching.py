@@ -16,6 +16,7 @@ from oprl_gym.labelling.recording import new_album
 from oprl_gym.learning import OPRLLearner
 from oprl_gym.preferences import HumanTeacher, PreferenceStore, Queries
 from oprl_gym.preferences.human import Picture
+from oprl_gym.preferences.store.opening import StoreError
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.env import EnvFacts
 from oprl_gym.runs.folder import RunError, RunFolder
@@ -63,7 +64,10 @@ def teaching(
         if config.teaching.teacher == "human":
             hint = f"oprl-gym: now run in another shell: oprl-gym label {folder.path}"
             print(hint, file=sys.stderr)
-        yield OPRLCallback(learner=_learner(config, venv, store, album))
+        try:
+            yield OPRLCallback(learner=_learner(config, venv, store, album))
+        except StoreError as error:  # it may break, or be locked, at any time
+            raise RunError(str(error)) from error
 
 
 def check_answers(
@@ -112,6 +116,7 @@ def _learner(
         _picture(venv, album),
         max_questions=options.max_questions if asks else 0,
         wait_for=options.wait_for_labels,
+        shape=venv.reward_spaces()[0].shape,
     )
     return OPRLLearner(
         *venv.reward_spaces(),

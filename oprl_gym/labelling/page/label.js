@@ -27,11 +27,13 @@ async function call(path, body) {
   };
   const response = await fetch(path, options);
   const values = await response.json();
+  if (response.status === 503) throw new Busy(values.error); // somebody else writes
   if (!response.ok) throw new Refused(values.error);
   return values;
 }
 
 class Refused extends Error {}
+class Busy extends Error {}
 
 async function next() {
   clearTimeout(timer);
@@ -83,7 +85,8 @@ async function undo() {
 
 function fail(error, again) {
   if (error instanceof Refused) return say(error.message, true);
-  say("The server does not answer. Start it again and open the address it prints; " +
+  say(error instanceof Busy ? error.message :
+    "The server does not answer. Start it again and open the address it prints; " +
     "every saved answer is kept.", true);
   timer = setTimeout(again, RETRY_MS);
 }
@@ -125,8 +128,9 @@ function setShowing(number) {
   document.body.dataset.showing = number === null ? "" : number;
 }
 
-function showProgress({ answered, waiting, repeats, consistent }) {
-  $("count").textContent = `${answered} answered · ${waiting} to go`;
+function showProgress({ answered, waiting, repeats, consistent, aside }) {
+  $("count").textContent = `${answered} answered · ${waiting} to go` +
+    (aside ? ` · ${aside} cannot be shown` : "");
   $("bar").style.width = `${(100 * answered) / Math.max(1, answered + waiting)}%`;
   $("consistency").textContent =
     repeats ? `You agree with yourself in ${consistent} of ${repeats} repeats` : "";

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from oprl_gym.episodes.packing import content_hash, pack, unpack
+from oprl_gym.preferences.store.connection import Connection
 from oprl_gym.preferences.store.records import (
     Answer,
     Question,
     Record,
     Showing,
     Source,
+    Tally,
     answer_of,
     check_answer,
+    check_trajectory,
     question_of,
     showing_of,
 )
-from oprl_gym.preferences.store.schema import open_database
 from oprl_gym.types import Trajectory
 
 CLAIM_S = 120.0
 """Seconds for which a pair shown to one annotator is not shown to another."""
+PATIENCE_S = 30.0
+"""Seconds to wait for another process that writes."""
 
 
 class PreferenceStore:
@@ -34,15 +37,20 @@ class PreferenceStore:
 
     Segments are kept once, by content hash. The log of answers only grows: an undo is a
     row of its own. Any number of processes may use one store at a time; an answer that
-    was acknowledged stays, whatever is killed afterwards. The file must lie on a disk
-    of this machine: SQLite's write-ahead log does not work over a network.
+    was acknowledged stays, whatever is killed afterwards. What is shown next, and how
+    far a person has come, is found in the same time whatever the store holds. Threads
+    may share a store, one at a time. The file must lie on a disk of this machine:
+    SQLite's write-ahead log does not work over a network.
 
     Args:
-        path: The file; made if it does not exist.
+        path: The file; made if it does not exist, and brought to today's version.
         clock: Seconds since the epoch.
+        patience: Seconds to wait for another process that writes.
 
     Raises:
-        ValueError: The file is something else, or of a newer version.
+        ValueError: The file is something else, or of a newer version. Here and in
+            every method, a :class:`StoreError`: it is damaged, locked, or lies where it
+            cannot be used.
 
     Example:
         >>> import numpy as np
@@ -58,11 +66,14 @@ class PreferenceStore:
     """
 
     def __init__(
-        self, path: str | Path, clock: Callable[[], float] = time.time
+        self,
+        path: str | Path,
+        clock: Callable[[], float] = time.time,
+        patience: float = PATIENCE_S,
     ) -> None:
         self.path = Path(path)
         self.clock = clock
-        self._database = open_database(path)
+        self._database = Connection(path, patience)
 
     def __enter__(self) -> PreferenceStore:
         """Return the store."""
@@ -81,6 +92,13 @@ class PreferenceStore:
         """Close the file. Closing twice is fine."""
         self._database.close()
 
+    def batch(self) -> AbstractContextManager[object]:
+        """Make all that is written inside one transaction: all of it lasts, or nothing.
+
+        Much faster than one by one, and nobody else can write meanwhile.
+        """
+        return self._writing()
+
     # --- segments and questions -----------------------------------------------------
 
     def add_segment(self, trajectory: Trajectory, clip: bytes | None = None) -> str:
@@ -97,10 +115,13 @@ class PreferenceStore:
         """Keep a segment from another store.
 
         Raises:
-            ValueError: The arrays are damaged, or not those of this hash.
+            ValueError: The arrays are damaged, or not those of this hash, or hold what
+                nothing can be learned from.
         """
-        if content_hash(unpack(arrays)) != digest:
-            raise ValueError(f"the arrays of segment {digest[:12]} have another hash")
+        trajectory = unpack(arrays)
+        if content_hash(trajectory) != digest:
+            raise ValueError("its arrays have another hash")
+        check_trajectory(trajectory)
         with self._writing() as database:
             self._insert_segment(database, digest, arrays, clip)
 
@@ -131,14 +152,13 @@ class PreferenceStore:
         Raises:
             ValueError: One of them is not there.
         """
-        for digest in (first, second):
-            self.packed(digest)
+        self._require(first, second)
         with self._writing() as database:
             return self._insert_question(database, (first, second), model_version)
 
     def was_asked(self, first: str, second: str) -> bool:
         """Return whether there is a question about two segments, given by hash."""
-        row = self._one(
+        row = self._database.one(
             "SELECT 1 FROM questions WHERE (first, second) IN (VALUES (?, ?), (?, ?))",
             *(first, second, second, first),
         )
@@ -150,14 +170,14 @@ class PreferenceStore:
         Raises:
             ValueError: There is none.
         """
-        row = self._one("SELECT * FROM questions WHERE id = ?", number)
+        row = self._database.one("SELECT * FROM questions WHERE id = ?", number)
         if row is None:
             raise ValueError(f"there is no question {number!r} in {self.path}")
         return question_of(row)
 
     def questions(self) -> list[Question]:
         """Return all questions, oldest first."""
-        rows = self._database.execute("SELECT * FROM questions ORDER BY id")
+        rows = self._database.rows("SELECT * FROM questions ORDER BY id")
         return [question_of(row) for row in rows]
 
     def packed(self, digest: str) -> bytes:
@@ -166,39 +186,105 @@ class PreferenceStore:
         Raises:
             ValueError: There is no such segment.
         """
-        row = self._one("SELECT arrays FROM segments WHERE hash = ?", digest)
+        row = self._database.one("SELECT arrays FROM segments WHERE hash = ?", digest)
         if row is None:
-            raise ValueError(f"there is no segment {digest!r} in {self.path}")
-        return bytes(row["arrays"])
+            raise self._no_segment(digest)
+        if not isinstance(row["arrays"], bytes):  # which SQLite does not see to
+            raise ValueError(f"segment {digest[:12]} has no arrays")
+        return row["arrays"]
 
     def trajectory(self, digest: str) -> Trajectory:
         """Return a segment by hash, as a new object.
 
         Raises:
-            ValueError: There is none.
+            ValueError: There is none, or it is damaged.
         """
-        return unpack(self.packed(digest))
+        trajectory = unpack(self.packed(digest))
+        if content_hash(trajectory) != digest:
+            raise ValueError(f"the arrays of segment {digest[:12]} have another hash")
+        return trajectory
 
     def clip(self, digest: str) -> bytes | None:
         """Return what a person is shown of a segment; None if nothing was kept."""
-        row = self._one("SELECT clip FROM segments WHERE hash = ?", digest)
-        return None if row is None or row["clip"] is None else bytes(row["clip"])
+        row = self._database.one("SELECT clip FROM segments WHERE hash = ?", digest)
+        return row["clip"] if row and isinstance(row["clip"], bytes) else None
+
+    def has_clip(self, digest: str) -> bool:
+        """Return whether anything was kept that a person could be shown."""
+        query = "SELECT 1 FROM segments WHERE hash = ? AND clip IS NOT NULL"
+        return self._database.one(query, digest) is not None
 
     def open_questions(self) -> int:
-        """Return how many questions no person has answered."""
-        return self._count("SELECT count(*) FROM open_questions")
+        """Return how many questions no person has answered, but could."""
+        return self._database.number("SELECT open FROM totals")
+
+    def questions_aside(self) -> int:
+        """Return how many questions were set aside."""
+        return self._database.number("SELECT count(*) FROM questions WHERE aside = 1")
+
+    def set_aside(self, question: int) -> None:
+        """Show a question to nobody, until one of its segments gets a clip."""
+        with self._writing() as database:
+            database.execute("UPDATE questions SET aside = 1 WHERE id = ?", (question,))
+
+    def drop_clip(self, digest: str) -> None:
+        """Forget what a person is shown of a segment, so that it can get another."""
+        with self._writing() as database:
+            database.execute(
+                "UPDATE segments SET clip = NULL WHERE hash = ?", (digest,)
+            )
+
+    def delete_question(self, number: int) -> bool:
+        """Delete a question, and segments that only it was about.
+
+        One that anybody ever answered stays, for the log does; it is set aside. Returns
+        whether it is gone.
+        """
+        sides = self.question(number)
+        with self._writing() as database:
+            answered = database.one(
+                "SELECT 1 FROM answers JOIN showings ON showings.id = answers.showing"
+                " WHERE showings.question = ?",
+                number,
+            )
+            if answered is not None:
+                self.set_aside(number)
+                return False
+            database.execute("DELETE FROM showings WHERE question = ?", (number,))
+            database.execute("DELETE FROM questions WHERE id = ?", (number,))
+            database.execute(
+                "DELETE FROM segments WHERE hash IN (?, ?) AND NOT EXISTS (SELECT 1"
+                " FROM questions WHERE hash IN (first, second))",
+                (sides.first, sides.second),
+            )
+        return True
 
     # --- showing and answering ------------------------------------------------------
 
     def next_open(self, annotator: str) -> Question | None:
         """Return the oldest question that nobody has answered or looks at just now."""
-        row = self._one(
-            "SELECT * FROM open_questions WHERE id NOT IN (SELECT question FROM"
-            " showings WHERE annotator != ? AND shown_at > ?) ORDER BY id LIMIT 1",
-            annotator,
-            self.clock() - CLAIM_S,
+        now = self.clock()
+        row = self._database.one(
+            "SELECT * FROM questions WHERE answers = 0 AND aside = 0 AND NOT EXISTS ("
+            "SELECT 1 FROM showings WHERE question = questions.id AND annotator != ?"
+            " AND shown_at BETWEEN ? AND ?) ORDER BY id LIMIT 1",
+            *(annotator, now - CLAIM_S, now + CLAIM_S),  # a clock may go back
         )
         return None if row is None else question_of(row)
+
+    def show_next(self, annotator: str, flipped: bool) -> Showing | None:
+        """Show the next open question, which then is nobody else's; None if none is.
+
+        What this annotator was shown already and has not answered comes first.
+        """
+        if self.next_open(annotator) is None:
+            return None  # without a lock
+        with self._writing():
+            showing = self.unanswered(annotator)
+            question = self.next_open(annotator)
+            if showing is not None or question is None:
+                return showing
+            return self.show(question.id, annotator, flipped)
 
     def show(
         self, question: int, annotator: str, flipped: bool, repeat: bool = False
@@ -219,23 +305,56 @@ class PreferenceStore:
         Raises:
             ValueError: There is none.
         """
-        row = self._one("SELECT * FROM showings WHERE id = ?", number)
+        row = self._database.one("SELECT * FROM showings WHERE id = ?", number)
         if row is None:
             raise ValueError(f"nothing was shown under the number {number!r}")
         return showing_of(row)
 
     def unanswered(self, annotator: str) -> Showing | None:
         """Return what this annotator was shown last, if it awaits an answer."""
-        row = self._one(
+        row = self._database.one(
             "SELECT * FROM showings WHERE annotator = ? ORDER BY id DESC LIMIT 1",
             annotator,
         )
         if row is None or self._answer_to(row["id"]) is not None:
             return None
         showing = showing_of(row)
-        if not showing.repeat and not self._is_open(showing.question):
-            return None  # somebody else has answered it meanwhile
-        return showing
+        # Somebody else may have answered it meanwhile, or found that it cannot be seen.
+        found = self._database.one(
+            "SELECT 1 FROM questions WHERE id = ? AND aside = 0 AND (answers = 0 OR ?)",
+            *(showing.question, showing.repeat),
+        )
+        return None if found is None else showing
+
+    def repeatable(self, annotator: str, start: int, latest: int) -> Showing | None:
+        """Return a showing whose question this annotator could be asked again.
+
+        It was answered by more than "cannot tell", and not yet asked again.
+
+        Args:
+            annotator: Who.
+            start: Number of the first showing to look at; a hundred are.
+            latest: This many of the annotator's latest answers are left alone.
+        """
+        row = self._database.one(
+            "SELECT * FROM (SELECT * FROM showings WHERE annotator = ? AND id >= ?"
+            " ORDER BY id LIMIT 100) AS shown WHERE NOT repeat AND answer <= ("
+            "SELECT answer FROM showings WHERE annotator = ? AND answer IS NOT NULL"
+            " ORDER BY answer DESC LIMIT 1 OFFSET ?)"
+            " AND (SELECT label FROM answers WHERE id = shown.answer) IS NOT NULL"
+            " AND (SELECT aside FROM questions WHERE id = shown.question) = 0"
+            " AND NOT EXISTS (SELECT 1 FROM showings AS again WHERE again.repeat"
+            " AND again.question = shown.question AND again.answer IS NOT NULL"
+            " AND +again.annotator = shown.annotator) ORDER BY id LIMIT 1",
+            *(annotator, start, annotator, latest),
+        )
+        return None if row is None else showing_of(row)
+
+    def last_showing(self, annotator: str) -> int:
+        """Return the number of what this annotator was shown last; 0: nothing yet."""
+        return self._database.number(
+            "SELECT max(id) FROM showings WHERE annotator = ?", annotator
+        )
 
     def answer(
         self,
@@ -280,8 +399,7 @@ class PreferenceStore:
         Raises:
             ValueError: One of the segments is not here.
         """
-        for digest in (record.first, record.second):
-            self.packed(digest)
+        self._require(record.first, record.second)
         with self._writing() as database:
             question = self._question_about(database, record)
             who = record.annotator, record.flipped, record.repeat, record.shown_at
@@ -292,19 +410,18 @@ class PreferenceStore:
     def undo(self, annotator: str) -> Answer | None:
         """Take back an annotator's latest answer; returns it, None if there is none."""
         with self._writing() as database:
-            row = self._one(
-                "SELECT id FROM valid_answers WHERE annotator = ? AND source = 'human'"
-                " ORDER BY id DESC LIMIT 1",
+            row = self._database.one(
+                "SELECT answer FROM showings JOIN answers ON answers.id = answer"
+                " WHERE annotator = ? AND answer IS NOT NULL AND source = 'human'"
+                " ORDER BY answer DESC LIMIT 1",
                 annotator,
             )
-            if row is None:
-                return None
-            database.execute(
-                "INSERT INTO answers (answered_at, undoes, source, weight)"
-                " VALUES (?, ?, 'human', 1.0)",
-                (self.clock(), row["id"]),
-            )
-            return self._log_row(row["id"])
+            return None if row is None else self._take_back(database, row["answer"])
+
+    def take_back(self, answer: int) -> Answer:
+        """Take back an answer of anybody by number; returns it."""
+        with self._writing() as database:
+            return self._take_back(database, answer)
 
     # --- reading the answers --------------------------------------------------------
 
@@ -322,31 +439,39 @@ class PreferenceStore:
 
     def count_answers(self) -> int:
         """Return how many answers of persons hold, repeats aside."""
-        return self._count(
-            "SELECT count(*) FROM valid_answers WHERE source = 'human' AND NOT repeat"
+        return self._database.number("SELECT sum(answered) FROM tallies")
+
+    def tally(self, annotator: str) -> Tally:
+        """Return how much an annotator has answered."""
+        row = self._database.one(
+            "SELECT answered, repeats, consistent FROM tallies WHERE annotator = ?",
+            annotator,
         )
+        return Tally() if row is None else Tally(*row)
 
     def segments(self) -> list[str]:
         """Return the hashes of all segments."""
-        rows = self._database.execute("SELECT hash FROM segments ORDER BY hash")
+        rows = self._database.rows("SELECT hash FROM segments ORDER BY hash")
         return [row["hash"] for row in rows]
 
     # --- inside ---------------------------------------------------------------------
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Write in one piece or not at all; waits for other writers."""
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._database
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
+    def _writing(self) -> AbstractContextManager[Connection]:
+        return self._database.writing()
+
+    def _require(self, *digests: str) -> None:
+        """Raise ValueError unless there are segments of these hashes."""
+        for digest in digests:
+            query = "SELECT 1 FROM segments WHERE hash = ?"
+            if self._database.one(query, digest) is None:
+                raise self._no_segment(digest)
+
+    def _no_segment(self, digest: str) -> ValueError:
+        return ValueError(f"there is no segment {digest!r} in {self.path}")
 
     def _insert_segment(
         self,
-        database: sqlite3.Connection,
+        database: Connection,
         digest: str,
         arrays: bytes,
         clip: bytes | None,
@@ -356,9 +481,15 @@ class PreferenceStore:
             " ON CONFLICT (hash) DO UPDATE SET clip = coalesce(clip, excluded.clip)",
             (digest, arrays, clip),
         )
+        if clip is not None:
+            database.execute(
+                "UPDATE questions SET aside = 0"
+                " WHERE aside = 1 AND ? IN (first, second)",
+                (digest,),
+            )
 
     def _insert_question(
-        self, database: sqlite3.Connection, pair: Sequence[str], model_version: int
+        self, database: Connection, pair: Sequence[str], model_version: int
     ) -> Question:
         cursor = database.execute(
             "INSERT INTO questions (first, second, model_version, asked_at)"
@@ -367,10 +498,10 @@ class PreferenceStore:
         )
         return Question(int(cursor.lastrowid or 0), pair[0], pair[1], model_version)
 
-    def _question_about(self, database: sqlite3.Connection, record: Record) -> int:
+    def _question_about(self, database: Connection, record: Record) -> int:
         """Return the number of a record's question, which is noted if need be."""
         pair = record.first, record.second
-        row = self._one(
+        row = database.one(
             "SELECT id FROM questions WHERE first = ? AND second = ?"
             " AND model_version = ?",
             *pair,
@@ -380,9 +511,13 @@ class PreferenceStore:
             return int(row["id"])
         return self._insert_question(database, pair, record.model_version).id
 
-    def _is_open(self, question: int) -> bool:
-        found = self._one("SELECT 1 FROM open_questions WHERE id = ?", question)
-        return found is not None
+    def _take_back(self, database: Connection, answer: int) -> Answer:
+        database.execute(
+            "INSERT INTO answers (answered_at, undoes, source, weight)"
+            " VALUES (?, ?, 'human', 1.0)",
+            (self.clock(), answer),
+        )
+        return self._log_row(answer)
 
     def _answer_to(self, showing: int) -> Answer | None:
         query = (
@@ -396,17 +531,10 @@ class PreferenceStore:
         return row
 
     def _answers(self, query: str, *values: Any) -> list[Answer]:
-        return [answer_of(row) for row in self._database.execute(query, values)]
-
-    def _one(self, query: str, *values: Any) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = self._database.execute(query, values).fetchone()
-        return row
-
-    def _count(self, query: str) -> int:
-        return int(self._database.execute(query).fetchone()[0])
+        return [answer_of(row) for row in self._database.rows(query, *values)]
 
 
-def _insert_showing(database: sqlite3.Connection, values: tuple[Any, ...]) -> int:
+def _insert_showing(database: Connection, values: tuple[Any, ...]) -> int:
     cursor = database.execute(
         "INSERT INTO showings (question, annotator, flipped, repeat, shown_at)"
         " VALUES (?, ?, ?, ?, ?)",
@@ -415,7 +543,7 @@ def _insert_showing(database: sqlite3.Connection, values: tuple[Any, ...]) -> in
     return int(cursor.lastrowid or 0)
 
 
-def _insert_answer(database: sqlite3.Connection, values: tuple[Any, ...]) -> int:
+def _insert_answer(database: Connection, values: tuple[Any, ...]) -> int:
     cursor = database.execute(
         "INSERT INTO answers (showing, label, answered_at, source, weight)"
         " VALUES (?, ?, ?, ?, ?)",

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+import numpy as np
 
 from oprl_gym.config import check_choice
+from oprl_gym.types import Trajectory
 
 Source = Literal["human", "synthetic"]
+
+MAX_WEIGHT = 1e12
+_LATEST = 1e11
+"""Seconds since the epoch that no clock shows."""
+_NUMBER = int, float
+_KINDS: dict[str, tuple[type, ...]] = {
+    "first": (str,),
+    "second": (str,),
+    "label": (*_NUMBER, type(None)),
+    "annotator": (str,),
+    "shown_at": _NUMBER,
+    "answered_at": _NUMBER,
+    "flipped": (bool,),
+    "repeat": (bool,),
+    "model_version": (int,),
+    "source": (str,),
+    "weight": _NUMBER,
+}
 
 
 @dataclass(frozen=True)
@@ -127,33 +148,71 @@ class Record:
 
     def __post_init__(self) -> None:
         """Check every value: records come from files that anybody may have edited."""
-        number = (int, float)
-        kinds: dict[str, type | tuple[type, ...]] = {
-            "first": str,
-            "second": str,
-            "label": (*number, type(None)),
-            "annotator": str,
-            "shown_at": number,
-            "answered_at": number,
-            "flipped": bool,
-            "repeat": bool,
-            "model_version": int,
-            "weight": number,
-        }
-        for name, kind in kinds.items():
+        for name, kinds in _KINDS.items():
             value = getattr(self, name)
-            if not isinstance(value, kind):
-                raise ValueError(f"its {name} is {value!r}")
+            if type(value) not in kinds:  # nor is True a number
+                raise ValueError(f"its {name} is {value!r:.100}")
+            if isinstance(value, str) and not _is_text(value):
+                raise ValueError(f"its {name} is {value!r:.100}, which is no text")
         check_answer(self.label, self.source, self.weight)
+        for name in ("shown_at", "answered_at"):
+            seconds = getattr(self, name)
+            if not -_LATEST < seconds < _LATEST:  # nor is NaN
+                raise ValueError(f"its {name} is {seconds!r:.100}, which is no time")
+        if not 0 <= self.model_version < 2**63:
+            version = f"{self.model_version!r:.100}"
+            raise ValueError(f"its model_version is {version}, which counts no fits")
 
 
-def check_answer(label: float | None, source: str, weight: float) -> None:
+@dataclass(frozen=True)
+class Tally:
+    """How much an annotator has answered.
+
+    Attributes:
+        answered: Answers that hold, repeats aside.
+        repeats: Those to pairs that were answered before.
+        consistent: Those of the repeats that say the same again.
+    """
+
+    answered: int = 0
+    repeats: int = 0
+    consistent: int = 0
+
+
+def check_answer(label: Any, source: Any, weight: Any) -> None:
     """Raise ValueError for what is no answer."""
-    if label is not None and not 0.0 <= label <= 1.0:
-        raise ValueError(f"a label is a probability in [0, 1] or None, got {label!r}")
+    if label is not None and not (_is_number(label) and 0.0 <= label <= 1.0):
+        raise ValueError(
+            f"a label is a probability in [0, 1] or None, got {label!r:.100}"
+        )
     check_choice("source", source, get_args(Source))
-    if not 0.0 < weight < float("inf"):
-        raise ValueError(f"a weight is a positive number, got {weight!r}")
+    if not (_is_number(weight) and 0.0 < weight <= MAX_WEIGHT):
+        raise ValueError(
+            f"a weight is a positive number up to {MAX_WEIGHT:g}, got {weight!r:.100}"
+        )
+
+
+def check_trajectory(trajectory: Trajectory) -> None:
+    """Raise ValueError, which names the array, for what nothing is learned from."""
+    for name in ("observations", "actions", "env_rewards", "process_rewards"):
+        array = getattr(trajectory, name)
+        if not np.isfinite(array).all():
+            raise ValueError(f"its {name} hold NaN or infinite values")
+        if name.endswith("rewards") and array.ndim != 1:
+            raise ValueError(f"its {name} have the shape {array.shape}, not (T,)")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, _NUMBER)
+
+
+def _is_text(value: str) -> bool:
+    """Return whether UTF-8 can hold it, as it cannot hold halves of characters."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def question_of(row: sqlite3.Row) -> Question:

@@ -1,15 +1,10 @@
-"""The tables of a preference store, and how its file is opened."""
+"""The tables of a preference store, version by version."""
 
 from __future__ import annotations
 
 import sqlite3
-import time
-from pathlib import Path
 
-VERSION = 1
 APPLICATION_ID = 0x4F50524C  # "OPRL", where `file` and others look for it
-BUSY_MS = 30_000
-"""Milliseconds to wait for another process that writes."""
 
 _COLUMNS = """
     answers.id AS id, answers.label AS label, answers.answered_at AS answered_at,
@@ -21,7 +16,7 @@ _COLUMNS = """
     questions.model_version AS model_version
 """
 
-_TABLES = f"""
+_FIRST = f"""
 CREATE TABLE segments (
     hash TEXT PRIMARY KEY,
     arrays BLOB NOT NULL,
@@ -83,84 +78,111 @@ WHERE NOT EXISTS (
 );
 """
 
+_SECOND = f"""
+-- Counts are kept by triggers: what a person is shown must not take longer the more was
+-- answered before.
+ALTER TABLE questions ADD COLUMN answers INTEGER NOT NULL DEFAULT 0;  -- of people
+ALTER TABLE questions ADD COLUMN aside INTEGER NOT NULL DEFAULT 0;  -- nobody can see it
+ALTER TABLE showings ADD COLUMN answer INTEGER REFERENCES answers (id);  -- that holds
+CREATE INDEX questions_open ON questions (id) WHERE answers = 0 AND aside = 0;
+CREATE INDEX questions_aside ON questions (id) WHERE aside = 1;
+CREATE INDEX showings_answered ON showings (annotator, answer)
+WHERE answer IS NOT NULL;
+CREATE TABLE totals (open INTEGER NOT NULL);
+INSERT INTO totals SELECT count(*) FROM questions;
+CREATE TABLE tallies (
+    annotator TEXT PRIMARY KEY,
+    answered INTEGER NOT NULL DEFAULT 0,
+    repeats INTEGER NOT NULL DEFAULT 0,
+    consistent INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
 
-def open_database(path: str | Path) -> sqlite3.Connection:
-    """Return a connection to the store in a file, which is made if need be.
+DROP VIEW open_questions;
+DROP VIEW valid_answers;
+CREATE VIEW valid_answers AS
+SELECT {_COLUMNS}
+FROM showings
+JOIN answers ON answers.id = showings.answer
+JOIN questions ON questions.id = showings.question;
 
-    Raises:
-        ValueError: The file is something else, or cannot be opened.
+-- Answers to repeats, and whether they are what was said before.
+CREATE VIEW repeated AS
+SELECT again.id AS answer, again.label = (
+    SELECT said.label
+    FROM showings AS before JOIN answers AS said ON said.showing = before.id
+    WHERE before.question = showings.question
+        AND +before.annotator = showings.annotator  -- +: not by this index
+        AND NOT before.repeat AND said.id < again.id
+    ORDER BY said.id DESC LIMIT 1
+) AS same
+FROM answers AS again JOIN showings ON showings.id = again.showing
+WHERE showings.repeat;
+
+CREATE TRIGGER question_asked AFTER INSERT ON questions
+BEGIN UPDATE totals SET open = open + 1; END;
+CREATE TRIGGER question_changed AFTER UPDATE OF answers, aside ON questions
+BEGIN
+    UPDATE totals SET open = open
+        + (NEW.answers = 0 AND NEW.aside = 0) - (OLD.answers = 0 AND OLD.aside = 0);
+END;
+CREATE TRIGGER question_deleted AFTER DELETE ON questions
+BEGIN
+    UPDATE totals SET open = open - (OLD.answers = 0 AND OLD.aside = 0);
+END;
+CREATE TRIGGER answer_given AFTER INSERT ON answers WHEN NEW.showing IS NOT NULL
+BEGIN UPDATE showings SET answer = NEW.id WHERE id = NEW.showing; END;
+CREATE TRIGGER answer_undone AFTER INSERT ON answers WHEN NEW.undoes IS NOT NULL
+BEGIN
+    UPDATE showings SET answer = NULL
+    WHERE id = (SELECT showing FROM answers WHERE id = NEW.undoes);
+END;
+CREATE TRIGGER answer_counted AFTER UPDATE OF answer ON showings
+WHEN NOT NEW.repeat AND NEW.answer IS NOT OLD.answer AND 'human' = (
+    SELECT source FROM answers WHERE id = coalesce(NEW.answer, OLD.answer)
+)
+BEGIN
+    UPDATE questions
+    SET answers = answers + (NEW.answer IS NOT NULL) - (OLD.answer IS NOT NULL)
+    WHERE id = NEW.question;
+    INSERT OR IGNORE INTO tallies (annotator) VALUES (NEW.annotator);
+    UPDATE tallies
+    SET answered = answered + (NEW.answer IS NOT NULL) - (OLD.answer IS NOT NULL)
+    WHERE annotator = NEW.annotator;
+END;
+CREATE TRIGGER repeat_counted AFTER UPDATE OF answer ON showings
+WHEN NEW.repeat AND NEW.answer IS NOT OLD.answer
+BEGIN
+    INSERT OR IGNORE INTO tallies (annotator) VALUES (NEW.annotator);
+    UPDATE tallies
+    SET repeats = repeats
+            + (SELECT count(same) FROM repeated WHERE answer = NEW.answer)
+            - (SELECT count(same) FROM repeated WHERE answer = OLD.answer),
+        consistent = consistent
+            + (SELECT count(*) FROM repeated WHERE answer = NEW.answer AND same)
+            - (SELECT count(*) FROM repeated WHERE answer = OLD.answer AND same)
+    WHERE annotator = NEW.annotator;
+END;
+-- Counts what an older version has written.
+UPDATE showings SET answer = (
+    SELECT id FROM answers WHERE answers.showing = showings.id
+        AND NOT EXISTS (SELECT 1 FROM answers AS undo WHERE undo.undoes = answers.id)
+);
+"""
+
+STEPS = (_FIRST, _SECOND)
+"""What leads from each version to the next."""
+VERSION = len(STEPS)
+
+
+def statements(version: int) -> list[str]:
+    """Return the statements that lead from a version to today's, 0 being nothing.
+
+    One by one: `executescript` would commit in between.
     """
-    try:
-        # No implicit transactions: every write says where it begins and ends.
-        database = sqlite3.connect(path, BUSY_MS / 1000, isolation_level=None)
-    except sqlite3.Error as error:
-        raise ValueError(f"{path} cannot be opened: {error}") from error
-    database.row_factory = sqlite3.Row
-    try:
-        _prepare(database, path)
-    except sqlite3.Error as error:
-        database.close()
-        raise ValueError(f"{path} is no preference store: {error}") from error
-    except ValueError:
-        database.close()
-        raise
-    return database
-
-
-def _prepare(database: sqlite3.Connection, path: str | Path) -> None:
-    database.execute("PRAGMA foreign_keys = ON")
-    # FULL: an answer is on disk before it is acknowledged, whatever fails then.
-    database.execute("PRAGMA synchronous = FULL")
-    _switch_to_wal(database)
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        version = _pragma(database, "user_version")
-        if version == 0:
-            _create(database, path)
-        elif _pragma(database, "application_id") != APPLICATION_ID:
-            raise ValueError(f"{path} is a database of another program")
-        elif version != VERSION:
-            raise ValueError(
-                f"{path} is a preference store of version {version}, and this "
-                f"oprl-gym knows version {VERSION}; use the one that wrote it"
-            )
-    except BaseException:
-        database.execute("ROLLBACK")
-        raise
-    database.execute("COMMIT")
-
-
-def _create(database: sqlite3.Connection, path: str | Path) -> None:
-    if database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise ValueError(f"{path} is a database of another program")
-    for statement in _statements():
-        database.execute(statement)
-    database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    database.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _statements() -> list[str]:
-    """Return the statements one by one: `executescript` would commit in between."""
-    statements, current = [], ""
-    for line in _TABLES.splitlines():
+    found, current = [], ""
+    for line in "".join(STEPS[version:]).splitlines():
         current += line + "\n"
         if sqlite3.complete_statement(current):
-            statements.append(current)
+            found.append(current)
             current = ""
-    return statements
-
-
-def _switch_to_wal(database: sqlite3.Connection) -> None:
-    # SQLite does not wait for others here, as it does everywhere else.
-    for attempt in range(100):
-        try:
-            database.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError:
-            if attempt == 99:
-                raise
-            time.sleep(0.05)
-
-
-def _pragma(database: sqlite3.Connection, name: str) -> int:
-    return int(database.execute(f"PRAGMA {name}").fetchone()[0])
+    return found
