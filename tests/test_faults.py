@@ -119,6 +119,37 @@ FAULTS: dict[str, tuple[Callable[[list], Any], type[Exception], str]] = {
 }
 
 
+def paying(reward: str) -> gym.Env[Any, Any]:
+    maze = gym.make("OPRLMaze-v0")
+    return gym.wrappers.TransformReward(maze, lambda _: float(reward))
+
+
+def test_a_reward_beyond_single_precision_is_named():
+    env = ProcessRewardWrapper(paying("1e308"))
+    env.reset(seed=0)
+    with pytest.raises(EnvError, match=r"env 0 gave the reward 1e\+308, more than"):
+        env.step(0)
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+def test_a_reward_that_dummy_vec_env_made_infinite_is_named():
+    venv = VecProcessReward(DummyVecEnv([lambda: paying("1e308")]))
+    venv.reset()
+    with pytest.raises(EnvError, match=r"env 0 gave the reward inf, .* single prec"):
+        venv.step(np.array([0]))
+
+
+def test_rewards_that_add_up_to_too_much_are_named():
+    """Each would do, but an agent is fitted to their sum."""
+    env = ProcessRewardWrapper(paying("-6e17"))
+    env.reset(seed=0)
+    env.step(0)
+    with pytest.raises(EnvError, match=r"env 0 .* episode comes to -1.2e\+18"):
+        env.step(0)
+    env.reset()
+    env.step(0)
+
+
 def faulty_maze(name: str) -> gym.Env[Any, Any]:
     return Faulty(gym.make("oprl_gym:OPRLMaze-v0"), FAULTS[name][0])
 

@@ -82,7 +82,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.filterwarnings("ignore:the episodes that were going on lead elsewhere")
-@times(15, 2_000)
+@times(15, 300)
 def test_a_wrong_checkpoint_is_refused_or_can_be_learned_on_from(
     count, seed, checkpoint, tmp_path
 ):
@@ -107,7 +107,7 @@ def test_a_wrong_checkpoint_is_refused_or_can_be_learned_on_from(
     assert outcomes["taken"] >= 1
 
 
-@times(100, 20_000)
+@times(100, 2_000)
 def test_a_wrong_config_is_named_in_one_line(count, seed, tmp_path):
     folder = RunFolder.create(tmp_path / "run", TrainConfig(env_kwargs={"size": 3}))
     values = json.loads(folder.file("config.json").read_text())
@@ -121,7 +121,7 @@ def test_a_wrong_config_is_named_in_one_line(count, seed, tmp_path):
     assert outcomes["taken"] >= 1
 
 
-@times(150, 20_000)
+@times(150, 2_000)
 def test_a_wrong_header_of_a_reward_model_is_named_in_one_line(count, seed, tmp_path):
     path = tmp_path / "reward"
     encoder = StepEncoder(LINE, ACTIONS, "next_obs", True)

@@ -71,6 +71,14 @@ def test_numbers_are_read_as_they_are_meant(tmp_path):
     assert rates == [1e-4, 3e-4, 1e-3]
 
 
+def test_a_name_of_long_letters_makes_a_short_folder():
+    """File systems count bytes, and some letters have four."""
+    sweep = sweep_from({"seeds": 1, "arms": {"漢" * 90 + end: {} for end in "ab"}})
+    slugs = {arm.slug for arm in sweep.arms}
+    assert len(slugs) == 2
+    assert max(len(slug.encode()) for slug in slugs) < 120
+
+
 def test_a_long_name_makes_a_short_folder():
     slugs = [
         arm.slug
@@ -82,7 +90,44 @@ def test_a_long_name_makes_a_short_folder():
     assert max(map(len, slugs)) < 120
 
 
+def bomb() -> str:
+    """Return 600 letters that hold 10**9 values, by aliases of aliases."""
+    lines = ["    - &a0 [" + "x, " * 10 + "]"]
+    lines += [f"    - &a{n} [" + f"*a{n - 1}, " * 10 + "]" for n in range(1, 9)]
+    return "\n".join(["seeds: 1", "grid:", "  env_kwargs:", *lines])
+
+
+HUNDRED = ", ".join(map(str, range(1, 101)))
 WRONG = {
+    bomb(): "holds more than 20,000 values where its aliases",
+    "seeds: 1\nbase: &a {learner: *a}": "is nested too deep, or in itself",
+    "seeds: " + "[" * 20_000: "is nested too deep",
+    "{a: " * 10_000: "is nested too deep",
+    "seeds: " + "[" * 100_000: "more than the 50,000 of any sweep",
+    "seeds: 1000000000": "seeds: 1000000000 makes more than 100,000 runs",
+    f"seeds: 0x{'f' * 5_000}": "seeds: a very large int makes more than 100,000 runs",
+    f"seeds: [0x{'f' * 50}]": "seeds must be different and in [0, 2**32)",
+    "seeds: 1\ngrid:\n"
+    + "".join(
+        f"  {name}: [{HUNDRED}]\n"
+        for name in ("n_envs", "n_steps", "total_timesteps", "ent_coef")
+    ): "grid makes more than 100,000 runs",
+    "seeds: 1\nrandom: {samples: 1000000000, space: {scale: {uniform: [0, 1]}}}": (
+        "random.samples: 1000000000 makes more than"
+    ),
+    "seeds: 1\nrandom: {samples: 1, space: {scale: {uniform: [-1.7e308, 1.7e308]}}}": (
+        "LOW < HIGH"
+    ),
+    f"seeds: 1\nrandom: {{samples: 1, space: {{n_envs: {{randint: [0, {2**99}]}}}}}}": (
+        "n_envs.randint must be two integers"
+    ),
+    "seeds: !!bool perhaps": "a value that cannot be read",
+    "seeds: !!timestamp perhaps": "a value that cannot be read",
+    "seeds: 1\ngrid: {scale: [2020-01-01]}": "scale must be a number",
+    "seeds: 1\nbase: {learner: {hidden_size: 1000000000}}": "a reward model of more",
+    "seeds: 1\nbase: {n_envs: 1000000}": "n_envs must be at most 10,000",
+    "seeds: 1\nbase: {device: 3}": "device must be text, got 3",
+    "seeds: 1\nbase: {algo: [ppo]}": "algo must be text",
     "": "is empty",
     "- 1": "holds no names and values",
     "seeds: [": "is no YAML",

@@ -19,6 +19,9 @@ LARGEST = 1e18
 """The largest reward, and sum of an episode's: agents are fitted to squares of them in
 single precision, which ends at 3e38."""
 
+# DummyVecEnv of Stable-Baselines3 keeps rewards in it, whatever the env gave.
+_NO_NUMBER = "which is no number, or was too large for single precision"
+
 _TOO_LARGE = (
     f"more than the {LARGEST:g} that agents, who compute in single precision, can be "
     "fitted to: scale the rewards down"
@@ -170,7 +173,7 @@ def check_rewards(rewards: FloatArray, returns: FloatArray) -> None:
     env = _first_beyond(rewards)
     if env is not None:
         value = rewards[env]
-        why = _TOO_LARGE if math.isfinite(value) else "which is no number"
+        why = _TOO_LARGE if math.isfinite(value) else _NO_NUMBER
         raise EnvError(f"env {env} gave the reward {value}, {why}")
     env = _first_beyond(returns + rewards)
     if env is not None:

@@ -123,6 +123,8 @@ class OnlineLearning:
             ValueError: It is the state of a learner with other settings or spaces.
         """
         check_values(state, _STATE)
+        if len(state["means"]) not in (0, 3):
+            raise ValueError("the means of the last update are not three")
         self.learner.load_state(state["learner"])
         self.waiting = state["waiting"]
         self._updated_at = state["updated_at"]

@@ -161,8 +161,13 @@ class UtilityTeacher(ScoreTeacher):
         """
         check_values(state, _STATE, "teacher.")
         self._novelty.load_state(state["novelty"], trajectories)
-        self._largest_return = state["largest_return"]
-        self._least_return = state["least_return"]
-        self._largest_novelty = state["largest_novelty"]
+        self._largest_return = float(state["largest_return"])
+        self._least_return = float(state["least_return"])
+        self._largest_novelty = float(state["largest_novelty"])
+        largest = (self._largest_return, self._largest_novelty)
+        if not all(1.0 <= one < math.inf for one in largest):
+            raise ValueError(f"the largest return and novelty cannot be {largest}")
+        if math.isnan(self._least_return) or not np.isfinite(state["latest"]).all():
+            raise ValueError("a return or a utility is no number")
         self._latest.clear()
         self._latest.extend((float(u), float(r)) for u, r in state["latest"])
