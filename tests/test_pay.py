@@ -24,20 +24,29 @@ def after(*episodes):
     return pay
 
 
-def test_a_score_is_worth_the_largest_payment_or_what_an_episode_has_cost():
+def test_a_score_is_worth_the_largest_payment_or_what_episodes_cost():
     pay = EnvPay()
     assert pay.unit == 1.0
     for episode, unit in [
         (paid(0.2, 0.3), 1.0),  # not blown up
         (paid(0.0, 0.0, 2.0), 2.0),  # a goal counts whole
         (paid(*[1.0] * 9), 2.0),  # what is paid at each step teaches by itself
-        (paid(3.0, -8.0), 5.0),  # costs have to be outweighed, all of them
-        (paid(*[-1.0] * 9), 9.0),
+        (paid(*[-1.0] * 31), 4.875),  # the mean of 0.5, 2, 9 and -31
         (paid(10.0, -8.0), 10.0),
-        (paid(1.0, 1.0), 10.0),  # never smaller again
+        (paid(1.0, 1.0), 10.0),  # a payment is not forgotten
     ]:
         pay.observe([episode])
         assert pay.unit == pytest.approx(unit)
+
+
+def test_costs_are_those_of_late():
+    """One episode that costs a lot is not all there is, nor what was before."""
+    pay = after(*[paid(-4.0, -4.0)] * MEMORY)
+    assert pay.unit == 8.0
+    pay.observe([paid(-800.0, -8.0)])
+    assert pay.unit == pytest.approx(12.0)
+    pay.observe([paid(-1.0, -1.0)] * MEMORY)
+    assert pay.unit == 2.0
 
 
 def test_whether_it_is_late_is_open_until_the_first_ten_episodes():

@@ -14,11 +14,18 @@ EPISODES = 10
 """First episodes by which it is decided."""
 
 MEMORY = 200
-"""Latest episodes by which it may be taken back."""
+"""Latest episodes by which it may be taken back, and by which costs are told."""
 
 SHARE = 0.9
 """Of those, how many have to bear it out."""
 
+
+_STATE = {
+    "late": bool | None,
+    "largest_payment": float,
+    "returns": list,
+    "paid_at_end": list,
+}
 
 SMALLEST = 1.0
 """Less is not blown up: before the first success it may be hairs of cost."""
@@ -28,10 +35,10 @@ class EnvPay:
     """What is known of an env's reward by its episodes.
 
     How much: a learned reward has to mean the same beside a goal of 1 and one of 500,
-    so a score of 1 is worth the most that an episode has cost, so that going out into
-    the unknown is not silenced by what it costs, or the most that a single step has
-    been paid, if that is more. Many small payments do not add up: they teach an agent
-    by themselves, at each step.
+    so a score of 1 is worth what an episode of late has cost on average, so that going
+    out into the unknown is not silenced by what it costs, or the most that a single
+    step has been paid, if that is more. Many small payments do not add up: they teach
+    an agent by themselves, at each step. Nor does one episode that cost a lot.
 
     When: a reward paid for a whole episode is told from one paid for reaching
     something. Both may come with the last step alone. But what is paid for reaching
@@ -44,7 +51,6 @@ class EnvPay:
     that is taken back once less than 90 % of the latest 200 were.
 
     Attributes:
-        unit: What a score of 1 is worth beside the env's reward, at least 1.
         late: Whether the reward is late; None until it is decided.
 
     Example:
@@ -55,25 +61,32 @@ class EnvPay:
         ...     seen, paid = np.arange(steps + 1), np.array(rewards)
         ...     return Trajectory(seen, zeros, paid, zeros, terminated=True)
         >>> pay = EnvPay()
-        >>> pay.observe([episode(0.0, 0.0, end) for end in (3.0, 4.0, 2.0, -9.0)])
-        >>> pay.observe([episode(0.0, 0.0, 5.0)] * 6)
+        >>> pay.observe([episode(0.0, 0.0, end) for end in (-8.0, -4.0)])
+        >>> pay.unit
+        6.0
+        >>> pay.observe([episode(0.0, 0.0, 9.0)] * 8)
         >>> pay.unit, pay.late
         (9.0, True)
-        >>> pay.observe([episode(*[1.0] * 500)])
-        >>> pay.unit
-        9.0
     """
 
     def __init__(self) -> None:
-        self.unit = SMALLEST
         self.late: bool | None = None
+        self._largest_payment = SMALLEST
+        self._returns: deque[float] = deque(maxlen=MEMORY)
         self._paid_at_end: deque[bool] = deque(maxlen=MEMORY)
+
+    @property
+    def unit(self) -> float:
+        """What a score of 1 is worth beside the env's reward, at least 1."""
+        cost = -sum(self._returns) / max(1, len(self._returns))
+        return max(self._largest_payment, cost)
 
     def observe(self, episodes: Sequence[Trajectory]) -> None:
         """Take note of newly finished episodes."""
         for episode in episodes:
             paid = float(episode.env_rewards.max(initial=0.0))
-            self.unit = max(self.unit, -episode.env_return, paid)
+            self._largest_payment = max(self._largest_payment, paid)
+            self._returns.append(episode.env_return)
             self._paid_at_end.append(_paid_at_end(episode))
             if self.late is None and len(self._paid_at_end) == EPISODES:
                 self.late = all(self._paid_at_end)
@@ -84,8 +97,9 @@ class EnvPay:
     def state(self) -> dict[str, Any]:
         """Return what is to be saved."""
         return {
-            "unit": self.unit,
             "late": self.late,
+            "largest_payment": self._largest_payment,
+            "returns": list(self._returns),
             "paid_at_end": list(self._paid_at_end),
         }
 
@@ -95,10 +109,13 @@ class EnvPay:
         Raises:
             ValueError: It is something else.
         """
-        check_values(state, {"unit": float, "late": bool | None, "paid_at_end": list})
-        if not SMALLEST <= state["unit"] < math.inf:
-            raise ValueError(f"unit must be a number >= 1, got {state['unit']}")
-        self.unit = state["unit"]
+        check_values(state, _STATE)
+        numbers = [state["largest_payment"], *state["returns"]]
+        if not all(isinstance(x, float) and math.isfinite(x) for x in numbers):
+            raise ValueError("payments and returns must be numbers")
+        self._largest_payment = state["largest_payment"]
+        self._returns.clear()
+        self._returns.extend(state["returns"])
         self.late = state["late"]
         self._paid_at_end.clear()
         self._paid_at_end.extend(map(bool, state["paid_at_end"]))
