@@ -75,9 +75,11 @@ def load_agent_state(model: BaseAlgorithm, state: dict[str, Any]) -> None:
     _load_lstm_state(model, state["lstm"])
     window = model._stats_window_size
     episodes = [
-        {**info, "r": float(info["r"]), "l": float(info["l"])}
+        {name: float(value) for name, value in info.items()}
         for info in state["episodes"]
     ]
+    if not all({"r", "l"} <= info.keys() for info in episodes):
+        raise ValueError("an episode has no return, or no length")
     model.ep_info_buffer = deque(episodes, maxlen=window)
     model.ep_success_buffer = deque(map(bool, state["successes"]), maxlen=window)
     if state["replay"] is not None:

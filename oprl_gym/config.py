@@ -210,7 +210,7 @@ def shown(value: object) -> str:
 
     Example:
         >>> shown("a word"), shown([1, [2, [3, [4, [5]]]]])
-        ("'a word'", '[1, [2, [3, [...]]]]')
+        ("'a word'", '[1, [2, [3, [4, [...]]]]]')
     """
     try:
         words = " ".join(_BRIEF.repr(value).split())

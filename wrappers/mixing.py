@@ -109,6 +109,7 @@ class RewardMixer:
         for env, observations in enumerate(self._recorder.running()):
             self._visits.resume(env, observations)
         self._env_returns = as_rewards(state["env_returns"], self.num_envs)
+        check_rewards(self._env_returns, np.zeros(self.num_envs))
         self._process_returns = as_rewards(state["process_returns"], self.num_envs)
 
     def keep_rollout(self, steps: int) -> None:

@@ -261,10 +261,13 @@ class OPRLLearner:
 
     def _check_readable(self, episode: Trajectory) -> None:
         """Check that an episode is of this learner's spaces, and of numbers."""
-        wanted = array_shape(self.process_reward.encoder.observation_space)
-        shape = episode.observations.shape[1:]
-        if shape != wanted:
-            raise ValueError(f"an observation has shape {shape}, not {wanted}")
+        encoder = self.process_reward.encoder
+        for space, values in (
+            (encoder.observation_space, episode.observations),
+            (encoder.action_space, episode.actions),
+        ):
+            if values.shape[1:] != array_shape(space):
+                raise ValueError(f"an episode has rows of shape {values.shape[1:]}")
         if not _finite(episode):
             raise ValueError("an episode holds NaN or infinite numbers")
 

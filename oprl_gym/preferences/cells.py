@@ -9,6 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
+from oprl_gym.files.fields import check_values
 from oprl_gym.types import Array, FloatArray, IntArray
 from oprl_gym.visits import keys
 
@@ -121,6 +122,14 @@ def examples_of(episodes: Sequence[Array]) -> Array:
     return np.concatenate(picked)
 
 
+_STATE = {
+    "grid": dict | None,
+    "keys": np.ndarray,
+    "visits": np.ndarray,
+    "max_cells": int,
+}
+
+
 class VisitCounter:
     """Counts how many episodes visited each cell.
 
@@ -206,6 +215,7 @@ class VisitCounter:
         Raises:
             ValueError: There are not as many visits as cells.
         """
+        check_values(state, _STATE, "visits ")
         grid = state["grid"]
         cells = ExactCells() if grid is None else GridCells.from_state(grid)
         counter = cls(cells, state["max_cells"])
