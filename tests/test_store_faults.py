@@ -87,7 +87,7 @@ def test_who_cannot_write_says_that_the_store_is_locked_and_what_to_do(locked):
 
 
 def test_the_command_line_says_that_the_store_is_locked(locked, capsys, monkeypatch):
-    monkeypatch.setattr("oprl_gym.preferences.store.database.PATIENCE_S", 0.1)
+    monkeypatch.setattr("oprl_gym.preferences.store.questions.PATIENCE_S", 0.1)
     # A line that is not there yet.
     exported = locked.path / "answers.jsonl"
     exported.write_text(exported.read_text().replace('"ann"', '"bob"'))

@@ -86,7 +86,7 @@ class Label:
     def run(self) -> None:
         """Label."""
         from oprl_gym.preferences import PreferenceStore
-        from oprl_gym.preferences.store.database import PATIENCE_S
+        from oprl_gym.preferences.store.questions import PATIENCE_S
 
         folder = RunFolder.begun(self.directory)
         shows = not (self.export_to or self.import_from or self.delete_broken)
