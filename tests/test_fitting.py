@@ -236,5 +236,5 @@ def test_the_state_of_other_networks_is_refused(rng):
     small = RewardFitter(ProcessRewardModel(7, hidden_size=8), 1e-2, 1.0)
     small.step([batch(rng)])
     large = RewardFitter(ProcessRewardModel(7, hidden_size=16), 1e-2, 1.0)
-    with pytest.raises(ValueError, match=r"fitting \[177\] weights, here are \[481\]"):
+    with pytest.raises(ValueError, match=r"shape \(177,\), here they are \(481,\)"):
         large.load_state(small.state())
