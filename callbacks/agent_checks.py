@@ -18,7 +18,10 @@ def check_counters(own: dict[str, Any], saved: Any) -> None:
     Raises:
         ValueError: They have other names, or one is no count.
     """
-    check_values(saved, {name: type(value) for name, value in own.items()}, "agent ")
+    kinds: dict[str, Any] = {name: type(value) for name, value in own.items()}
+    # SB3 keeps what `learn` was given, which may be 1e6.
+    kinds["_total_timesteps"] = int | float
+    check_values(saved, kinds, "agent ")
     for name, value in saved.items():
         # The progress that remains is below 0 where the last rollout was too long.
         if not is_finite(value) or (isinstance(value, int) and value < 0):
@@ -34,9 +37,13 @@ def check_places(model: BaseAlgorithm, saved: Any) -> None:
     names = ("_last_obs", "_last_original_obs", "_last_episode_starts")
     check_values(saved, {name: object for name in names if hasattr(model, name)})
     envs = model.n_envs
-    for name in ("_last_obs", "_last_original_obs"):
+    seen = {"_last_obs": model.observation_space}
+    normalizer = model.get_vec_normalize_env()
+    if normalizer is not None:  # there may be layers around it that change the shape
+        seen["_last_original_obs"] = normalizer.observation_space
+    for name, space in seen.items():
         if saved.get(name) is not None:
-            _check_observations(model.observation_space, saved[name], envs)
+            _check_observations(space, saved[name], envs)
     starts = saved["_last_episode_starts"]
     if starts is not None and np.shape(starts) != (envs,):
         raise ValueError(f"it does not say of {envs} envs whether an episode began")

@@ -126,7 +126,15 @@ def random_state() -> dict[str, Any]:
 
 
 def load_random_state(state: dict[str, Any]) -> None:
-    """Go on drawing from where :func:`random_state` was called."""
+    """Go on drawing from where :func:`random_state` was called.
+
+    Raises:
+        ValueError: It is no state of theirs.
+    """
+    kind, words, place, *_ = state["numpy"]
+    # NumPy takes any place, and then reads beyond its memory.
+    if kind != "MT19937" or np.shape(words) != (624,) or place not in range(625):
+        raise ValueError("it holds no state of NumPy's random numbers")
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])  # noqa: NPY002
     torch.set_rng_state(torch.tensor(state["torch"]))
@@ -185,7 +193,7 @@ def _replay_state(buffer: ReplayBuffer) -> dict[str, Any]:
 def _load_replay_state(buffer: ReplayBuffer, state: dict[str, Any]) -> None:
     kinds = {"pos": int, "full": bool, "ends": dict, "rows": dict}
     check_values(state, kinds, "replay ")
-    if not 0 <= state["pos"] <= buffer.buffer_size:
+    if not 0 <= state["pos"] < buffer.buffer_size:
         raise ValueError(f"the replay buffer has no row {state['pos']}")
     for name, values in state["rows"].items():
         if name not in _ROWS:

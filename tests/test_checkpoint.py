@@ -30,6 +30,7 @@ from oprl_gym.callbacks import (
     ProcessRewardDictReplayBuffer,
     ProcessRewardReplayBuffer,
 )
+from oprl_gym.callbacks.agent_state import load_random_state, random_state
 from oprl_gym.files.state_file import read_state, write_state
 from oprl_gym.wrappers import (
     DelayedReward,
@@ -414,6 +415,27 @@ def test_spoilt_content_is_refused_with_the_file_named(where, checkpoint, tmp_pa
     callback = OPRLCallback(QUICK, save_path=path)
     with pytest.raises(ValueError, match="spoilt is no checkpoint of this run"):
         callback.resume(PPO("MlpPolicy", outer(MAZE), **OF_PPO))
+
+
+@pytest.mark.parametrize("place", [-1, 625, 10**9, 0.5, None])
+def test_random_numbers_are_read_from_no_place_beyond_theirs(place):
+    """NumPy takes any, and the process ends by it."""
+    state = random_state()
+    kind, words, _, *rest = state["numpy"]
+    with pytest.raises(ValueError, match="random numbers"):
+        load_random_state({**state, "numpy": (kind, words, place, *rest)})
+
+
+def test_layers_around_vec_normalize_and_steps_in_floats_are_no_damage(tmp_path):
+    """SB3 keeps what `learn` was given, and the observations inside of the layers."""
+    path = tmp_path / "run"
+
+    def begin():
+        venv = VecFrameStack(VecNormalize(outer("CartPole-v1")), 2)
+        return PPO("MlpPolicy", venv, **OF_PPO)
+
+    begin().learn(1e2, callback=OPRLCallback(QUICK, save_path=path, save_every=32))
+    assert OPRLCallback(QUICK, save_path=path).resume(begin()) >= 100
 
 
 def test_a_reward_model_is_no_checkpoint(tmp_path):

@@ -25,7 +25,7 @@ from oprl_gym.cli import main
 from oprl_gym.config import OPRLConfig
 from oprl_gym.files.state_file import read_state, write_state
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.env import make_env
+from oprl_gym.runs.env import make_env, may_name_module
 from oprl_gym.runs.folder import CHECKPOINT, POLICY, RunError, RunFolder
 from oprl_gym.runs.policy import load_policy, policy_class, save_policy
 from oprl_gym.training import train
@@ -265,9 +265,9 @@ NAME = "action_net.weight"
 BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "of another env": (
         lambda s: s.update(observation_space="Box(4,)"),
-        "its observation_space is Box(4,), here it is Box(",
+        "its observation_space is 'Box(4,)', here it is Box(",
     ),
-    "without weights": (lambda s: s.pop("weights"), "it lacks KeyError('weights')"),
+    "without weights": (lambda s: s.pop("weights"), "it lacks 'weights'"),
     "a weight too few": (lambda s: s["weights"].pop(NAME), "it holds ["),
     "a weight too many": (lambda s: s["weights"].update(more=np.ones(3)), "it holds ["),
     "a word for a weight": (
@@ -464,3 +464,83 @@ def test_labelling_makes_no_store_where_a_folder_says(run, tmp_path, refused):
     edit(run, teaching=teaching)
     assert "new.sqlite, the store that" in refused(*words(LOOKS["label"], run))
     assert not (tmp_path / "new.sqlite").exists()
+
+
+# --- what is there but is no file, or leads elsewhere ---------------------------------
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("checkpoint.safetensors", RESUME),
+        ("reward_model.safetensors", LOOKS["plot"]),
+        ("progress.csv", RESUME),
+        ("policy.safetensors", LOOKS["evaluate"]),
+    ],
+)
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_is_not_waited_for(name, command, make, run, refused):
+    run.file(name).unlink()
+    make(run.file(name))
+    config = run.file("config.json").read_text()
+    assert name in refused(*words(command, run))
+    assert run.file("config.json").read_text() == config
+
+
+@pytest.mark.parametrize("command", [LOOKS["label"], RESUME], ids=["label", "resume"])
+def test_no_empty_file_becomes_a_store(command, run, tmp_path, refused):
+    innocent = tmp_path / "__init__.py"
+    innocent.touch()
+    edit(run, teaching={"teacher": "human", "preferences": str(innocent)})
+    assert "the store that this run asks in" in refused(*words(command, run))
+    assert innocent.stat().st_size == 0
+
+
+def test_no_store_is_made_where_a_link_leads(run, tmp_path, refused):
+    run.preferences.symlink_to(tmp_path / "elsewhere")
+    assert "preferences.sqlite is a link" in refused(*words(LOOKS["label"], run))
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_nothing_is_deleted_where_a_link_leads(run, tmp_path, refused):
+    mine = tmp_path / "mine" / "learning.png"
+    mine.parent.mkdir()
+    mine.touch()
+    shutil.rmtree(run.figures, ignore_errors=True)
+    run.figures.symlink_to(mine.parent)
+    assert "figures is a link" in refused(
+        "train", "--overwrite", "--run-dir", str(run.path), "--total-timesteps", "100"
+    )
+    assert mine.exists()
+
+
+@pytest.mark.parametrize("env_id", ["evil\x1b[2J:E", "\ud800", "x" * 50_000])
+def test_an_env_id_is_a_name(env_id, run, refused):
+    edit(run, env_id=env_id)
+    said = refused(*words(LOOKS["evaluate"], run))
+    assert "env_id must be the name of an env" in said
+    assert said.isprintable()
+    assert len(said) < 500
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [
+        ("stranger:X-v0", True),
+        ("my-mod:X-v0", True),
+        (" a.b:X", True),
+        ("http://host/x", False),
+        ("C:\\mazes", False),
+        ("OneWall", False),
+        (3, False),
+    ],
+)
+def test_what_may_name_a_module(value, is_one):
+    assert may_name_module(value) is is_one
+
+
+@pytest.mark.parametrize("value", [{"id": "stranger:X"}, ["stranger:X"]])
+def test_no_argument_of_an_env_hides_an_id(value, run, refused):
+    edit(run, env_kwargs={"spec": value})
+    assert "env_kwargs" in refused(*words(LOOKS["evaluate"], run))

@@ -213,6 +213,25 @@ def test_values_that_no_store_has_are_refused_or_left_out(folder, table, column)
             assert "\n" not in refusal
 
 
+def test_a_store_whose_columns_have_no_types_never_ends_in_a_traceback(folder):
+    """SQLite then keeps a number where the hash of a segment stands."""
+    database = sqlite3.connect(folder.preferences)
+    database.execute("PRAGMA foreign_keys = OFF")
+    database.execute("PRAGMA writable_schema = ON")
+    database.execute(
+        "UPDATE sqlite_master SET sql = replace(sql, 'first TEXT', 'first')"
+        " WHERE name = 'questions'"
+    )
+    database.commit()
+    database.close()
+    database = sqlite3.connect(folder.preferences)
+    database.execute("UPDATE questions SET first = 7")
+    database.commit()
+    database.close()
+    for refusal in use(folder.preferences, folder.path):
+        assert "\n" not in refusal
+
+
 def test_the_command_line_names_a_damaged_store_and_the_remedy(folder, capsys):
     with folder.preferences.open("r+b") as file:
         file.seek(4096)

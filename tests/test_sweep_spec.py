@@ -103,7 +103,7 @@ WRONG = {
     "seeds: 1\nbase: &a {learner: *a}": "is nested too deep, or in itself",
     "seeds: " + "[" * 20_000: "is nested too deep",
     "{a: " * 10_000: "is nested too deep",
-    "seeds: " + "[" * 100_000: "more than the 50,000 of any sweep",
+    "seeds: " + "[" * 100_000: "more than the 50,000 bytes of any sweep",
     "seeds: 1000000000": "seeds: 1000000000 makes more than 100,000 runs",
     f"seeds: 0x{'f' * 5_000}": "seeds: a very large int makes more than 100,000 runs",
     f"seeds: [0x{'f' * 50}]": "seeds must be different and in [0, 2**32)",
@@ -121,6 +121,7 @@ WRONG = {
     f"seeds: 1\nrandom: {{samples: 1, space: {{n_envs: {{randint: [0, {2**99}]}}}}}}": (
         "n_envs.randint must be two integers"
     ),
+    "seeds: 1\nbase: {scale: " + "1:" * 200 + "0:0.5}": "a value that cannot be read",
     "seeds: !!bool perhaps": "a value that cannot be read",
     "seeds: !!timestamp perhaps": "a value that cannot be read",
     "seeds: 1\ngrid: {scale: [2020-01-01]}": "scale must be a number",

@@ -150,5 +150,8 @@ def first_sentence(box: str) -> str:
 
 
 def _say(message: str, status: int) -> int:
-    print(f"oprl-gym: {' '.join(message.split())}", file=sys.stderr)
+    line = " ".join(message.split())
+    # What a file said may hold what moves a terminal's cursor.
+    shown = "".join(letter if letter.isprintable() else "?" for letter in line)
+    print(f"oprl-gym: {shown}", file=sys.stderr)
     return status

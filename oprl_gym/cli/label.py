@@ -171,12 +171,8 @@ def _store_path(folder: RunFolder) -> Path:
     """
     teaching = folder.config().teaching
     if teaching.teacher != "human" or teaching.preferences is None:
-        return folder.preferences
-    path = Path(teaching.preferences)
-    # Whoever made the folder chose the place; a store that is there is one of ours.
-    if not path.is_file():
-        raise RunError(f"there is no {path}, the store that this run asks in")
-    return path
+        return folder.own_store()
+    return folder.named_store()
 
 
 def _login() -> str:

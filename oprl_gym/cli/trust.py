@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
 
+from oprl_gym.config import shown
 from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.env import import_env, may_name_module
 from oprl_gym.runs.folder import RunError
 
 
@@ -35,8 +36,6 @@ class Trust:
             RunError: Another env was named, or the module cannot be imported; or an
                 argument of the env names a module as well.
         """
-        from oprl_gym.runs.env import import_env
-
         if self.env_id not in (None, config.env_id):
             raise RunError(
                 f"--env-id {self.env_id} is not the env of this run, {config.env_id}"
@@ -53,8 +52,8 @@ NO_TRUST = Trust()
 def _check_arguments(config: TrainConfig) -> None:
     """Refuse what an env that makes another env would import."""
     for name, value in config.env_kwargs.items():
-        if isinstance(value, str) and re.match(r"\s*[\w.]+:\S", value):
+        if may_name_module(value):
             raise RunError(
-                f"the run's env_kwargs {name}={value!r} may name a module, which would "
-                "be executed; if you trust whoever made the folder, give --trust"
+                f"the run's env_kwargs {name}={shown(value)} may name a module, which "
+                "would be executed; if you trust whoever made the folder, give --trust"
             )

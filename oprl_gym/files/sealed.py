@@ -52,6 +52,8 @@ def read_sealed(path: Path, form: str) -> tuple[dict[str, Any], dict[str, Array]
         FileNotFoundError: There is no such file.
         ValueError: It is no such file, or it is damaged.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ValueError("it is no file")
     try:
         with safe_open(path, framework="numpy") as file:
             header = _header(file.metadata() or {}, form)

@@ -9,6 +9,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from oprl_gym.episodes.packing import content_hash
+from oprl_gym.files.fields import check_values
 from oprl_gym.preferences.store.database import PreferenceStore
 from oprl_gym.preferences.store.opening import StoreError
 from oprl_gym.preferences.store.records import (
@@ -127,7 +128,14 @@ class HumanTeacher(Teacher):
     def load_state(
         self, state: dict[str, Any], trajectories: Sequence[Trajectory]
     ) -> None:
-        """Go on asking from there; all answers will be collected once more."""
+        """Go on asking from there; all answers will be collected once more.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        check_values(
+            state, {"asked": int, "answered_before": int, "known_to": int}, "teacher "
+        )
         self.asked = state["asked"]
         self._answered_before = state["answered_before"]
         self._known_to = state["known_to"]

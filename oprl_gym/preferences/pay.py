@@ -111,7 +111,8 @@ class EnvPay:
         """
         check_values(state, _STATE)
         numbers = [state["largest_payment"], *state["returns"]]
-        if not all(isinstance(x, float) and math.isfinite(x) for x in numbers):
+        finite = all(isinstance(x, float) and math.isfinite(x) for x in numbers)
+        if not finite or numbers[0] < SMALLEST:
             raise ValueError("payments and returns must be numbers")
         self._largest_payment = state["largest_payment"]
         self._returns.clear()

@@ -13,6 +13,7 @@ from oprl_gym.config import (
     DEFAULT_GAMMA,
     DEFAULT_MODE,
     DEFAULT_SCALE,
+    LONGEST,
     MOST_INT,
     OPRLConfig,
     check_choice,
@@ -140,6 +141,10 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Check every value, and fill in the learner."""
         check_kinds(self)
+        if not self.env_id.isprintable() or len(self.env_id) > LONGEST:
+            raise ValueError(
+                f"env_id must be the name of an env, got {self.env_id!a:.99}"
+            )
         _check_env_kwargs(self.env_kwargs)
         if self.learner is AS_SUITS:
             object.__setattr__(self, "learner", self.teaching.usual_learner())
@@ -215,8 +220,15 @@ def config_from_dict(values: Mapping[str, Any]) -> TrainConfig:
 
 
 def _check_env_kwargs(values: Mapping[str, EnvValue]) -> None:
-    """Check that no word stands where a truth value is meant: any word is true."""
+    """Check that values are single ones, and none a word that is meant as no word.
+
+    Any word is true, also "false"; and an id out of a list would not be found there.
+    """
     for name, value in values.items():
+        if not isinstance(value, int | float | str | None):
+            raise ValueError(
+                f"env_kwargs {name} must be a number or text, got {shown(value)}"
+            )
         if isinstance(value, str) and value.lower() in ("true", "false", "none"):
             raise ValueError(
                 f"env_kwargs {name}={value!r} is text: write True or False, with a "

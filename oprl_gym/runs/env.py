@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import re
+import shlex
 import sys
 from dataclasses import dataclass
 from importlib import metadata
@@ -59,6 +61,16 @@ def module_of(env_id: str) -> str | None:
     return module if colon else None
 
 
+def may_name_module(value: object) -> bool:
+    """Return whether an argument of an env may be the id of one out of a module.
+
+    The address of a page or a path with a drive's letter is none.
+    """
+    return isinstance(value, str) and bool(
+        re.match(r"[^:/\\]+:(?![/\\])\S", value.strip())
+    )
+
+
 def make_env(config: TrainConfig, render_mode: str | None = None) -> gym.Env[Any, Any]:
     """Return the plain env of a run.
 
@@ -112,8 +124,8 @@ def _check_module(env_id: str) -> None:
     raise RunError(
         f"the env {env_id} comes from the module {module}, which would be executed; no "
         "run folder alone has that done. If you know the module, give "
-        f"--env-id {env_id}; if you trust whoever made the folder, --trust (in Python: "
-        f"import {module} first)"
+        f"--env-id {shlex.quote(env_id)}; if you trust whoever made the folder, "
+        f"--trust (in Python: import {module} first)"
     )
 
 

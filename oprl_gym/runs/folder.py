@@ -249,6 +249,29 @@ class RunFolder:
         array = np.array(pairs, dtype=np.float64).reshape(-1, 2)
         return array[:, 0], array[:, 1]
 
+    def own_store(self) -> Path:
+        """Return where the answers of people are kept, beside the run.
+
+        Raises:
+            RunError: It is a link, by which a folder of somebody else's could have
+                another file opened, or made.
+        """
+        if self.preferences.is_symlink():
+            raise RunError(f"{self.preferences} is a link; name the store it leads to")
+        return self.preferences
+
+    def named_store(self) -> Path:
+        """Return the store of answers that the run's config names.
+
+        Raises:
+            RunError: There is none. Whoever made the folder chose the place, so that
+                nothing is made there, nor of an empty file.
+        """
+        path = Path(self.config().teaching.preferences or self.own_store())
+        if not path.is_file() or path.stat().st_size == 0:
+            raise RunError(f"there is no {path}, the store that this run asks in")
+        return path
+
     def write_summary(self, summary: Summary) -> None:
         """Write the summary, in one piece or not at all.
 
@@ -291,6 +314,8 @@ class RunFolder:
             return False
 
     def _remove_run(self) -> None:
+        if self.figures.is_symlink():
+            raise RunError(f"{self.figures} is a link; take it away first")
         try:
             for pattern in _RUN_FILES:
                 for path in self.path.glob(pattern):

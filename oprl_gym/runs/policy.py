@@ -22,6 +22,7 @@ from stable_baselines3.common.policies import (
 )
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from oprl_gym.config import one_line, shown
 from oprl_gym.files.state_file import read_state, write_state
 from oprl_gym.rewards.images import image_shape
 from oprl_gym.rewards.tensors import to_arrays
@@ -96,7 +97,7 @@ def load_policy(folder: RunFolder) -> Player:
     try:
         _load(policy, read_state(path))
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        word = str(error) if isinstance(error, ValueError) else f"it lacks {error!r}"
+        word = f"it lacks {error}" if isinstance(error, KeyError) else one_line(error)
         raise RunError(f"{path} is not the agent of this run: {word}") from error
     return Player(policy)
 
@@ -119,7 +120,7 @@ def _untrained(config: TrainConfig) -> ActorCriticPolicy:
 def _load(policy: ActorCriticPolicy, state: dict[str, Any]) -> None:
     for name, value in _spaces(policy).items():
         if state[name] != value:
-            raise ValueError(f"its {name} is {state[name]}, here it is {value}")
+            raise ValueError(f"its {name} is {shown(state[name])}, here it is {value}")
     saved, own = state["weights"], _weights(policy)
     if saved.keys() != own.keys():
         raise ValueError(f"it holds {sorted(saved)}, not {sorted(own)}")

@@ -11,7 +11,7 @@ import yaml  # type: ignore[import-untyped]
 
 from oprl_gym.config import LONGEST
 
-MOST_LETTERS = 50_000
+MOST_BYTES = 50_000
 MOST_VALUES = 20_000
 """What a sweep's file may hold; one with an arm for each of 500 settings fits in."""
 
@@ -31,7 +31,8 @@ def load_yaml(path: Path) -> dict[str, Any]:
             values, aliases counted as often as they stand there, than make sense.
     """
     try:
-        content = _content(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = _content(file.read(MOST_BYTES + 1))
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -47,13 +48,13 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _content(text: str) -> Any:
-    if len(text) > MOST_LETTERS:
+def _content(text: bytes) -> Any:
+    if len(text) > MOST_BYTES:
         raise ValueError(
-            f"has {len(text):,} letters, more than the {MOST_LETTERS:,} of any sweep; "
-            "describe it by grid or random"
+            f"has more than the {MOST_BYTES:,} bytes of any sweep; describe it by grid "
+            "or random"
         )
-    loader = _Loader(text)
+    loader = _Loader(text.decode("utf-8"))
     try:
         node = loader.get_single_node()
         if node is None:
@@ -71,7 +72,7 @@ def _content(text: str) -> Any:
 def _constructed(loader: _Loader, node: yaml.Node) -> Any:
     try:
         return loader.construct_document(node)
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, OverflowError) as error:
         # What YAML raises of `!!bool perhaps` and the like.
         raise ValueError(f"holds a value that cannot be read: {error!r}") from error
 

@@ -21,7 +21,7 @@ from oprl_gym.figures.of_runs import draw_run
 from oprl_gym.files.atomic import replace_file
 from oprl_gym.rewards import save_process_reward
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.env import env_facts, import_env, module_of
+from oprl_gym.runs.env import env_facts, import_env, may_name_module, module_of
 from oprl_gym.runs.folder import CHECKPOINT, POLICY, RunError, RunFolder
 from oprl_gym.runs.lock import at_work
 from oprl_gym.runs.policy import save_policy
@@ -111,6 +111,8 @@ def resume(run_dir: str | Path, total_timesteps: int | None = None) -> RunFolder
     folder = RunFolder.begun(run_dir)
     with at_work(folder.path):
         config = folder.config().resolved()
+        if config.teaching.preferences is not None:
+            folder.named_store()
         if total_timesteps is not None:
             config = replace(config, total_timesteps=total_timesteps)
         run = _Run(config)
@@ -191,6 +193,9 @@ class _Run:
             RunError: It cannot be read, or there is nothing left to do.
         """
         path, finished = folder.file(CHECKPOINT), folder.is_finished()
+        progress = folder.file("progress.csv")
+        if progress.exists() and not progress.is_file():
+            raise RunError(f"{progress} is no file; take it away")
         if not path.exists():  # broken off before the first one
             return
         if self.oprl is not None:
@@ -281,9 +286,13 @@ class _Run:
 
     def _log_to(self, folder: RunFolder) -> None:
         pending = PendingLog(self.model).state()
-        # SB3 writes where it leads, should it be a link.
-        folder.file("progress.csv").unlink(missing_ok=True)
-        self.model.set_logger(configure(str(folder.path), ["csv", "tensorboard"]))
+        try:
+            # SB3 writes where it leads, should it be a link.
+            folder.file("progress.csv").unlink(missing_ok=True)
+            logger = configure(str(folder.path), ["csv", "tensorboard"])
+        except OSError as error:
+            raise RunError(f"{folder.path} cannot be written: {error}") from error
+        self.model.set_logger(logger)
         write_again(self.model.logger, self._rows)
         PendingLog(self.model).load_state(pending)
 
@@ -337,4 +346,6 @@ class _Run:
         words = ["oprl-gym", "train", "--resume", str(folder.path)]
         if module_of(self.config.env_id) is not None:
             words += ["--env-id", self.config.env_id]
+        if any(map(may_name_module, self.config.env_kwargs.values())):
+            words.append("--trust")
         return shlex.join(words)

@@ -60,7 +60,7 @@ def teaching(
     if not config.teaching.by_people:
         yield OPRLCallback(config.learner, device=config.device)
         return
-    with _open(Path(config.teaching.preferences or folder.preferences)) as store:
+    with _open(Path(config.teaching.preferences or folder.own_store())) as store:
         if config.teaching.teacher == "human":
             hint = f"oprl-gym: now run in another shell: oprl-gym label {folder.path}"
             print(hint, file=sys.stderr)
@@ -86,7 +86,7 @@ def check_answers(
     options = config.teaching
     path = options.preferences
     if path is None and options.teacher == "human" and run_dir is not None:
-        path = str(RunFolder(Path(run_dir)).preferences)
+        path = str(RunFolder(Path(run_dir)).own_store())
     if path is None or not isinstance(venv, VecProcessReward):
         return
     if Path(path).is_file():

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from oprl_gym.config import check_choice
+from oprl_gym.config import check_choice, shown
 from oprl_gym.types import Trajectory
 
 Source = Literal["human", "synthetic"]
@@ -217,7 +217,7 @@ def _is_text(value: str) -> bool:
 
 def question_of(row: sqlite3.Row) -> Question:
     """Return a row of the questions."""
-    return Question(row["id"], row["first"], row["second"], row["model_version"])
+    return _question(row, row["id"])
 
 
 def showing_of(row: sqlite3.Row) -> Showing:
@@ -227,9 +227,7 @@ def showing_of(row: sqlite3.Row) -> Showing:
 
 def answer_of(row: sqlite3.Row) -> Answer:
     """Return a row of the log of answers."""
-    question = Question(
-        row["question"], row["first"], row["second"], row["model_version"]
-    )
+    question = _question(row, row["question"])
     return Answer(
         id=row["id"],
         question=question,
@@ -240,6 +238,19 @@ def answer_of(row: sqlite3.Row) -> Answer:
         source=row["source"],
         weight=row["weight"],
     )
+
+
+def _question(row: sqlite3.Row, number: int) -> Question:
+    """Return a question.
+
+    Raises:
+        ValueError: A segment's hash is no text, of which the tables of a store from
+            elsewhere need not take care.
+    """
+    first, second = row["first"], row["second"]
+    if not (isinstance(first, str) and isinstance(second, str)):
+        raise ValueError(f"question {number} is about {shown((first, second))}")
+    return Question(number, first, second, row["model_version"])
 
 
 def _showing(row: sqlite3.Row, number: int, question: int) -> Showing:
