@@ -19,11 +19,6 @@ except PackageNotFoundError:  # `make test-ray` has it, in a venv of its own
     collect_ignore = ["ray", "rllib"]
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than processors: a test that waits for a process leaves its own idle."""
-    return (os.cpu_count() or 1) + 1
-
-
 @pytest.fixture(autouse=True, scope="session")
 def _preloaded_processes() -> None:
     """Processes of SubprocVecEnv and of sweeps need not import torch one by one."""

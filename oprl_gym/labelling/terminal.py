@@ -108,9 +108,7 @@ def _whole_screen() -> Iterator[None]:
 
 def _screen(player: Player, title: str) -> str:
     columns = shutil.get_terminal_size().columns
-    # A title may hold anything, also what would move the cursor.
-    name = "".join(char if char.isprintable() else "?" for char in title)
-    text = [f"Which is better? {FAINT}{name[: columns - 20]}{RESET}", ""]
+    text = [f"Which is better? {FAINT}{title[: columns - 20]}{RESET}", ""]
     if player.help:
         text += HELP
     elif player.shown is None:

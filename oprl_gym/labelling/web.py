@@ -158,6 +158,8 @@ def serve(session: LabellingSession, title: str, port: int | None = None) -> Non
             timeout_graceful_shutdown=SHUTDOWN_S,
         )
         uvicorn.Server(config).run(sockets=[listener])
+    # It ends by Ctrl-C alone, which uvicorn hands on, but not at every moment.
+    raise KeyboardInterrupt
 
 
 def _bound(port: int | None) -> socket.socket:
