@@ -15,7 +15,7 @@ from support.label_server import open_store, run_with_pairs, serving, start_serv
 from uvicorn.server import ServerState
 
 from oprl_gym.labelling import connections
-from oprl_gym.labelling.connections import Connection
+from oprl_gym.labelling.connections import PageConnection
 
 SILENT = 300
 
@@ -155,12 +155,12 @@ def test_a_connection_has_to_ask_for_something_soon_and_then_often(monkeypatch):
 
     async def main():
         config = uvicorn.Config(
-            ok, http=Connection, timeout_keep_alive=1, lifespan="off"
+            ok, http=PageConnection, timeout_keep_alive=1, lifespan="off"
         )
         state = ServerState()
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: Connection(config, state, {}), "127.0.0.1", 0
+            lambda: PageConnection(config, state, {}), "127.0.0.1", 0
         )
         port = server.sockets[0].getsockname()[1]
         times = await asyncio.gather(

@@ -141,14 +141,19 @@ def together(work, times):
         thread.join()
 
 
+def store_that_asks(folder, questions):
+    """Return the path of a store with so many questions."""
+    path, n_states = folder / "store.sqlite", questions + 1
+    with PreferenceStore(path) as store:
+        for state in range(1, n_states):
+            sides = [trajectory([0, end], n_states=n_states) for end in (0, state)]
+            store.ask(*sides)
+    return path
+
+
 def test_what_was_shown_to_one_is_shown_to_nobody_else_however_close(tmp_path):
     """Next and shown are one transaction: people who ask at the same moment."""
-    path = tmp_path / "store.sqlite"
-    with PreferenceStore(path) as store:
-        for state in range(1, 61):
-            store.ask(
-                trajectory([0, 0], n_states=61), trajectory([0, state], n_states=61)
-            )
+    path = store_that_asks(tmp_path, 60)
     shown, names = [], iter(range(6))
 
     def label():
@@ -163,12 +168,7 @@ def test_what_was_shown_to_one_is_shown_to_nobody_else_however_close(tmp_path):
 
 
 def test_one_person_in_two_places_is_shown_one_pair(tmp_path):
-    path = tmp_path / "store.sqlite"
-    with PreferenceStore(path) as store:
-        for state in range(1, 9):
-            store.ask(
-                trajectory([0, 0], n_states=9), trajectory([0, state], n_states=9)
-            )
+    path = store_that_asks(tmp_path, 8)
     shown = []
 
     def look():

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.ladder.plots import COLORS
+from benchmarks.ladder.plots import COLORS, legend
 from benchmarks.ladder.results import read_all
 from benchmarks.ladder.summary import Group, Key, summarise
 from benchmarks.paths import RESULTS, ROOT
 from oprl_gym.figures.estimates import Dot, log_steps, plot_estimates
-from oprl_gym.figures.plotting import FAINT, INK, new_figure
+from oprl_gym.figures.plotting import new_figure
 
 FILE = ROOT / "docs/images/overview.png"
 PUBLIC_RESULTS = ROOT / "benchmarks/public/results"
@@ -40,8 +40,6 @@ COLUMNS = {
 
 def draw(path: Path = FILE) -> Path:
     """Draw the figure from the reported runs; returns its path."""
-    from matplotlib.lines import Line2D
-
     groups = {**summarise(read_all(RESULTS)), **summarise(read_all(PUBLIC_RESULTS))}
     figure, axes = new_figure(1, 1, (5.0, 5.6))
     ax = axes[0, 0]
@@ -50,18 +48,8 @@ def draw(path: Path = FILE) -> Path:
     plot_estimates(ax, "", list(ROWS.values()), rows, label)
     log_steps(ax)
     ax.set_xlim(right=1.9e6)
-    colors = [COLORS[arms[0]] for arms in COLUMNS.values()]
-    handles = [Line2D([], [], color=color, marker="o", lw=0) for color in colors]
-    hollow = Line2D([], [], color="white", mec=FAINT, mew=1.4, marker="o", lw=0)
-    figure.legend(
-        [*handles, hollow],
-        [*COLUMNS, "some runs never got there"],
-        loc="outside upper left",
-        ncols=2,
-        frameon=False,
-        fontsize=9,
-        labelcolor=INK,
-    )
+    shown = {words: COLORS[arms[0]] for words, arms in COLUMNS.items()}
+    legend(figure, shown, "o", "some runs never got there")
     figure.savefig(path, metadata={"Software": None})
     return path
 

@@ -309,9 +309,20 @@ def _share_axis(ax: Axes, end: float, found: Mapping[str, Sequence[Run]]) -> Non
 
 
 def _legend(figure: Any, arms: Iterable[str], marker: str, note: str = "") -> None:
+    legend(figure, {NAMES.get(arm, arm): COLORS[arm] for arm in arms}, marker, note)
+
+
+def legend(figure: Any, shown: Mapping[str, str], marker: str, note: str = "") -> None:
+    """Say above a figure what its colours are.
+
+    Args:
+        figure: Of Matplotlib.
+        shown: Colours by what they stand for.
+        marker: "o" for dots, else lines.
+        note: What a hollow dot is; none is shown without.
+    """
     from matplotlib.lines import Line2D
 
-    shown = {NAMES.get(arm, arm): COLORS[arm] for arm in arms}
     handles = [
         Line2D([], [], color=color, marker=marker, lw=0, ms=7)
         if marker == "o"

@@ -169,10 +169,8 @@ def _store_path(folder: RunFolder) -> Path:
     Raises:
         RunError: There is no such other store.
     """
-    teaching = folder.config().teaching
-    if teaching.teacher != "human" or teaching.preferences is None:
-        return folder.own_store()
-    return folder.named_store()
+    asks = folder.config().teaching.teacher == "human"
+    return (folder.named_store() if asks else None) or folder.own_store()
 
 
 def _login() -> str:

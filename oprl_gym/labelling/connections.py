@@ -11,7 +11,7 @@ FIRST_REQUEST_S = 10.0
 MAX_CONNECTIONS = 128
 
 
-class Connection(H11Protocol):
+class PageConnection(H11Protocol):
     """One connection, which has to ask for something soon.
 
     A *stranger* has not sent the head of a request yet. What is asked without the token
@@ -31,7 +31,7 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self.deadline = self.loop.call_later(FIRST_REQUEST_S, self.close_stranger)
         if len(self.connections) > MAX_CONNECTIONS:
-            ours = [one for one in self.connections if isinstance(one, Connection)]
+            ours = [one for one in self.connections if isinstance(one, PageConnection)]
             strangers = [one for one in ours if one.is_stranger]
             min(strangers, key=lambda one: one.deadline.when()).close_stranger()
 

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from oprl_gym.labelling.connections import Connection
+from oprl_gym.labelling.connections import PageConnection
 from oprl_gym.labelling.guard import Guard
 from oprl_gym.labelling.session import Choice, LabellingSession
 from oprl_gym.preferences.store.opening import LockedError, StoreError
@@ -154,7 +154,7 @@ def serve(session: LabellingSession, title: str, port: int | None = None) -> Non
             lifespan="off",
             ws="none",
             server_header=False,
-            http=Connection,
+            http=PageConnection,
             timeout_graceful_shutdown=SHUTDOWN_S,
         )
         uvicorn.Server(config).run(sockets=[listener])

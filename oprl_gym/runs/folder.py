@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from oprl_gym.files.atomic import replace_file
-from oprl_gym.runs.config import TrainConfig, config_from_dict, from_dict
+from oprl_gym.files.fields import from_dict
+from oprl_gym.runs.config import TrainConfig, config_from_dict
 from oprl_gym.runs.episode_log import EpisodeLog
 from oprl_gym.types import FloatArray
 
@@ -260,14 +261,17 @@ class RunFolder:
             raise RunError(f"{self.preferences} is a link; name the store it leads to")
         return self.preferences
 
-    def named_store(self) -> Path:
-        """Return the store of answers that the run's config names.
+    def named_store(self) -> Path | None:
+        """Return the store of answers that the run's config names, if it names one.
 
         Raises:
-            RunError: There is none. Whoever made the folder chose the place, so that
+            RunError: It is not there. Whoever made the folder chose the place, so that
                 nothing is made there, nor of an empty file.
         """
-        path = Path(self.config().teaching.preferences or self.own_store())
+        named = self.config().teaching.preferences
+        if named is None:
+            return None
+        path = Path(named)
         if not path.is_file() or path.stat().st_size == 0:
             raise RunError(f"there is no {path}, the store that this run asks in")
         return path

@@ -110,6 +110,7 @@ def _untrained(config: TrainConfig) -> ActorCriticPolicy:
         venv = BaseAlgorithm._wrap_env(DummyVecEnv([lambda: env]))
         kind = policy_class(env.observation_space)
         policy = kind(venv.observation_space, venv.action_space, lambda _: 0.0)
+    # What SB3 raises of spaces that it knows no network for.
     except (AssertionError, NotImplementedError, TypeError, ValueError) as error:
         raise RunError(f"no agent plays in {config.env_id}: {error}") from error
     finally:

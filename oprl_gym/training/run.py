@@ -111,8 +111,7 @@ def resume(run_dir: str | Path, total_timesteps: int | None = None) -> RunFolder
     folder = RunFolder.begun(run_dir)
     with at_work(folder.path):
         config = folder.config().resolved()
-        if config.teaching.preferences is not None:
-            folder.named_store()
+        folder.named_store()  # it has to be there
         if total_timesteps is not None:
             config = replace(config, total_timesteps=total_timesteps)
         run = _Run(config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from oprl_gym.preferences.store.connection import Connection
+from oprl_gym.preferences.store.file import StoreFile
 from oprl_gym.preferences.store.questions import QuestionStore
 from oprl_gym.preferences.store.records import (
     Answer,
@@ -244,7 +244,7 @@ class PreferenceStore(QuestionStore):
         )
         return Tally() if row is None else Tally(*row)
 
-    def _question_about(self, database: Connection, record: Record) -> int:
+    def _question_about(self, database: StoreFile, record: Record) -> int:
         """Return the number of a record's question, which is noted if need be."""
         pair = record.first, record.second
         row = database.one(
@@ -257,7 +257,7 @@ class PreferenceStore(QuestionStore):
             return int(row["id"])
         return self._insert_question(database, pair, record.model_version).id
 
-    def _take_back(self, database: Connection, answer: int) -> Answer:
+    def _take_back(self, database: StoreFile, answer: int) -> Answer:
         database.execute(
             "INSERT INTO answers (answered_at, undoes, source, weight)"
             " VALUES (?, ?, 'human', 1.0)",
@@ -280,7 +280,7 @@ class PreferenceStore(QuestionStore):
         return [answer_of(row) for row in self._database.rows(query, *values)]
 
 
-def _insert_showing(database: Connection, values: tuple[Any, ...]) -> int:
+def _insert_showing(database: StoreFile, values: tuple[Any, ...]) -> int:
     cursor = database.execute(
         "INSERT INTO showings (question, annotator, flipped, repeat, shown_at)"
         " VALUES (?, ?, ?, ?, ?)",
@@ -289,7 +289,7 @@ def _insert_showing(database: Connection, values: tuple[Any, ...]) -> int:
     return int(cursor.lastrowid or 0)
 
 
-def _insert_answer(database: Connection, values: tuple[Any, ...]) -> int:
+def _insert_answer(database: StoreFile, values: tuple[Any, ...]) -> int:
     cursor = database.execute(
         "INSERT INTO answers (showing, label, answered_at, source, weight)"
         " VALUES (?, ?, ?, ?, ?)",

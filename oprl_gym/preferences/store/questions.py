@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from oprl_gym.episodes.packing import content_hash, pack, unpack
-from oprl_gym.preferences.store.connection import Connection
+from oprl_gym.preferences.store.file import StoreFile
 from oprl_gym.preferences.store.records import Question, check_trajectory, question_of
 from oprl_gym.types import Trajectory
 
@@ -44,7 +44,7 @@ class QuestionStore:
     ) -> None:
         self.path = Path(path)
         self.clock = clock
-        self._database = Connection(path, patience)
+        self._database = StoreFile(path, patience)
 
     def __enter__(self) -> Self:
         """Return the store."""
@@ -233,7 +233,7 @@ class QuestionStore:
         rows = self._database.rows("SELECT hash FROM segments ORDER BY hash")
         return [row["hash"] for row in rows]
 
-    def _writing(self) -> AbstractContextManager[Connection]:
+    def _writing(self) -> AbstractContextManager[StoreFile]:
         return self._database.writing()
 
     def _require(self, *digests: str) -> None:
@@ -248,7 +248,7 @@ class QuestionStore:
 
     def _insert_segment(
         self,
-        database: Connection,
+        database: StoreFile,
         digest: str,
         arrays: bytes,
         clip: bytes | None,
@@ -266,7 +266,7 @@ class QuestionStore:
             )
 
     def _insert_question(
-        self, database: Connection, pair: Sequence[str], model_version: int
+        self, database: StoreFile, pair: Sequence[str], model_version: int
     ) -> Question:
         cursor = database.execute(
             "INSERT INTO questions (first, second, model_version, asked_at)"

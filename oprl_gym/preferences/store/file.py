@@ -13,7 +13,7 @@ from oprl_gym.preferences.store.opening import damaged, explained, open_database
 Row = sqlite3.Row
 
 
-class Connection:
+class StoreFile:
     """Reads and writes one file; says in words what SQLite finds wrong with it.
 
     Args:
@@ -56,7 +56,7 @@ class Connection:
         return number
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[StoreFile]:
         """Write in one piece or not at all; waits for other writers.
 
         Inside another of these it is a piece of that one, which alone makes it last.
