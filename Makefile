@@ -9,7 +9,7 @@ LINKS := build/types
 RAY_VENV ?= .venv-ray
 RLLIB_VENV ?= .venv-rllib
 
-.PHONY: train test test-long test-ray bench check lint types docs format clean
+.PHONY: train test test-long test-ray bench check lint types docs dist format clean
 
 train: $(VENV)/.installed
 	$(BIN)/oprl-gym train $(ARGS)
@@ -57,6 +57,13 @@ types: $(VENV)/.installed-test
 docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs build/docs
 	@echo "the pages are in build/docs/index.html"
+
+# What an index would be given: dist/.
+dist: $(VENV)/.installed-test
+	$(PIP) --constraint constraints.txt twine
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .

@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 DOCS = Path(__file__).resolve().parent
@@ -30,9 +31,18 @@ author = "The oprl-gym maintainers"
 project_copyright = "The oprl-gym maintainers"
 release = metadata.version("oprl-gym")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
+
+# The notebook runs each time, so that what it shows is so.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_mime_priority_overrides = [
+    ("html", "application/vnd.jupyter.widget-view+json", None)
+]
+
 # YAML with comments in line, and a shell's prompt, are no errors.
 suppress_warnings = ["misc.highlighting_failure"]
 
@@ -53,6 +63,7 @@ def setup(app: Sphinx) -> None:
     """Show files of the repository as pages, and let links lead to pages."""
     app.connect("source-read", read_page)
     app.connect("autodoc-process-docstring", read_headings)
+    app.connect("doctree-read", drop_widgets)
 
 
 def read_headings(app: Sphinx, *where: Any) -> None:
@@ -60,6 +71,13 @@ def read_headings(app: Sphinx, *where: Any) -> None:
     lines: list[str] = where[-1]
     text = re.sub(r"^## (.+)$", r".. rubric:: \1\n", "\n".join(lines), flags=re.M)
     lines[:] = text.split("\n")
+
+
+def drop_widgets(app: Sphinx, doctree: nodes.document) -> None:
+    """Leave out what stands for a progress bar: on a page nothing moves it."""
+    for block in list(doctree.findall(nodes.literal_block)):
+        if block.astext().strip() == "Output()":
+            block.parent.remove(block)
 
 
 def read_page(app: Sphinx, docname: str, source: list[str]) -> None:
