@@ -175,7 +175,7 @@ def test_a_pickle_in_the_place_of_a_file_is_not_executed(
     array, tensors = io.BytesIO(), io.BytesIO()
     np.save(array, np.array([payload], dtype=object), allow_pickle=True)
     torch.save(payload, tensors)
-    monkeypatch.setattr("oprl_gym.figures.of_runs._save", lambda *_: None)
+    monkeypatch.setattr("oprl_gym.figures.of_runs.save_figure", lambda *_: None)
     for content in (pickle.dumps(payload), array.getvalue(), tensors.getvalue()):
         run.file(name).write_bytes(content)
         for command in (*LOOKS.values(), RESUME):

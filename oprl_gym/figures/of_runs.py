@@ -14,11 +14,11 @@ import numpy as np
 from oprl_gym.envs import OPRLMazeEnv
 from oprl_gym.figures import plotting
 from oprl_gym.figures.reward_map import plot_reward_map
-from oprl_gym.files.atomic import replace_file
+from oprl_gym.figures.saving import figures_of, save_bytes, save_figure
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.env import EnvFacts, env_facts, make_env
+from oprl_gym.runs.env import drawable_env, env_facts
 from oprl_gym.runs.episode_log import TARGET, WINDOW
-from oprl_gym.runs.folder import RunError, RunFolder
+from oprl_gym.runs.folder import RunFolder
 from oprl_gym.types import Array, FloatArray
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def draw_run(folder: RunFolder) -> None:
     Raises:
         RunError: A file of the run is missing or damaged.
     """
-    if folder.figures.is_symlink():
-        raise RunError(f"{folder.figures} leads elsewhere; nothing is drawn there")
+    figures_of(folder)
     draw_learning(folder)
     rollout, env, reward = replay(folder)
     _draw_reward(folder, rollout, env, reward)
@@ -67,26 +66,12 @@ def replay(
         env.close()
 
 
-def drawable_env(config: TrainConfig, facts: EnvFacts) -> gym.Env[Any, Any]:
-    """Return the plain env of a run, with pictures if it can make any."""
-    if "rgb_array" not in facts.render_modes:
-        return make_env(config)
-    env = make_env(config, "rgb_array")
-    try:
-        env.reset()
-        env.render()
-    except gym.error.DependencyNotInstalled:  # not ours to ask for
-        env.close()
-        return make_env(config)
-    return env
-
-
 def show_reward(env: gym.Env[Any, Any], reward: ProcessReward | None) -> None:
     """Let a maze draw the learned reward under it; other envs stay as they are."""
     from oprl_gym.runs.evaluation import cell_rewards
 
     if reward is not None and isinstance(env.unwrapped, OPRLMazeEnv):
-        cells = cell_rewards(reward, env.unwrapped)
+        cells = cell_rewards(reward, env.unwrapped.layout)
         # Colours change at 0: half-way between the worst cell and the best.
         env.unwrapped.set_heat(cells - (np.nanmin(cells) + np.nanmax(cells)) / 2)
 
@@ -114,7 +99,7 @@ def draw_learning(folder: RunFolder) -> None:
             ax.set_xlim(0, 1.03 * max(last, 1))
     title = f"{config.env_id}, {name_of(config)}, seed {config.seed}"
     figure.suptitle(title, x=0.01, ha="left", color=plotting.INK, fontsize=12)
-    _save(figure, folder.figures / "learning.png")
+    save_figure(figure, folder.figures / "learning.png")
 
 
 def draw_comparison(folders: Sequence[RunFolder], out: Path) -> None:
@@ -143,7 +128,7 @@ def draw_comparison(folders: Sequence[RunFolder], out: Path) -> None:
         title = ax.set_title(f"{ax.get_title(loc='left')}, {env_ids.pop()}", loc="left")
         title.set_fontweight("bold")
     ax.set_xlim(left=0)
-    _save(figure, out)
+    save_figure(figure, out)
 
 
 def distinct_labels(configs: Sequence[TrainConfig]) -> list[str]:
@@ -194,10 +179,7 @@ def save_gif(path: Path, frames: Sequence[Array]) -> None:
     first.save(
         file, "GIF", save_all=True, append_images=rest, duration=durations, loop=0
     )
-    try:
-        replace_file(path, file.getvalue())
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    save_bytes(path, file.getvalue())
 
 
 def _draw_reward_loss(folder: RunFolder, config: TrainConfig, ax: Axes) -> None:
@@ -225,12 +207,12 @@ def _draw_reward(
     steps, total = len(rollout.actions), sum(rollout.env_rewards)
     title = f"{config.env_id}: greedy episode, {steps} steps, return {total:g}"
     if isinstance(env.unwrapped, OPRLMazeEnv):
-        cells = None if reward is None else cell_rewards(reward, env.unwrapped)
+        cells = None if reward is None else cell_rewards(reward, env.unwrapped.layout)
         ax = plot_reward_map(env.unwrapped.layout, cells, rollout.cells, title)
     else:
         name, values = _rewards_along(rollout, reward, step_rewards)
         ax = plotting.plot_episode_rewards(values, name, title)
-    _save(ax.figure, folder.figures / "reward_map.png")
+    save_figure(ax.figure, folder.figures / "reward_map.png")
 
 
 def _rewards_along(
@@ -251,16 +233,3 @@ def _settings(config: TrainConfig) -> dict[str, Any]:
     for name in ("env_id", "algo", "oprl", "seed", "total_timesteps", *without_effect):
         del values[name]
     return values
-
-
-def _save(figure: Any, path: Path) -> None:
-    try:
-        image = io.BytesIO()
-        figure.savefig(image, format=path.suffix.removeprefix("."))
-        replace_file(path, image.getvalue())
-    except (OSError, ValueError) as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: Exception) -> RunError:
-    return RunError(f"{path} cannot be written: {error}")
