@@ -149,7 +149,9 @@ def test_the_rewards_along_an_episode() -> None:
     maze = env.unwrapped
     assert isinstance(maze, OPRLMazeEnv)
     along = step_rewards(reward, rollout)
-    np.testing.assert_allclose(along, cell_rewards(reward, maze.layout)[0, 1:], rtol=1e-6)
+    np.testing.assert_allclose(
+        along, cell_rewards(reward, maze.layout)[0, 1:], rtol=1e-6
+    )
 
 
 def test_staying_where_one_is_is_no_first_visit() -> None:

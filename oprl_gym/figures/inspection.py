@@ -59,8 +59,8 @@ def plot_inspection(inspection: Inspection) -> Figure:
         *inspection.returns,
         figure.add_subplot(grid[1, 1]),
         by_itself,
-        "as it acts",
-        "Now",
+        "less at random",
+        "Played now",
     )
     return figure
 

@@ -32,9 +32,6 @@ SERIES = (INDIGO, ORANGE, GREEN, RED, "#2E86AB", "#7A5C3E", "#8E44AD", "#5C6470"
 MIN_WINDOW = 10
 """Fewest episodes that a smoothed curve averages: fewer make it look like news."""
 
-CHANCE_LOSS = float(np.log(2.0))
-"""Bradley-Terry loss in nats of a model that knows nothing."""
-
 
 @dataclass(frozen=True)
 class Curve:
@@ -61,12 +58,19 @@ def bare_figure(size: tuple[float, float]) -> Figure:
     return Figure(figsize=size, dpi=150, layout=layout, facecolor="white")
 
 
-def shades(color: str) -> Colormap:
-    """Return a palette from a pale to the full shade of a colour."""
-    from matplotlib.colors import LinearSegmentedColormap, to_rgb
+def pale(color: str) -> tuple[float, float, float]:
+    """Return a pale shade of a colour, as solid as the colour itself."""
+    from matplotlib.colors import to_rgb
 
-    pale = [1 - 0.3 * (1 - part) for part in to_rgb(color)]
-    return LinearSegmentedColormap.from_list("shades", [pale, color])
+    red, green, blue = (1 - 0.35 * (1 - part) for part in to_rgb(color))
+    return red, green, blue
+
+
+def shades(color: str) -> Colormap:
+    """Return a palette from the pale to the full shade of a colour."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("shades", [pale(color), color])
 
 
 def trailing_mean(values: FloatArray, window: int) -> FloatArray:
@@ -97,8 +101,8 @@ def plot_returns(
     ax = _prepared(ax, "Return", "return of an episode")
     if not len(env_steps):
         return _empty(ax, "no episode ended")
-    _explain(ax, f"each episode, mean of last {window}")
-    ax.plot(env_steps, returns, ".", color=INDIGO, alpha=0.18, ms=5, mew=0)
+    _explain(ax, f"pale: each episode; strong: mean of last {window}")
+    ax.plot(env_steps, returns, ".", color=pale(INDIGO), ms=4, mew=0)
     _plot_mean(ax, env_steps, returns, window, INDIGO)
     return ax
 
@@ -128,49 +132,15 @@ def plot_success(
     rate, reached = target
     ax.axhline(rate, color=FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1)
     short = max(window // 5, MIN_WINDOW)
-    _explain(ax, f"mean of last {short}, of last {window}")
-    pale = trailing_mean(values, short)[short - 1 :]
-    ax.plot(steps[short - 1 :], pale, color=GREEN, alpha=0.3, lw=1)
+    _explain(ax, f"mean of last {window}; pale: of last {short}")
+    of_few = trailing_mean(values, short)[short - 1 :]
+    ax.plot(steps[short - 1 :], of_few, color=pale(GREEN), lw=1)
     _plot_mean(ax, steps, values, window, GREEN)
     if reached is not None:
         ax.plot([reached], [rate], "o", color=GREEN, mec="white", mew=1.2, ms=7)
         _note(ax, f"{rate:.0%} at {reached:,}", (reached, rate))
     ax.set_ylim(-0.03, 1.05)
     ax.yaxis.set_major_formatter(_percent())
-    return ax
-
-
-def plot_loss(
-    env_steps: Array,
-    losses: FloatArray,
-    title: str = "Loss",
-    unit: str = "loss",
-    color: str = ORANGE,
-    reference: tuple[float, str] | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw a loss, raw and smoothed over a tenth of its points.
-
-    Args:
-        env_steps: (U,) env steps at which it was logged.
-        losses: (U,) values.
-        title: Of the panel.
-        unit: What the values are.
-        color: Of the line.
-        reference: A value worth a dashed line, and its name.
-        ax: Where to draw.
-    """
-    ax = _prepared(ax, title, unit)
-    if not len(env_steps):
-        return _empty(ax, "not logged in this run")
-    if reference is not None:
-        _refer_to(ax, *reference)
-    ax.plot(env_steps, losses, ".-", color=color, alpha=0.35, lw=1, ms=4, mew=0)
-    window = max(3, len(losses) // 10)
-    _explain(ax, f"as logged, mean of last {window}")
-    if len(losses) >= 2 * window:
-        smooth = trailing_mean(losses, window)[window - 1 :]
-        ax.plot(env_steps[window - 1 :], smooth, color=color, lw=2)
     return ax
 
 
@@ -212,10 +182,10 @@ def plot_accuracy(
         accuracy: (U,) shares, 0 to 1.
         ax: Where to draw.
     """
-    ax = _prepared(ax, "Accuracy on new pairs", "pairs foretold")
+    ax = _prepared(ax, "Accuracy", "pairs foretold")
     if not len(env_steps):
         return _empty(ax, "no answer was foretold in this run")
-    _explain(ax, "before the model was fitted to them")
+    _explain(ax, "new pairs, before the fit to them")
     _refer_to(ax, 0.5, "chance")
     ax.plot(env_steps, accuracy, ".-", color=ORANGE, lw=2, ms=6)
     ax.set_ylim(min(0.4, float(accuracy.min()) - 0.03), 1.03)
@@ -277,7 +247,7 @@ def plot_learned_returns(
         learned: (M,) sums of the learned scores of the same episodes.
         ax: Where to draw.
         order: (M,) numbers; the higher, the darker the dot.
-        dark: What a dark dot is.
+        dark: What a dark dot is, in a word.
         title: Of the panel.
 
     Example:
@@ -287,13 +257,13 @@ def plot_learned_returns(
     """
     from oprl_gym.runs.measures import rank_correlation
 
-    ax = _prepared(ax, title, "learned return", "env return")
+    xlabel = f"env return (dark: {dark})" if dark else "env return"
+    ax = _prepared(ax, title, "learned return", xlabel)
     if not len(env_returns):
         return _empty(ax, "no episode ended")
     rho = rank_correlation(env_returns, learned)
     alike = "all alike: nothing to compare"
-    said = alike if rho is None else f"rank correlation {rho:.2f}"
-    _explain(ax, f"{said}; dark: {dark}" if dark else said)
+    _explain(ax, alike if rho is None else f"rank correlation {rho:.2f}")
     if order is None:
         ax.scatter(env_returns, learned, s=18, c=INDIGO, lw=0)
     else:
@@ -389,7 +359,7 @@ def _plot_group(ax: Axes, curve: Curve, window: int, color: str) -> None:
         ax.plot(*runs[0], color=color, lw=2, label=curve.label)
         return
     for steps, mean in runs:
-        ax.plot(steps, mean, color=color, alpha=0.28, lw=0.9)
+        ax.plot(steps, mean, color=pale(color), lw=0.9)
     # The mean is drawn only where every run has a value.
     grid = np.linspace(max(s[0] for s, _ in runs), min(s[-1] for s, _ in runs), 400)
     held = [mean[np.searchsorted(s, grid, side="right") - 1] for s, mean in runs]

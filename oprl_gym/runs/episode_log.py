@@ -74,6 +74,19 @@ class EpisodeLog:
         """Whether it is known of any episode if it succeeded."""
         return bool(np.isfinite(self.success).any())
 
+    def scored(self) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Return env steps, env returns and learned returns of scored episodes.
+
+        Those before the first fit, whose scores are all 0, are left out.
+        """
+        numbers = np.isfinite(self.learned_returns) & np.isfinite(self.env_returns)
+        known = numbers & (self.learned_returns != 0.0)
+        return (
+            self.env_steps[known],
+            self.env_returns[known],
+            self.learned_returns[known],
+        )
+
     def first_success_step(self) -> int | None:
         """Return the env step at which the first success ended, or None."""
         return self._first_step(self.success == 1.0)

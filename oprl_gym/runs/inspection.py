@@ -16,7 +16,7 @@ from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.env import EnvFacts, drawable_env, env_facts
 from oprl_gym.runs.episode_log import WINDOW
 from oprl_gym.runs.evaluation import SEED_OFFSET, load_reward, play, step_rewards
-from oprl_gym.runs.folder import RunError, RunFolder
+from oprl_gym.runs.folder import POLICY, RunError, RunFolder
 from oprl_gym.runs.policy import load_policy
 from oprl_gym.types import Array, FloatArray
 
@@ -179,24 +179,32 @@ def inspect(folder: RunFolder) -> Inspection:
             f"the run in {folder.path} was trained with --no-oprl, so there is no "
             "learned reward to inspect"
         )
+    if not folder.file(POLICY).is_file():
+        raise RunError(
+            f"the run in {folder.path} is still going on or was killed: it has not "
+            "written its agent and its reward yet; to go on: oprl-gym train --resume "
+            f"{folder.path}"
+        )
     facts = env_facts(config)
     reward = load_reward(folder, facts)
     assert reward is not None  # it was trained with OPRL
-    log, preferences = folder.episodes(), folder.progress("oprl/preferences")[1]
-    scored = np.isfinite(log.learned_returns) & (log.learned_returns != 0.0)
+    preferences = _finite(folder.progress("oprl/preferences"))[1]
     return Inspection(
         config,
         answers=int(preferences[-1]) if len(preferences) else 0,
-        accuracy=folder.progress("oprl/accuracy"),
-        training=(
-            log.env_steps[scored],
-            log.env_returns[scored],
-            log.learned_returns[scored],
-        ),
+        accuracy=_finite(folder.progress("oprl/accuracy")),
+        training=folder.episodes().scored(),
         fitted=reward.fitted,
         reach=float(reward.model.reach),
         played=_played(folder, reward, facts) if reward.fitted else [],
     )
+
+
+def _finite(column: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Return the rows of a column that are numbers: anybody may have written it."""
+    steps, values = column
+    known = np.isfinite(steps) & np.isfinite(values)
+    return steps[known], values[known]
 
 
 def _played(
@@ -209,6 +217,14 @@ def _played(
             torch.manual_seed(config.seed)
             episodes = played_episodes(policy, reward, env, config.seed)
             # `disable=None` is tqdm's word for "unless standard error is a terminal".
-            return list(tqdm(episodes, "playing", EPISODES, leave=False, disable=None))
+            shown = tqdm(episodes, "playing", EPISODES, leave=False, disable=None)
+            return [_checked(episode) for episode in shown]
     finally:
         env.close()
+
+
+def _checked(episode: PlayedEpisode) -> PlayedEpisode:
+    for what, values in (("env", episode.env_rewards), ("model", episode.scores)):
+        if not np.isfinite(values).all():
+            raise RunError(f"the {what} gave a reward that is NaN or infinite")
+    return episode

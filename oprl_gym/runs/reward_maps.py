@@ -11,9 +11,9 @@ import numpy as np
 from oprl_gym.envs.layouts import Layout
 from oprl_gym.files.fields import check_values
 from oprl_gym.files.state_file import read_state, write_state
+from oprl_gym.runs.folder import REWARD_MAPS, RunError, RunFolder
 from oprl_gym.types import BoolArray, FloatArray, IntArray
 
-REWARD_MAPS = "reward_maps.safetensors"
 NEVER = -1
 
 _STATE = {"env_steps": np.ndarray, "rewards": np.ndarray, "entered": np.ndarray}
@@ -83,3 +83,18 @@ class RewardMaps:
         if maps.entered.shape != layout.shape:
             raise ValueError(f"{path} is of another maze, {maps.entered.shape}")
         return maps
+
+
+def reward_maps(folder: RunFolder, layout: Layout) -> RewardMaps | None:
+    """Return the maps that a run kept, None if there are none.
+
+    Raises:
+        RunError: The file is damaged, or of another maze.
+    """
+    path = folder.file(REWARD_MAPS)
+    if not path.exists():
+        return None
+    try:
+        return RewardMaps.read(path, layout)
+    except (OSError, ValueError) as error:
+        raise RunError(str(error)) from error

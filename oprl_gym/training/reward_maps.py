@@ -12,8 +12,9 @@ from oprl_gym.envs.layouts import Layout
 from oprl_gym.files.fields import check_values
 from oprl_gym.runs.evaluation import cell_rewards
 from oprl_gym.runs.reward_maps import NEVER, RewardMaps
+from oprl_gym.types import FloatArray
 
-MOST = 32
+MOST = 20
 """Looks that are kept; beyond them every second is dropped, and half as many come."""
 
 
@@ -74,12 +75,20 @@ class RewardMapRecorder(BaseCallback):
         return True
 
     def _on_rollout_end(self) -> None:
-        last = self._looks[-1][0] if self._looks else 0
         learner = self._oprl.learner
-        if learner is None or self.num_timesteps - last < self._every:
+        if learner is not None and self._due(self.num_timesteps):
+            cells = cell_rewards(learner.process_reward, self._layout)
+            self.add(self.num_timesteps, cells)
+
+    def _due(self, env_steps: int) -> bool:
+        last = self._looks[-1][0] if self._looks else 0
+        return env_steps - last >= self._every
+
+    def add(self, env_steps: int, cells: FloatArray) -> None:
+        """Keep a look if one is due; (H, W) scores of the cells."""
+        if not self._due(env_steps):
             return
-        cells = cell_rewards(learner.process_reward, self._layout)
-        self._looks.append((self.num_timesteps, cells))
+        self._looks.append((env_steps, cells))
         if len(self._looks) > MOST:
             self._looks = self._looks[::-2][::-1]  # the latest stays
             self._every *= 2

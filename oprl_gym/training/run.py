@@ -22,10 +22,9 @@ from oprl_gym.files.atomic import replace_file
 from oprl_gym.rewards import save_process_reward
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.env import env_facts, import_env, may_name_module, module_of
-from oprl_gym.runs.folder import CHECKPOINT, POLICY, RunError, RunFolder
+from oprl_gym.runs.folder import CHECKPOINT, POLICY, REWARD_MAPS, RunError, RunFolder
 from oprl_gym.runs.lock import at_work
 from oprl_gym.runs.policy import save_policy
-from oprl_gym.runs.reward_maps import REWARD_MAPS
 from oprl_gym.training.agent import make_algorithm
 from oprl_gym.training.envs import make_training_env
 from oprl_gym.training.log import (
