@@ -107,8 +107,8 @@ def test_learned_returns_are_drawn_against_those_of_the_env() -> None:
 def test_dots_that_come_later_are_darker() -> None:
     steps = np.array([10, 20])
     ax = plotting.plot_learned_returns(STEPS[:2], STEPS[:2], order=steps, dark="late")
-    ax.figure.canvas.draw()
-    early, late = ax.collections[0].get_facecolor()
+    dots = ax.collections[0]
+    early, late = dots.to_rgba(dots.get_array())
     assert sum(late[:3]) < sum(early[:3])
     assert ax.get_xlabel() == "env return (dark: late)"
 

@@ -45,7 +45,8 @@ class Inspect:
 
 
 def _text(finding: Finding) -> str:
-    lines = f"{finding.verdict}: {finding.says}. {finding.remedy}."
+    remedy = finding.remedy[0].upper() + finding.remedy[1:]
+    lines = f"{finding.verdict}: {finding.says}. {remedy}."
     return textwrap.fill(
         lines, WIDTH, initial_indent=f"{finding.name:12}", subsequent_indent=" " * 12
     )

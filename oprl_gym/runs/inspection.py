@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from oprl_gym.config import MOST_INT
 from oprl_gym.rewards import ProcessReward
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.env import EnvFacts, drawable_env, env_facts
@@ -188,22 +189,24 @@ def inspect(folder: RunFolder) -> Inspection:
     facts = env_facts(config)
     reward = load_reward(folder, facts)
     assert reward is not None  # it was trained with OPRL
-    preferences = _finite(folder.progress("oprl/preferences"))[1]
+    preferences = _within(folder.progress("oprl/preferences"), 0.0, MOST_INT)[1]
     return Inspection(
         config,
         answers=int(preferences[-1]) if len(preferences) else 0,
-        accuracy=_finite(folder.progress("oprl/accuracy")),
+        accuracy=_within(folder.progress("oprl/accuracy"), 0.0, 1.0),
         training=folder.episodes().scored(),
         fitted=reward.fitted,
-        reach=float(reward.model.reach),
+        reach=abs(float(reward.model.reach)) or 1.0,
         played=_played(folder, reward, facts) if reward.fitted else [],
     )
 
 
-def _finite(column: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Return the rows of a column that are numbers: anybody may have written it."""
+def _within(
+    column: tuple[FloatArray, FloatArray], low: float, high: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the rows of a column that can be: anybody may have written it."""
     steps, values = column
-    known = np.isfinite(steps) & np.isfinite(values)
+    known = np.isfinite(steps) & (values >= low) & (values <= high)
     return steps[known], values[known]
 
 
