@@ -126,7 +126,7 @@ def test_the_reward_of_a_cell_is_that_of_its_observation(
 ) -> None:
     env = OPRLMazeEnv(layout=MAZE_TEXT)
     reward = fitted(env, reward_input)
-    cells = cell_rewards(reward, env)
+    cells = cell_rewards(reward, env.layout)
     assert cells.shape == (2, 4)
     assert np.isnan(cells[1]).all()  # walls
     one_hot = np.eye(8, dtype=np.float32)[2:3]
@@ -139,7 +139,7 @@ def test_the_reward_of_a_cell_is_the_mean_over_its_actions() -> None:
     reward = fitted(env, "obs_action")
     here = np.repeat(np.eye(8, dtype=np.float32)[2:3], 4, axis=0)
     scores = reward.score(here, np.ones(4, bool), np.arange(4))
-    assert cell_rewards(reward, env)[0, 2] == pytest.approx(float(scores.mean()))
+    assert cell_rewards(reward, env.layout)[0, 2] == pytest.approx(float(scores.mean()))
 
 
 def test_the_rewards_along_an_episode() -> None:
@@ -149,7 +149,9 @@ def test_the_rewards_along_an_episode() -> None:
     maze = env.unwrapped
     assert isinstance(maze, OPRLMazeEnv)
     along = step_rewards(reward, rollout)
-    np.testing.assert_allclose(along, cell_rewards(reward, maze)[0, 1:], rtol=1e-6)
+    np.testing.assert_allclose(
+        along, cell_rewards(reward, maze.layout)[0, 1:], rtol=1e-6
+    )
 
 
 def test_staying_where_one_is_is_no_first_visit() -> None:
@@ -160,7 +162,7 @@ def test_staying_where_one_is_is_no_first_visit() -> None:
     start = np.eye(8, dtype=np.float32)[:1]
     again = float(reward.score(start, np.array([False]))[0])
     np.testing.assert_allclose(step_rewards(reward, rollout), [again] * 3, rtol=1e-6)
-    assert cell_rewards(reward, env)[0, 0] != pytest.approx(again)
+    assert cell_rewards(reward, env.layout)[0, 0] != pytest.approx(again)
 
 
 def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from oprl_gym.config import OPRLConfig
 from oprl_gym.files.state_file import read_state, write_state
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.env import make_env, may_name_module
-from oprl_gym.runs.folder import CHECKPOINT, POLICY, RunError, RunFolder
+from oprl_gym.runs.folder import CHECKPOINT, POLICY, REWARD_MAPS, RunError, RunFolder
 from oprl_gym.runs.policy import load_policy, policy_class, save_policy
 from oprl_gym.training import train
 
@@ -50,6 +50,7 @@ if "Stranger-v0" not in gym.registry:
 LOOKS = {
     "evaluate": ("evaluate", "RUN", "--episodes", "2"),
     "plot": ("plot", "RUN"),
+    "inspect": ("inspect", "RUN"),
     "watch": ("watch", "RUN", "--gif", "OUT.gif"),
     "label": ("label", "RUN", "--pairs", "1"),
 }
@@ -77,8 +78,10 @@ def trace(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Labelling ends where the page would be shown."""
+def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labelling ends where the page would be shown, and inspecting is soon done."""
+    monkeypatch.setattr("oprl_gym.runs.inspection.EPISODES", 2)
+    monkeypatch.setattr("oprl_gym.figures.inspection.save_figure", lambda *_: None)
     monkeypatch.setattr("oprl_gym.labelling.web.serve", lambda *_: None)
 
 
@@ -162,7 +165,7 @@ def test_no_file_of_a_run_folder_is_unpickled(command, run, trace):
 
 
 READ = ("config.json", "summary.json", "episodes.csv", "progress.csv", POLICY)
-READ += (CHECKPOINT, "reward_model.safetensors", "preferences.sqlite")
+READ += (CHECKPOINT, "reward_model.safetensors", REWARD_MAPS, "preferences.sqlite")
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -175,7 +178,7 @@ def test_a_pickle_in_the_place_of_a_file_is_not_executed(
     array, tensors = io.BytesIO(), io.BytesIO()
     np.save(array, np.array([payload], dtype=object), allow_pickle=True)
     torch.save(payload, tensors)
-    monkeypatch.setattr("oprl_gym.figures.of_runs._save", lambda *_: None)
+    monkeypatch.setattr("oprl_gym.figures.of_runs.save_figure", lambda *_: None)
     for content in (pickle.dumps(payload), array.getvalue(), tensors.getvalue()):
         run.file(name).write_bytes(content)
         for command in (*LOOKS.values(), RESUME):
@@ -421,6 +424,7 @@ LINKS = (
     *("progress.csv", "episodes.csv", "episodes.csv.partial", "policy.zip"),
     *("policy.zip.partial", f"{POLICY}.partial", f"{CHECKPOINT}.partial"),
     *("summary.json.partial", "config.json.partial"),
+    *(REWARD_MAPS, "figures/reward.gif", "figures/inspect.json"),
 )
 
 
@@ -439,6 +443,7 @@ def test_no_link_leads_writing_out_of_the_folder(run, tmp_path):
         precious = tmp_path / f"thesis-{number}.tex"
         kept[precious] = link(run.file(name), precious)
     assert main(words(LOOKS["plot"], run)) == 0
+    assert main(words(LOOKS["inspect"], run)) == 0
     assert main(words(RESUME, run)) == 0
     for precious, content in kept.items():
         assert precious.read_bytes() == content
@@ -459,6 +464,14 @@ def test_figures_that_lead_elsewhere_are_not_drawn(run, tmp_path, refused):
     assert not os.listdir(tmp_path / "pictures")
 
 
+def test_nothing_is_inspected_into_a_folder_elsewhere(run, tmp_path, refused):
+    shutil.rmtree(run.figures)
+    (tmp_path / "pictures").mkdir()
+    run.figures.symlink_to(tmp_path / "pictures")
+    assert "leads elsewhere" in refused(*words(LOOKS["inspect"], run))
+    assert not os.listdir(tmp_path / "pictures")
+
+
 def test_labelling_makes_no_store_where_a_folder_says(run, tmp_path, refused):
     teaching = {"teacher": "human", "preferences": str(tmp_path / "new.sqlite")}
     edit(run, teaching=teaching)
@@ -475,6 +488,9 @@ def test_labelling_makes_no_store_where_a_folder_says(run, tmp_path, refused):
     [
         ("checkpoint.safetensors", RESUME),
         ("reward_model.safetensors", LOOKS["plot"]),
+        (REWARD_MAPS, LOOKS["plot"]),
+        ("episodes.csv", LOOKS["plot"]),
+        ("progress.csv", LOOKS["inspect"]),
         ("progress.csv", RESUME),
         ("policy.safetensors", LOOKS["evaluate"]),
     ],

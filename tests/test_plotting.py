@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import StepPatch
 from PIL import Image
 
 from oprl_gym.config import OPRLConfig
@@ -15,8 +16,9 @@ from oprl_gym.envs import make_layout
 from oprl_gym.figures import plotting
 from oprl_gym.figures.of_runs import distinct_labels, save_gif
 from oprl_gym.figures.plotting import Curve
-from oprl_gym.figures.reward_map import plot_reward_map
+from oprl_gym.figures.reward_map import plot_reward_map, reward_frames
 from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.reward_maps import NEVER, RewardMaps
 
 STEPS = np.arange(10, 1_510, 10)  # 150 episodes
 SUCCESS = (np.arange(150) >= 75).astype(float)
@@ -69,27 +71,46 @@ def test_success_over_unknown_episodes_says_so() -> None:
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
 def test_few_points_are_drawn_without_a_made_up_mean(count: int) -> None:
     steps, values = STEPS[:count], np.linspace(1.0, 0.5, count)
-    loss = plotting.plot_loss(steps, values)
-    if count:
-        assert len(loss.lines) == 1  # raw, and no smoothed line over it
-    else:
-        assert texts(loss) == ["not logged in this run"]
     returns = plotting.plot_returns(steps, values)
     assert all(len(xs(line)) == 0 for line in returns.lines[1:])
     plotting.plot_success(steps, np.ones(count)).figure.canvas.draw()
 
 
-def test_a_loss_is_drawn_with_its_reference() -> None:
-    losses = np.linspace(0.7, 0.1, 40)
-    ax = plotting.plot_loss(STEPS[:40], losses, "Loss", reference=(0.69, "chance"))
-    assert len(ax.lines) == 3  # reference, raw, smoothed
-    assert "chance" in texts(ax)
+def test_an_accuracy_is_drawn_beside_chance() -> None:
+    ax = plotting.plot_accuracy(STEPS[:40], np.linspace(0.5, 0.9, 40))
+    chance, accuracy = ax.lines
+    assert set(ys(chance)) == {0.5}
+    assert ys(accuracy)[-1] == 0.9
+    assert texts(ax) == ["chance"]
+    assert ax.yaxis.get_major_formatter()(0.9, 0) == "90%"
+    nothing = plotting.plot_accuracy(np.zeros(0), np.zeros(0))
+    assert texts(nothing) == ["no answer was foretold in this run"]
+
+
+def test_the_rewards_of_steps_are_drawn_from_step_to_step() -> None:
+    ax = plotting.new_figure()[1][0, 0]
+    plotting.plot_step_rewards(np.array([0.5, -1.0]), "learned", "black", ax)
+    (steps,) = ax.patches
+    assert isinstance(steps, StepPatch)
+    values, edges, _ = steps.get_data()
+    assert (values.tolist(), edges.tolist()) == ([0.5, -1.0], [0, 1, 2])
+    assert (ax.get_ylabel(), ax.get_xlim()) == ("learned", (0, 2))
 
 
 def test_learned_returns_are_drawn_against_those_of_the_env() -> None:
     ax = plotting.plot_learned_returns(np.array([0, 1, 2]), np.array([2.0, 1.0, 0.0]))
-    np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[0, 2], [1, 1], [2, 0]])
-    assert ax.get_title(loc="right") == "correlation -1.00"
+    (dots,) = ax.collections
+    np.testing.assert_array_equal(dots.get_offsets(), [[0, 2], [1, 1], [2, 0]])
+    assert ax.get_title(loc="right") == "rank correlation -1.00"
+
+
+def test_dots_that_come_later_are_darker() -> None:
+    steps = np.array([10, 20])
+    ax = plotting.plot_learned_returns(STEPS[:2], STEPS[:2], order=steps, dark="late")
+    dots = ax.collections[0]
+    early, late = dots.to_rgba(dots.get_array())
+    assert sum(late[:3]) < sum(early[:3])
+    assert ax.get_xlabel() == "env return (dark: late)"
 
 
 @pytest.mark.parametrize(
@@ -138,12 +159,38 @@ def test_the_reward_map_shows_walls_start_goal_path_and_numbers() -> None:
     assert np.ma.getmaskarray(shown).tolist() == [[0, 0, 1], [0, 0, 0]]  # the wall
     assert image.get_clim() == (-1.5, 0.5)  # from the worst cell to the best
     bar = ax.figure.axes[1]
-    assert bar.get_ylabel() == "process reward"
+    assert bar.get_ylabel() == "learned reward (dark: the agent is drawn there)"
+    colors = image.get_cmap()([0.0, 0.5, 1.0])[:, :3].sum(axis=1)
+    assert (np.diff(colors) < 0).all()  # the higher, the darker
     arrows = [text for text in ax.texts if text.get_text() == ""]
     assert len(arrows) == 3  # three moves; standing still is none
     assert {"S", "G"} <= set(texts(ax))
     assert len(ax.patches) == 1
     assert ax.get_title(loc="left") == "Title"
+
+
+def test_cells_that_training_never_came_to_are_hatched_and_have_no_colour() -> None:
+    layout = make_layout("S.#\n..G")
+    visited = np.array([[True, True, False], [False, True, True]])
+    rewards = np.array([[0.0, 1.0, 0.0], [99.0, 2.0, 3.0]])
+    ax = plot_reward_map(layout, rewards, [(0, 0)], visited=visited)
+    hatched = [patch for patch in ax.patches if patch.get_hatch()]
+    assert [patch.get_xy() for patch in hatched] == [(-0.5, 0.5)]  # row 1, column 0
+    assert ax.images[0].get_clim() == (0.0, 3.0)
+    assert ax.get_xlabel() == "hatched: training never came there"
+
+
+def test_a_reward_that_moves_has_a_picture_for_every_look() -> None:
+    layout = make_layout("S.#\n..G")
+    rewards = np.array([np.zeros((2, 3)), np.arange(6.0).reshape(2, 3)])
+    entered = np.array([[0, 5, NEVER], [NEVER, 9, 20]])
+    maps = RewardMaps(np.array([10, 20]), rewards, entered)
+    first, second = reward_frames(layout, maps, "Maze")
+    assert first.shape == second.shape
+    assert first.dtype == np.uint8
+    assert (first != second).any()
+    assert maps.visited(10).tolist() == [[True, True, False], [False, True, False]]
+    assert maps.visited()[1, 2]
 
 
 def test_a_map_without_learned_reward_has_no_colours() -> None:

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from oprl_gym.cli import main
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.folder import CHECKPOINT, RunError, RunFolder
+from oprl_gym.runs.folder import CHECKPOINT, REWARD_MAPS, RunError, RunFolder
 from oprl_gym.runs.policy import load_policy
 from oprl_gym.training import run as training
 from oprl_gym.training.run import Interrupted, resume, train
@@ -39,6 +39,10 @@ def assert_alike(one: RunFolder, other: RunFolder) -> None:
     """Compare all that two equal runs leave behind, but for times."""
     read = [folder.file("episodes.csv").read_text() for folder in (one, other)]
     assert read[0] == read[1]
+    maps = [folder.file(REWARD_MAPS) for folder in (one, other)]
+    assert maps[0].exists() == maps[1].exists()
+    if maps[0].exists():
+        assert maps[0].read_bytes() == maps[1].read_bytes()
     rows = [progress(folder) for folder in (one, other)]
     assert rows[0] == rows[1]
     assert replace(one.summary(), wall_time_s=0.0) == replace(

@@ -88,13 +88,16 @@ def test_unknown_success_is_no_success() -> None:
 
 
 def test_a_log_survives_its_file(tmp_path: Path) -> None:
-    log = EpisodeLog.of([Episode(8, 0.1 + 0.2, 8, None), Episode(16, -1.0, 8, True)])
+    plain, scored = Episode(8, 0.1 + 0.2, 8, None), Episode(16, -1.0, 8, True, 0.7)
+    log = EpisodeLog.of([plain, scored])
     log.write(tmp_path / "episodes.csv")
     read = EpisodeLog.read(tmp_path / "episodes.csv")
     assert read.env_steps.tolist() == [8, 16]
     assert read.env_returns.tolist() == [0.1 + 0.2, -1.0]
     assert math.isnan(read.success[0])
     assert read.success[1] == 1.0
+    assert math.isnan(read.learned_returns[0])
+    assert [values.tolist() for values in read.scored()] == [[16], [-1.0], [0.7]]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +173,8 @@ def test_a_damaged_summary(run: RunFolder) -> None:
 
 
 def test_damaged_episodes(run: RunFolder) -> None:
-    run.file("episodes.csv").write_text("env_steps,env_return,length,success\n8,x\n")
+    columns = "env_steps,env_return,length,success,learned_return"
+    run.file("episodes.csv").write_text(f"{columns}\n8,x\n")
     with pytest.raises(RunError, match="cannot be read"):
         run.episodes()
     run.file("episodes.csv").write_text("a,b\n")

@@ -36,6 +36,11 @@ FILES = {
     "figures/learning.png",
     "figures/reward_map.png",
 }
+OF_A_REWARD = {
+    "reward_model.safetensors",
+    "reward_maps.safetensors",
+    "figures/reward.gif",
+}
 
 
 def files(folder: RunFolder) -> set[str]:
@@ -63,7 +68,7 @@ def a2c_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 def test_the_folder_holds_what_it_should(ppo_run: RunFolder) -> None:
-    assert files(ppo_run) == FILES | {"events", "reward_model.safetensors"}
+    assert files(ppo_run) == FILES | OF_A_REWARD | {"events"}
 
 
 def test_a_plain_run_has_no_reward_model(a2c_run: RunFolder) -> None:
@@ -318,12 +323,15 @@ def test_a_config_that_makes_no_sense_is_refused(values: dict, message: str) -> 
 def test_rows_of_the_episode_file(ppo_run: RunFolder) -> None:
     with ppo_run.file("episodes.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["env_steps", "env_return", "length", "success"]
+    columns = ["env_steps", "env_return", "length", "success", "learned_return"]
+    assert list(rows[0]) == columns
     assert rows[0] == {
         "env_steps": str(ppo_run.episodes().env_steps[0]),
         "env_return": str(ppo_run.episodes().env_returns[0]),
         "length": str(ppo_run.episodes().lengths[0]),
         "success": str(int(ppo_run.episodes().success[0])),
+        "learned_return": "0.0",  # nothing has been fitted yet
     }
+    assert float(rows[-1]["learned_return"]) != 0.0
     assert isinstance(ppo_run.episodes(), EpisodeLog)
     assert os.path.getsize(ppo_run.file("rollout.gif")) < 300_000

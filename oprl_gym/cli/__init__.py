@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from oprl_gym.cli.ending import ends_by_sigterm
 from oprl_gym.cli.evaluate import Evaluate
+from oprl_gym.cli.inspect import Inspect
 from oprl_gym.cli.label import Label
 from oprl_gym.cli.play import Play
 from oprl_gym.cli.plot import Plot
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Any] = {
     "train": Train,
     "evaluate": Evaluate,
     "plot": Plot,
+    "inspect": Inspect,
     "watch": Watch,
     "play": Play,
     "label": Label,

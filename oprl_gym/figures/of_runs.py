@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 
-from oprl_gym.envs import OPRLMazeEnv
+from oprl_gym.envs import Layout, OPRLMazeEnv
 from oprl_gym.figures import plotting
-from oprl_gym.figures.reward_map import plot_reward_map
-from oprl_gym.files.atomic import replace_file
+from oprl_gym.figures.reward_map import plot_reward_map, reward_frames
+from oprl_gym.figures.saving import figures_of, save_bytes, save_figure
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.env import EnvFacts, env_facts, make_env
+from oprl_gym.runs.env import drawable_env, env_facts
 from oprl_gym.runs.episode_log import TARGET, WINDOW
-from oprl_gym.runs.folder import RunError, RunFolder
+from oprl_gym.runs.folder import RunFolder
+from oprl_gym.runs.reward_maps import reward_maps
 from oprl_gym.types import Array, FloatArray
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from oprl_gym.rewards import ProcessReward
     from oprl_gym.runs.evaluation import Rollout
 
-POLICY_LOSS = {"ppo": "train/policy_gradient_loss", "a2c": "train/policy_loss"}
-GIF_FPS = 8
+GIF_FPS, REWARD_FPS = 8, 3
 GIF_LAST_FRAME_MS = 1500
 MAX_GIF_FRAMES = 150
 MAX_GIF_PIXELS = 400
@@ -40,8 +40,7 @@ def draw_run(folder: RunFolder) -> None:
     Raises:
         RunError: A file of the run is missing or damaged.
     """
-    if folder.figures.is_symlink():
-        raise RunError(f"{folder.figures} leads elsewhere; nothing is drawn there")
+    figures_of(folder)
     draw_learning(folder)
     rollout, env, reward = replay(folder)
     _draw_reward(folder, rollout, env, reward)
@@ -67,54 +66,45 @@ def replay(
         env.close()
 
 
-def drawable_env(config: TrainConfig, facts: EnvFacts) -> gym.Env[Any, Any]:
-    """Return the plain env of a run, with pictures if it can make any."""
-    if "rgb_array" not in facts.render_modes:
-        return make_env(config)
-    env = make_env(config, "rgb_array")
-    try:
-        env.reset()
-        env.render()
-    except gym.error.DependencyNotInstalled:  # not ours to ask for
-        env.close()
-        return make_env(config)
-    return env
-
-
 def show_reward(env: gym.Env[Any, Any], reward: ProcessReward | None) -> None:
     """Let a maze draw the learned reward under it; other envs stay as they are."""
     from oprl_gym.runs.evaluation import cell_rewards
 
     if reward is not None and isinstance(env.unwrapped, OPRLMazeEnv):
-        cells = cell_rewards(reward, env.unwrapped)
+        cells = cell_rewards(reward, env.unwrapped.layout)
         # Colours change at 0: half-way between the worst cell and the best.
         env.unwrapped.set_heat(cells - (np.nanmin(cells) + np.nanmax(cells)) / 2)
 
 
 def draw_learning(folder: RunFolder) -> None:
-    """Draw ``figures/learning.png``: return, success rate and the two losses."""
+    """Draw ``figures/learning.png``: does the agent learn, and does the reward?
+
+    Success, where any is known, and the return; of a learned reward its returns beside
+    the env's, and its accuracy on new pairs.
+    """
     config, log = folder.config(), folder.episodes()
-    figure, axes = plotting.new_figure(2, 2, size=(9, 6))
-    plotting.plot_returns(log.env_steps, log.env_returns, WINDOW, axes[0, 0])
-    target = (TARGET, log.steps_to())
-    plotting.plot_success(log.env_steps, log.success, WINDOW, target, axes[0, 1])
-    _draw_reward_loss(folder, config, axes[1, 0])
-    steps, losses = folder.progress(POLICY_LOSS[config.algo])
-    plotting.plot_loss(
-        steps,
-        losses,
-        "Policy loss",
-        "policy-gradient loss",
-        plotting.RED,
-        ax=axes[1, 1],
-    )
-    last = max([0, *log.env_steps.tolist(), *steps.tolist()])
-    for ax in axes.flat:
+    figure = plotting.bare_figure((8, 5.6 if config.oprl else 3.0))
+    grid = figure.add_gridspec(2 if config.oprl else 1, 2)
+    succeeds = bool((log.success == 1.0).any())
+    top = [grid[0, 0], grid[0, 1]] if succeeds else [grid[0, :]]
+    axes = [figure.add_subplot(place) for place in top]
+    plotting.plot_returns(log.env_steps, log.env_returns, WINDOW, axes[-1])
+    if succeeds:
+        target = (TARGET, log.steps_to())
+        plotting.plot_success(log.env_steps, log.success, WINDOW, target, axes[0])
+    if config.oprl:
+        axes.append(figure.add_subplot(grid[1, 0]))
+        plotting.plot_accuracy(*folder.progress("oprl/accuracy"), axes[-1])
+        steps, *returns = log.scored()
+        ax = figure.add_subplot(grid[1, 1])
+        plotting.plot_learned_returns(*returns, ax, steps, "late", "Learned return")
+    last = max([1, *log.env_steps[-1:].tolist()])
+    for ax in axes:
         if ax.lines:
-            ax.set_xlim(0, 1.03 * max(last, 1))
+            ax.set_xlim(0, 1.03 * last)
     title = f"{config.env_id}, {name_of(config)}, seed {config.seed}"
     figure.suptitle(title, x=0.01, ha="left", color=plotting.INK, fontsize=12)
-    _save(figure, folder.figures / "learning.png")
+    save_figure(figure, folder.figures / "learning.png")
 
 
 def draw_comparison(folders: Sequence[RunFolder], out: Path) -> None:
@@ -143,7 +133,7 @@ def draw_comparison(folders: Sequence[RunFolder], out: Path) -> None:
         title = ax.set_title(f"{ax.get_title(loc='left')}, {env_ids.pop()}", loc="left")
         title.set_fontweight("bold")
     ax.set_xlim(left=0)
-    _save(figure, out)
+    save_figure(figure, out)
 
 
 def distinct_labels(configs: Sequence[TrainConfig]) -> list[str]:
@@ -168,13 +158,14 @@ def name_of(config: TrainConfig) -> str:
     return f"{config.algo.upper()} {'+ OPRL' if config.oprl else 'plain'}"
 
 
-def save_gif(path: Path, frames: Sequence[Array]) -> None:
+def save_gif(path: Path, frames: Sequence[Array], fps: int = GIF_FPS) -> None:
     """Write frames as an endless GIF that holds its last frame a while.
 
     Args:
         path: Where to.
         frames: (height, width, 3) uint8 each. Of a long episode only every second,
             third, ... and the last are kept.
+        fps: Frames a second.
     """
     from PIL import Image
 
@@ -189,27 +180,12 @@ def save_gif(path: Path, frames: Sequence[Array]) -> None:
     first, *rest = [
         image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images
     ]
-    durations = [1000 // GIF_FPS] * len(rest) + [GIF_LAST_FRAME_MS]
+    durations = [1000 // fps] * len(rest) + [GIF_LAST_FRAME_MS]
     file = io.BytesIO()
     first.save(
         file, "GIF", save_all=True, append_images=rest, duration=durations, loop=0
     )
-    try:
-        replace_file(path, file.getvalue())
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _draw_reward_loss(folder: RunFolder, config: TrainConfig, ax: Axes) -> None:
-    steps, losses = folder.progress("oprl/reward_loss")
-    title, unit = "Reward-model loss", "Bradley-Terry loss (nats)"
-    chance = (plotting.CHANCE_LOSS, "chance") if len(losses) else None
-    plotting.plot_loss(steps, losses, title, unit, plotting.ORANGE, chance, ax)
-    if not config.oprl:
-        for text in ax.texts:
-            text.set_text("no learned reward in this run")
-    elif len(losses):
-        ax.set_ylim(bottom=0)
+    save_bytes(path, file.getvalue())
 
 
 def _draw_reward(
@@ -219,18 +195,38 @@ def _draw_reward(
     reward: ProcessReward | None,
 ) -> None:
     """Draw ``figures/reward_map.png``: on the maze, or along the greedy episode."""
-    from oprl_gym.runs.evaluation import cell_rewards, step_rewards
+    from oprl_gym.runs.evaluation import step_rewards
 
     config = folder.config()
     steps, total = len(rollout.actions), sum(rollout.env_rewards)
-    title = f"{config.env_id}: greedy episode, {steps} steps, return {total:g}"
+    greedy = f"greedy episode, {steps} steps, return {total:g}"
     if isinstance(env.unwrapped, OPRLMazeEnv):
-        cells = None if reward is None else cell_rewards(reward, env.unwrapped)
-        ax = plot_reward_map(env.unwrapped.layout, cells, rollout.cells, title)
+        ax = _maze_map(folder, env.unwrapped.layout, rollout, reward)
+        ax.set_xlabel(f"{greedy}\n{ax.get_xlabel()}".strip())
     else:
         name, values = _rewards_along(rollout, reward, step_rewards)
+        title = f"{config.env_id}: {greedy}"
         ax = plotting.plot_episode_rewards(values, name, title)
-    _save(ax.figure, folder.figures / "reward_map.png")
+    save_figure(ax.figure, folder.figures / "reward_map.png")
+
+
+def _maze_map(
+    folder: RunFolder, layout: Layout, rollout: Rollout, reward: ProcessReward | None
+) -> Axes:
+    """Draw the learned reward of a maze, and a GIF of how it came to that."""
+    from oprl_gym.runs.evaluation import cell_rewards
+
+    env_id = folder.config().env_id
+    if reward is None:
+        return plot_reward_map(layout, None, rollout.cells, env_id)
+    maps = reward_maps(folder, layout)
+    if maps is not None and len(maps.env_steps) > 1:
+        frames = reward_frames(layout, maps, env_id)
+        save_gif(folder.figures / "reward.gif", frames, REWARD_FPS)
+    visited = None if maps is None else maps.visited()
+    cells = cell_rewards(reward, layout)
+    title = f"{env_id}: learned reward"
+    return plot_reward_map(layout, cells, rollout.cells, title, visited=visited)
 
 
 def _rewards_along(
@@ -251,16 +247,3 @@ def _settings(config: TrainConfig) -> dict[str, Any]:
     for name in ("env_id", "algo", "oprl", "seed", "total_timesteps", *without_effect):
         del values[name]
     return values
-
-
-def _save(figure: Any, path: Path) -> None:
-    try:
-        image = io.BytesIO()
-        figure.savefig(image, format=path.suffix.removeprefix("."))
-        replace_file(path, image.getvalue())
-    except (OSError, ValueError) as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: Exception) -> RunError:
-    return RunError(f"{path} cannot be written: {error}")

@@ -17,6 +17,8 @@ from oprl_gym.types import Array, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
 
 INK = "#333C4E"
 FAINT = "#8A909C"
@@ -29,9 +31,6 @@ SERIES = (INDIGO, ORANGE, GREEN, RED, "#2E86AB", "#7A5C3E", "#8E44AD", "#5C6470"
 
 MIN_WINDOW = 10
 """Fewest episodes that a smoothed curve averages: fewer make it look like news."""
-
-CHANCE_LOSS = float(np.log(2.0))
-"""Bradley-Terry loss in nats of a model that knows nothing."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,32 @@ def new_figure(
     rows: int = 1, columns: int = 1, size: tuple[float, float] = (6, 4)
 ) -> Any:
     """Return a figure and its (rows, columns) array of axes; ``size`` in inches."""
+    figure = bare_figure(size)
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def bare_figure(size: tuple[float, float]) -> Figure:
+    """Return a figure without axes; ``size`` in inches."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)
-    figure = Figure(figsize=size, dpi=150, layout=layout, facecolor="white")
-    return figure, figure.subplots(rows, columns, squeeze=False)
+    return Figure(figsize=size, dpi=150, layout=layout, facecolor="white")
+
+
+def pale(color: str) -> tuple[float, float, float]:
+    """Return a pale shade of a colour, as solid as the colour itself."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = (1 - 0.35 * (1 - part) for part in to_rgb(color))
+    return red, green, blue
+
+
+def shades(color: str) -> Colormap:
+    """Return a palette from the pale to the full shade of a colour."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("shades", [pale(color), color])
 
 
 def trailing_mean(values: FloatArray, window: int) -> FloatArray:
@@ -82,8 +101,8 @@ def plot_returns(
     ax = _prepared(ax, "Return", "return of an episode")
     if not len(env_steps):
         return _empty(ax, "no episode ended")
-    _explain(ax, f"each episode, mean of last {window}")
-    ax.plot(env_steps, returns, ".", color=INDIGO, alpha=0.18, ms=5, mew=0)
+    _explain(ax, f"pale: each episode; strong: mean of last {window}")
+    ax.plot(env_steps, returns, ".", color=pale(INDIGO), ms=4, mew=0)
     _plot_mean(ax, env_steps, returns, window, INDIGO)
     return ax
 
@@ -113,61 +132,15 @@ def plot_success(
     rate, reached = target
     ax.axhline(rate, color=FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1)
     short = max(window // 5, MIN_WINDOW)
-    _explain(ax, f"mean of last {short}, of last {window}")
-    pale = trailing_mean(values, short)[short - 1 :]
-    ax.plot(steps[short - 1 :], pale, color=GREEN, alpha=0.3, lw=1)
+    _explain(ax, f"mean of last {window}; pale: of last {short}")
+    of_few = trailing_mean(values, short)[short - 1 :]
+    ax.plot(steps[short - 1 :], of_few, color=pale(GREEN), lw=1)
     _plot_mean(ax, steps, values, window, GREEN)
     if reached is not None:
         ax.plot([reached], [rate], "o", color=GREEN, mec="white", mew=1.2, ms=7)
         _note(ax, f"{rate:.0%} at {reached:,}", (reached, rate))
     ax.set_ylim(-0.03, 1.05)
     ax.yaxis.set_major_formatter(_percent())
-    return ax
-
-
-def plot_loss(
-    env_steps: Array,
-    losses: FloatArray,
-    title: str = "Loss",
-    unit: str = "loss",
-    color: str = ORANGE,
-    reference: tuple[float, str] | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw a loss, raw and smoothed over a tenth of its points.
-
-    Args:
-        env_steps: (U,) env steps at which it was logged.
-        losses: (U,) values.
-        title: Of the panel.
-        unit: What the values are.
-        color: Of the line.
-        reference: A value worth a dashed line, and its name.
-        ax: Where to draw.
-    """
-    ax = _prepared(ax, title, unit)
-    if not len(env_steps):
-        return _empty(ax, "not logged in this run")
-    if reference is not None:
-        value, name = reference
-        ax.axhline(value, color=FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1)
-        ax.annotate(
-            name,
-            (1.0, value),
-            xycoords=("axes fraction", "data"),
-            xytext=(-3, -3),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            color=FAINT,
-            fontsize=8,
-        )
-    ax.plot(env_steps, losses, ".-", color=color, alpha=0.35, lw=1, ms=4, mew=0)
-    window = max(3, len(losses) // 10)
-    _explain(ax, f"as logged, mean of last {window}")
-    if len(losses) >= 2 * window:
-        smooth = trailing_mean(losses, window)[window - 1 :]
-        ax.plot(env_steps[window - 1 :], smooth, color=color, lw=2)
     return ax
 
 
@@ -199,6 +172,44 @@ def plot_curves(
     return ax
 
 
+def plot_accuracy(
+    env_steps: Array, accuracy: FloatArray, ax: Axes | None = None
+) -> Axes:
+    """Draw how many new answers a reward model foretold, over training.
+
+    Args:
+        env_steps: (U,) env steps at which it was logged.
+        accuracy: (U,) shares, 0 to 1.
+        ax: Where to draw.
+    """
+    ax = _prepared(ax, "Accuracy", "pairs foretold")
+    if not len(env_steps):
+        return _empty(ax, "no answer was foretold in this run")
+    _explain(ax, "new pairs, before the fit to them")
+    _refer_to(ax, 0.5, "chance")
+    ax.plot(env_steps, accuracy, ".-", color=ORANGE, lw=2, ms=6)
+    ax.set_ylim(min(0.4, float(accuracy.min()) - 0.03), 1.03)
+    ax.yaxis.set_major_formatter(_percent())
+    return ax
+
+
+def plot_step_rewards(rewards: FloatArray, name: str, color: str, ax: Axes) -> Axes:
+    """Draw the rewards of the T steps of one episode as a line with steps.
+
+    Args:
+        rewards: (T,) rewards.
+        name: What kind they are; labels the axis.
+        color: Of the line.
+        ax: Where to draw.
+    """
+    _prepared(ax, "", name, "step of the episode")
+    edges = np.arange(len(rewards) + 1)
+    ax.axhline(0.0, color=FAINT, lw=0.9)
+    ax.stairs(rewards, edges, color=color, lw=1.6, baseline=None)
+    ax.set_xlim(0, len(rewards))
+    return ax
+
+
 def plot_episode_rewards(
     rewards: FloatArray, name: str, title: str = "", ax: Axes | None = None
 ) -> Axes:
@@ -219,7 +230,12 @@ def plot_episode_rewards(
 
 
 def plot_learned_returns(
-    env_returns: FloatArray, learned: FloatArray, ax: Axes | None = None
+    env_returns: FloatArray,
+    learned: FloatArray,
+    ax: Axes | None = None,
+    order: Array | None = None,
+    dark: str = "",
+    title: str = "Learned reward",
 ) -> Axes:
     """Draw what the learned reward makes of episodes against what the env paid.
 
@@ -230,22 +246,28 @@ def plot_learned_returns(
         env_returns: (M,) returns of the env.
         learned: (M,) sums of the learned scores of the same episodes.
         ax: Where to draw.
+        order: (M,) numbers; the higher, the darker the dot.
+        dark: What a dark dot is, in a word.
+        title: Of the panel.
 
     Example:
         >>> ax = plot_learned_returns(np.array([0.0, 10.0]), np.array([-1.0, 2.0]))
         >>> ax.get_title(loc="right")
-        'correlation 1.00'
+        'rank correlation 1.00'
     """
-    ax = _prepared(
-        ax, "Learned reward", "learned, summed over the episode", "return of an episode"
-    )
+    from oprl_gym.runs.measures import rank_correlation
+
+    xlabel = f"env return (dark: {dark})" if dark else "env return"
+    ax = _prepared(ax, title, "learned return", xlabel)
     if not len(env_returns):
         return _empty(ax, "no episode ended")
-    if np.ptp(env_returns) and np.ptp(learned):
-        _explain(ax, f"correlation {np.corrcoef(env_returns, learned)[0, 1]:.2f}")
+    rho = rank_correlation(env_returns, learned)
+    alike = "all alike: nothing to compare"
+    _explain(ax, alike if rho is None else f"rank correlation {rho:.2f}")
+    if order is None:
+        ax.scatter(env_returns, learned, s=18, c=INDIGO, lw=0)
     else:
-        _explain(ax, "all alike: nothing to compare")
-    ax.plot(env_returns, learned, "o", color=INDIGO, alpha=0.45, ms=5, mew=0)
+        ax.scatter(env_returns, learned, s=18, c=order, cmap=shades(INDIGO), lw=0)
     ax.xaxis.set_major_formatter("{x:,g}")
     return ax
 
@@ -274,6 +296,22 @@ def _prepared(
 def _explain(ax: Axes, words: str) -> None:
     """Say what the pale and the strong line are, opposite the title."""
     ax.set_title(words, loc="right", color=FAINT, fontsize=8)
+
+
+def _refer_to(ax: Axes, value: float, name: str) -> None:
+    """Draw a dashed line that others are seen against, and say what it is."""
+    ax.axhline(value, color=FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1)
+    ax.annotate(
+        name,
+        (1.0, value),
+        xycoords=("axes fraction", "data"),
+        xytext=(-3, -3),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        color=FAINT,
+        fontsize=8,
+    )
 
 
 def _empty(ax: Axes, words: str) -> Axes:
@@ -321,7 +359,7 @@ def _plot_group(ax: Axes, curve: Curve, window: int, color: str) -> None:
         ax.plot(*runs[0], color=color, lw=2, label=curve.label)
         return
     for steps, mean in runs:
-        ax.plot(steps, mean, color=color, alpha=0.28, lw=0.9)
+        ax.plot(steps, mean, color=pale(color), lw=0.9)
     # The mean is drawn only where every run has a value.
     grid = np.linspace(max(s[0] for s, _ in runs), min(s[-1] for s, _ in runs), 400)
     held = [mean[np.searchsorted(s, grid, side="right") - 1] for s, mean in runs]

@@ -116,6 +116,20 @@ def env_facts(config: TrainConfig) -> EnvFacts:
         env.close()
 
 
+def drawable_env(config: TrainConfig, facts: EnvFacts) -> gym.Env[Any, Any]:
+    """Return the plain env of a run, with pictures if it can make any."""
+    if "rgb_array" not in facts.render_modes:
+        return make_env(config)
+    env = make_env(config, "rgb_array")
+    try:
+        env.reset()
+        env.render()
+    except gym.error.DependencyNotInstalled:  # not ours to ask for
+        env.close()
+        return make_env(config)
+    return env
+
+
 def _check_module(env_id: str) -> None:
     """Refuse to let Gymnasium import a module that nobody has asked for."""
     module = module_of(env_id)

@@ -15,7 +15,7 @@ import numpy as np
 from oprl_gym.files.atomic import replace_file
 from oprl_gym.types import FloatArray, IntArray
 
-COLUMNS = ("env_steps", "env_return", "length", "success")
+COLUMNS = ("env_steps", "env_return", "length", "success", "learned_return")
 WINDOW = 100
 """Episodes over which a training success rate is taken."""
 
@@ -32,12 +32,15 @@ class Episode:
         env_return: Sum of the env's own rewards, without any learned one.
         length: Its steps.
         success: Whether it succeeded; None if the env does not say.
+        learned_return: Sum of its learned scores, as given while it was played; None
+            if nothing is learned.
     """
 
     env_steps: int
     env_return: float
     length: int
     success: bool | None
+    learned_return: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,17 +51,18 @@ class EpisodeLog:
     env_returns: FloatArray  # (M,)
     lengths: IntArray  # (M,)
     success: FloatArray  # (M,) 1 success, 0 failure, NaN unknown
+    learned_returns: FloatArray  # (M,) NaN unknown
 
     @classmethod
     def of(cls, episodes: Iterable[Episode]) -> EpisodeLog:
         """Return the log of ``episodes``."""
         rows = list(episodes)
-        success = [math.nan if e.success is None else float(e.success) for e in rows]
         return cls(
             np.array([e.env_steps for e in rows], dtype=np.int64),
             np.array([e.env_return for e in rows], dtype=np.float64),
             np.array([e.length for e in rows], dtype=np.int64),
-            np.array(success, dtype=np.float64),
+            _known_or_nan(e.success for e in rows),
+            _known_or_nan(e.learned_return for e in rows),
         )
 
     def __len__(self) -> int:
@@ -69,6 +73,19 @@ class EpisodeLog:
     def reports_success(self) -> bool:
         """Whether it is known of any episode if it succeeded."""
         return bool(np.isfinite(self.success).any())
+
+    def scored(self) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Return env steps, env returns and learned returns of scored episodes.
+
+        Those before the first fit, whose scores are all 0, are left out.
+        """
+        numbers = np.isfinite(self.learned_returns) & np.isfinite(self.env_returns)
+        known = numbers & (self.learned_returns != 0.0)
+        return (
+            self.env_steps[known],
+            self.env_returns[known],
+            self.learned_returns[known],
+        )
 
     def first_success_step(self) -> int | None:
         """Return the env step at which the first success ended, or None."""
@@ -95,17 +112,24 @@ class EpisodeLog:
         return self._first_step(reached)
 
     def write(self, path: Path) -> None:
-        """Write the log as CSV; an unknown success is an empty field."""
+        """Write the log as CSV; what is unknown is an empty field."""
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(
-            (steps, repr(total), length, "" if math.isnan(won) else int(won))
-            for steps, total, length, won in zip(
+            (
+                steps,
+                repr(total),
+                length,
+                "" if math.isnan(won) else int(won),
+                "" if math.isnan(learned) else repr(learned),
+            )
+            for steps, total, length, won, learned in zip(
                 self.env_steps.tolist(),
                 self.env_returns.tolist(),
                 self.lengths.tolist(),
                 self.success.tolist(),
+                self.learned_returns.tolist(),
                 strict=True,
             )
         )
@@ -147,6 +171,17 @@ def episode_success(
     return None if threshold is None else env_return >= threshold
 
 
-def _episode(env_steps: str, env_return: str, length: str, success: str) -> Episode:
-    known = None if success == "" else bool(int(success))
-    return Episode(int(env_steps), float(env_return), int(length), known)
+def _known_or_nan(values: Iterable[float | None]) -> FloatArray:
+    return np.array([math.nan if v is None else v for v in values], dtype=np.float64)
+
+
+def _episode(
+    env_steps: str, env_return: str, length: str, success: str, learned: str
+) -> Episode:
+    return Episode(
+        int(env_steps),
+        float(env_return),
+        int(length),
+        None if success == "" else bool(int(success)),
+        None if learned == "" else float(learned),
+    )

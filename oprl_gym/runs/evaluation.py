@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
 
-from oprl_gym.envs import OPRLMazeEnv
+from oprl_gym.envs import Layout, OPRLMazeEnv
 from oprl_gym.rewards import ProcessReward, load_process_reward
 from oprl_gym.rewards.encoding import to_array
 from oprl_gym.runs.config import TrainConfig
@@ -48,13 +49,39 @@ class Evaluation:
 
 @dataclass
 class Rollout:
-    """One episode of T steps, and pictures of it if the env gives any."""
+    """One episode of T steps, and pictures of it if the env gives any.
 
+    Attributes:
+        most_frames: Pictures that are kept, evenly spread; None keeps all.
+    """
+
+    most_frames: int | None = None
     observations: list[Array] = field(default_factory=list)  # T+1
     actions: list[Array] = field(default_factory=list)  # T
     env_rewards: list[float] = field(default_factory=list)  # T
     cells: list[tuple[int, int]] = field(default_factory=list)  # T+1, mazes only
-    frames: list[Array] = field(default_factory=list)  # T+1, "rgb_array" only
+    frames: list[Array] = field(default_factory=list)  # T+1 or less, "rgb_array" only
+    frame_steps: list[int] = field(default_factory=list)  # after how many steps
+    stride: int = 1  # steps from one picture to the next
+
+    def look(self, env: gym.Env[Any, Any]) -> None:
+        """Take a picture, if one is due; twice too many make every second go."""
+        if len(self.actions) % self.stride:
+            return
+        self._take_picture(env)
+        if self.most_frames is not None and len(self.frames) >= 2 * self.most_frames:
+            self.frames, self.frame_steps = self.frames[::2], self.frame_steps[::2]
+            self.stride *= 2
+
+    def look_last(self, env: gym.Env[Any, Any]) -> None:
+        """Take a picture of the end, unless there is one."""
+        if self.frames and self.frame_steps[-1] != len(self.actions):
+            self._take_picture(env)
+
+    def _take_picture(self, env: gym.Env[Any, Any]) -> None:
+        picture: Any = env.render()
+        self.frames.append(np.asarray(picture))
+        self.frame_steps.append(len(self.actions))
 
 
 def load_reward(
@@ -143,12 +170,29 @@ def reward_threshold(venv: VecEnv) -> float | None:
 
 def greedy_rollout(model: PolicyPredictor, env: gym.Env[Any, Any]) -> Rollout:
     """Play one episode of at most ``MAX_STEPS``, taking the likeliest actions."""
-    rollout = Rollout()
-    observation, info = env.reset(seed=SEED_OFFSET)
+    return play(env, lambda seen: model.predict(seen, deterministic=True)[0])
+
+
+def play(
+    env: gym.Env[Any, Any],
+    choose: Callable[[Any], Any],
+    seed: int = SEED_OFFSET,
+    most_frames: int | None = None,
+) -> Rollout:
+    """Play one episode of at most ``MAX_STEPS``.
+
+    Args:
+        env: The plain env, with pictures if some are wanted.
+        choose: Returns an action for an observation.
+        seed: Of the episode.
+        most_frames: As of :class:`Rollout`.
+    """
+    rollout = Rollout(most_frames)
+    observation, info = env.reset(seed=seed)
     _note_state(rollout, env, observation, info)
     over = False
     while not over and len(rollout.actions) < MAX_STEPS:
-        action: Any = model.predict(observation, deterministic=True)[0]
+        action = choose(observation)
         if isinstance(env.action_space, gym.spaces.Discrete):
             action = int(action)  # some envs look it up in a dict
         observation, reward, terminated, truncated, info = env.step(action)
@@ -156,6 +200,7 @@ def greedy_rollout(model: PolicyPredictor, env: gym.Env[Any, Any]) -> Rollout:
         rollout.env_rewards.append(float(reward))
         _note_state(rollout, env, observation, info)
         over = terminated or truncated
+    rollout.look_last(env)
     return rollout
 
 
@@ -168,13 +213,12 @@ def step_rewards(reward: ProcessReward, rollout: Rollout) -> FloatArray:
     return reward.score_episode(episode)
 
 
-def cell_rewards(reward: ProcessReward, maze: OPRLMazeEnv) -> FloatArray:
+def cell_rewards(reward: ProcessReward, layout: Layout) -> FloatArray:
     """Return the (H, W) process rewards of a maze's cells, NaN at walls.
 
     Those of a first visit, for a model that sees that; one that scores actions as well
     gets the mean over the actions.
     """
-    layout = maze.layout
     observations = np.eye(layout.num_states, dtype=np.float32)
     first = np.ones(layout.num_states, dtype=np.bool_)
     by_action = [
@@ -193,8 +237,7 @@ def _note_state(
     if isinstance(env.unwrapped, OPRLMazeEnv):
         rollout.cells.append(info["position"])
     if env.render_mode == "rgb_array":
-        frame: Any = env.render()
-        rollout.frames.append(np.asarray(frame))
+        rollout.look(env)
 
 
 def _rate(successes: list[bool | None]) -> float | None:

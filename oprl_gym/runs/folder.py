@@ -21,6 +21,7 @@ from oprl_gym.types import FloatArray
 FORMAT = "oprl-gym run 1"
 CHECKPOINT = "checkpoint.safetensors"
 POLICY = "policy.safetensors"
+REWARD_MAPS = "reward_maps.safetensors"
 LOCK = "run.lock"
 _RUN_FILES = (
     # First what makes a run folder a whole one, last what makes it one at all.
@@ -29,11 +30,16 @@ _RUN_FILES = (
     "policy.zip",
     POLICY,
     "reward_model.safetensors",
+    REWARD_MAPS,
     CHECKPOINT,
     "*.partial",
     "rollout.gif",
     "figures/learning.png",
     "figures/reward_map.png",
+    "figures/reward.gif",
+    "figures/inspect.png",
+    "figures/inspect-episodes.png",
+    "figures/inspect.json",
     "episodes.csv",
     "progress.csv",
     "events.out.tfevents.*",
@@ -225,7 +231,7 @@ class RunFolder:
 
     def episodes(self) -> EpisodeLog:
         """Return the run's training episodes."""
-        path = self.file("episodes.csv")
+        path = self._plain_file("episodes.csv")
         try:
             return EpisodeLog.read(path)
         except (OSError, ValueError, TypeError, OverflowError, csv.Error) as error:
@@ -236,7 +242,7 @@ class RunFolder:
 
         Rows without a value are left out; both arrays are empty if all are.
         """
-        path = self.file("progress.csv")
+        path = self._plain_file("progress.csv")
         try:
             with path.open(newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))
@@ -326,6 +332,13 @@ class RunFolder:
                     path.unlink()
         except OSError as error:
             raise _unusable(self.path, error) from error
+
+    def _plain_file(self, name: str) -> Path:
+        """Return the path of a file that is to be read: no pipe is waited for."""
+        path = self.file(name)
+        if not path.is_file():
+            raise RunError(f"there is no file {path}")
+        return path
 
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.file(name)

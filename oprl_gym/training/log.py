@@ -36,6 +36,7 @@ class EpisodeLogger(BaseCallback):
         self._env_returns = array("d")
         self._lengths = array("q")
         self._success = array("d")  # as in EpisodeLog
+        self._learned = array("d")
         self._threshold: float | None = None
         self._latest: deque[bool] = deque(maxlen=WINDOW)
 
@@ -46,6 +47,7 @@ class EpisodeLogger(BaseCallback):
             np.array(self._env_returns, dtype=np.float64),
             np.array(self._lengths, dtype=np.int64),
             np.array(self._success, dtype=np.float64),
+            np.array(self._learned, dtype=np.float64),
         )
 
     def success_rate(self) -> float | None:
@@ -62,6 +64,7 @@ class EpisodeLogger(BaseCallback):
         self._env_returns = array("d", state["env_returns"])
         self._lengths = array("q", state["lengths"])
         self._success = array("d", state["success"])
+        self._learned = array("d", state["learned_returns"])
         self.success_means = state["success_means"]
         known = state["success"][np.isfinite(state["success"])]
         self._latest.clear()
@@ -83,6 +86,8 @@ class EpisodeLogger(BaseCallback):
         self._env_returns.append(total)
         self._lengths.append(length)
         self._success.append(math.nan if success is None else float(success))
+        learned = info.get("oprl_episode", {}).get("process_return", math.nan)
+        self._learned.append(learned)
         if success is not None:
             self._latest.append(success)
             own = "is_success" in info

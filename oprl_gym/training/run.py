@@ -22,7 +22,7 @@ from oprl_gym.files.atomic import replace_file
 from oprl_gym.rewards import save_process_reward
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.env import env_facts, import_env, may_name_module, module_of
-from oprl_gym.runs.folder import CHECKPOINT, POLICY, RunError, RunFolder
+from oprl_gym.runs.folder import CHECKPOINT, POLICY, REWARD_MAPS, RunError, RunFolder
 from oprl_gym.runs.lock import at_work
 from oprl_gym.runs.policy import save_policy
 from oprl_gym.training.agent import make_algorithm
@@ -37,6 +37,7 @@ from oprl_gym.training.log import (
     rows_up_to,
     write_again,
 )
+from oprl_gym.training.reward_maps import RewardMapRecorder
 from oprl_gym.training.summary import summary_of
 from oprl_gym.training.teaching import album_for, check_answers, teaching
 
@@ -146,7 +147,9 @@ class _Run:
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
         # Says what is wrong with the env before anything else is started.
-        self.album = album_for(config, env_facts(config))
+        facts = env_facts(config)
+        self.layout = facts.layout
+        self.album = album_for(config, facts)
         self.venv = make_training_env(config, self.album)
         try:
             self.model = make_algorithm(config, self.venv)
@@ -155,6 +158,7 @@ class _Run:
             raise
         self.model.set_logger(Logger(folder=None, output_formats=[]))
         self.oprl: OPRLCallback | None = None
+        self.maps: RewardMapRecorder | None = None  # of a maze's learned reward
         self.log = EpisodeLogger()
         self.stopwatch = Stopwatch()
         self._rows: list[Row] = []  # of progress.csv, before the checkpoint
@@ -180,10 +184,20 @@ class _Run:
             self.oprl = oprl
             if oprl is not None:
                 self._parts["oprl"] = oprl
+                self._watch_reward(oprl)
             if from_checkpoint:
                 self._load(folder)
                 folder.begin_again(self.config)
             self._learn(folder)
+
+    def _watch_reward(self, oprl: OPRLCallback) -> None:
+        """Keep maps of the learned reward, if the env is a maze."""
+        seen = self.venv.observation_space.shape
+        if self.layout is None or seen != (self.layout.num_states,):
+            return
+        every = self._log_interval * self._rollout
+        self.maps = RewardMapRecorder(self.layout, oprl, every)
+        self._parts["reward_maps"] = self.maps
 
     def _load(self, folder: RunFolder) -> None:
         """Go on from the checkpoint in the folder, or from the start if it has none.
@@ -301,8 +315,9 @@ class _Run:
         interval = self._log_interval * self._rollout
         every = interval * math.ceil(SAVE_EVERY / interval)
         saver = CheckpointSaver(folder.file(CHECKPOINT), self._parts, every)
-        own = [FolderWatch(folder), saver, self.log, bar]
-        return own if self.oprl is None else [self.oprl, *own]
+        # The learner first, so that the others see what it has just learned.
+        first = [one for one in (self.oprl, self.maps) if one is not None]
+        return [*first, FolderWatch(folder), saver, self.log, bar]
 
     def _failed(self, folder: RunFolder, error: Exception) -> RunError:
         """Save what there is; returns what to say.
@@ -340,6 +355,8 @@ class _Run:
         if self.oprl is not None and self.oprl.learner is not None:
             reward = self.oprl.learner.process_reward
             save_process_reward(folder.file("reward_model.safetensors"), reward)
+        if self.maps is not None:
+            self.maps.maps().write(folder.file(REWARD_MAPS))
 
     def _resume_command(self, folder: RunFolder) -> str:
         words = ["oprl-gym", "train", "--resume", str(folder.path)]
