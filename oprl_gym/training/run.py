@@ -26,6 +26,7 @@ from oprl_gym.runs.folder import CHECKPOINT, POLICY, RunError, RunFolder
 from oprl_gym.runs.lock import at_work
 from oprl_gym.runs.policy import save_policy
 from oprl_gym.training.agent import make_algorithm
+from oprl_gym.training.env_watch import AnswerWatch, ValueWatch
 from oprl_gym.training.envs import make_training_env
 from oprl_gym.training.log import (
     EpisodeLogger,
@@ -37,7 +38,7 @@ from oprl_gym.training.log import (
     rows_up_to,
     write_again,
 )
-from oprl_gym.training.summary import summary_of
+from oprl_gym.training.summary import summary_of, tell_of_long_evaluation
 from oprl_gym.training.teaching import album_for, check_answers, teaching
 
 __all__ = ["Interrupted", "TrainConfig", "resume", "train"]
@@ -226,10 +227,12 @@ class _Run:
         self._log_to(folder)
         self.stopwatch.start()
         bar = ProgressBar(self._total, self.log, self.oprl)
+        answers = AnswerWatch(self.config.env_id)
+        answers.start()
         try:
             model.learn(
                 self.config.total_timesteps - done,
-                callback=self._callbacks(folder, bar),
+                callback=[*self._callbacks(folder, bar), answers],
                 log_interval=log_interval,
                 reset_num_timesteps=done == 0,
             )
@@ -246,6 +249,7 @@ class _Run:
         except Exception as error:
             raise self._failed(folder, error) from error
         finally:
+            answers.close()
             bar.close()
             with contextlib.suppress(OSError):  # its files may be gone
                 model.logger.close()
@@ -264,6 +268,7 @@ class _Run:
             folder.check_there()
             warnings.warn(f"the run could not be drawn: {error}", stacklevel=2)
         seconds = self.stopwatch.seconds()
+        tell_of_long_evaluation(self.log.log(), self.model.num_timesteps)
         summary = summary_of(self.config, self.model, self.log, seconds)
         folder.check_there()
         folder.write_summary(summary)
@@ -301,8 +306,8 @@ class _Run:
         interval = self._log_interval * self._rollout
         every = interval * math.ceil(SAVE_EVERY / interval)
         saver = CheckpointSaver(folder.file(CHECKPOINT), self._parts, every)
-        own = [FolderWatch(folder), saver, self.log, bar]
-        return own if self.oprl is None else [self.oprl, *own]
+        first = ValueWatch() if self.oprl is None else self.oprl
+        return [first, FolderWatch(folder), saver, self.log, bar]
 
     def _failed(self, folder: RunFolder, error: Exception) -> RunError:
         """Save what there is; returns what to say.
