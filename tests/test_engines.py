@@ -14,6 +14,7 @@ from support.sweeping import (
     Log,
     die,
     die_once,
+    end_by_255,
     fail,
     is_alive,
     sleep_once,
@@ -78,6 +79,13 @@ def test_a_task_is_begun_again_where_the_process_it_was_forked_off_is_killed(tmp
     assert log.events == ["started t", "lost t", "started t", "ended t"]
     assert log.errors == {"t": None}
     assert not is_alive(log.pids[0])
+
+
+def test_a_task_that_ends_by_the_status_of_a_dead_server_has_failed(tmp_path):
+    log = Log()
+    LocalEngine(jobs=1, retries=3).run([task(tmp_path, "t", end_by_255)], log)
+    assert log.events == ["started t", "ended t"]
+    assert log.errors == {"t": "exit status 255"}
 
 
 @pytest.mark.parametrize("retries", [0, 2])

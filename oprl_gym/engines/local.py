@@ -106,12 +106,14 @@ class _Attempt:
         go on beside the one that takes its place.
         """
         self.process.join()
-        orphaned = self.process.exitcode == ORPHANED
-        if orphaned:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.process.pid, signal.SIGKILL)
-            time.sleep(TICK_S)  # a server is begun anew only once it is wholly gone
-        return orphaned or int(self.process.exitcode) < 0
+        if self.process.exitcode != ORPHANED:
+            return int(self.process.exitcode) < 0
+        try:
+            os.kill(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has ended, by that very status
+            return False
+        time.sleep(TICK_S)  # a server is begun anew only once it is wholly gone
+        return True
 
     def outcome(self) -> Outcome:
         seconds = time.perf_counter() - self.started_at

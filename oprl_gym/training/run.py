@@ -26,6 +26,7 @@ from oprl_gym.runs.folder import CHECKPOINT, POLICY, REWARD_MAPS, RunError, RunF
 from oprl_gym.runs.lock import at_work
 from oprl_gym.runs.policy import save_policy
 from oprl_gym.training.agent import make_algorithm
+from oprl_gym.training.env_watch import AnswerWatch, ValueWatch
 from oprl_gym.training.envs import make_training_env
 from oprl_gym.training.log import (
     EpisodeLogger,
@@ -38,7 +39,7 @@ from oprl_gym.training.log import (
     write_again,
 )
 from oprl_gym.training.reward_maps import RewardMapRecorder
-from oprl_gym.training.summary import summary_of
+from oprl_gym.training.summary import summary_of, tell_of_long_evaluation
 from oprl_gym.training.teaching import album_for, check_answers, teaching
 
 __all__ = ["Interrupted", "TrainConfig", "resume", "train"]
@@ -240,10 +241,12 @@ class _Run:
         self._log_to(folder)
         self.stopwatch.start()
         bar = ProgressBar(self._total, self.log, self.oprl)
+        answers = AnswerWatch(self.config.env_id)
+        answers.start()
         try:
             model.learn(
                 self.config.total_timesteps - done,
-                callback=self._callbacks(folder, bar),
+                callback=[*self._callbacks(folder, bar), answers],
                 log_interval=log_interval,
                 reset_num_timesteps=done == 0,
             )
@@ -260,6 +263,7 @@ class _Run:
         except Exception as error:
             raise self._failed(folder, error) from error
         finally:
+            answers.close()
             bar.close()
             with contextlib.suppress(OSError):  # its files may be gone
                 model.logger.close()
@@ -278,6 +282,7 @@ class _Run:
             folder.check_there()
             warnings.warn(f"the run could not be drawn: {error}", stacklevel=2)
         seconds = self.stopwatch.seconds()
+        tell_of_long_evaluation(self.log.log(), self.model.num_timesteps)
         summary = summary_of(self.config, self.model, self.log, seconds)
         folder.check_there()
         folder.write_summary(summary)
@@ -316,8 +321,9 @@ class _Run:
         every = interval * math.ceil(SAVE_EVERY / interval)
         saver = CheckpointSaver(folder.file(CHECKPOINT), self._parts, every)
         # The learner first, so that the others see what it has just learned.
-        first = [one for one in (self.oprl, self.maps) if one is not None]
-        return [*first, FolderWatch(folder), saver, self.log, bar]
+        first = ValueWatch() if self.oprl is None else self.oprl
+        maps = [] if self.maps is None else [self.maps]
+        return [first, *maps, FolderWatch(folder), saver, self.log, bar]
 
     def _failed(self, folder: RunFolder, error: Exception) -> RunError:
         """Save what there is; returns what to say.

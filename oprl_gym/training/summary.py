@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import platform
+import sys
 
 import gymnasium as gym
 import numpy as np
@@ -12,9 +14,39 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 import oprl_gym
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.evaluation import evaluate
+from oprl_gym.runs.episode_log import EpisodeLog
+from oprl_gym.runs.evaluation import EPISODES, evaluate
 from oprl_gym.runs.folder import Summary
 from oprl_gym.training.log import EpisodeLogger
+
+LONG = 2_000_000
+"""Env steps of an evaluation that takes minutes."""
+MANY = 10_000
+"""Env steps by which some episode should have ended."""
+
+
+def tell_of_long_evaluation(episodes: EpisodeLog, num_timesteps: int) -> None:
+    """Say so on standard error if the evaluation may take as long as the training.
+
+    Args:
+        episodes: Those of the training.
+        num_timesteps: Env steps of the training.
+    """
+    wanted = 2 * EPISODES  # greedy, and sampled
+    steps = wanted * float(np.mean(episodes.lengths)) if len(episodes) else math.inf
+    if steps <= LONG or (steps == math.inf and num_timesteps < MANY):
+        return
+    known = f"about {steps:,.0f} steps"
+    if steps == math.inf:
+        known = (
+            f"none has ended in {num_timesteps:,} steps of training; give the env a "
+            "time limit (max_episode_steps where it is registered)"
+        )
+    print(
+        f"oprl-gym: the agent is evaluated in {wanted} episodes: {known}. Ctrl-C gives "
+        "that up; agent and episodes are saved",
+        file=sys.stderr,
+    )
 
 
 def summary_of(

@@ -62,6 +62,11 @@ def die(path: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def end_by_255(path: Path) -> None:
+    """End as native code may, past whatever Python would say."""
+    os._exit(255)
+
+
 def die_once(path: Path) -> None:
     """Be killed the first time, succeed the second."""
     sign = path.with_suffix(".killed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 from oprl_gym.preferences.store.file import StoreFile
@@ -194,7 +195,6 @@ class PreferenceStore(QuestionStore):
         Raises:
             ValueError: One of the segments is not here.
         """
-        self._require(record.first, record.second)
         with self._writing() as database:
             question = self._question_about(database, record)
             who = record.annotator, record.flipped, record.repeat, record.shown_at
@@ -245,17 +245,24 @@ class PreferenceStore(QuestionStore):
         return Tally() if row is None else Tally(*row)
 
     def _question_about(self, database: StoreFile, record: Record) -> int:
-        """Return the number of a record's question, which is noted if need be."""
+        """Return the number of a record's question, which is noted if need be.
+
+        Raises:
+            ValueError: One of its segments is not here.
+        """
         pair = record.first, record.second
-        row = database.one(
+        row = database.execute(
             "SELECT id FROM questions WHERE first = ? AND second = ?"
             " AND model_version = ?",
-            *pair,
-            record.model_version,
-        )
+            (*pair, record.model_version),
+        ).fetchone()
         if row is not None:
             return int(row["id"])
-        return self._insert_question(database, pair, record.model_version).id
+        try:
+            return self._insert_question(database, pair, record.model_version).id
+        except sqlite3.IntegrityError:  # which looks at both while it inserts
+            self._require(*pair)
+            raise
 
     def _take_back(self, database: StoreFile, answer: int) -> Answer:
         database.execute(

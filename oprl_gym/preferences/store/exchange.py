@@ -22,6 +22,7 @@ from oprl_gym.preferences.store.opening import StoreError
 from oprl_gym.preferences.store.records import Record
 
 Line = TypeVar("Line")
+Result = TypeVar("Result")
 
 FORMAT = "oprl-gym preferences 1"
 COLUMNS = tuple(field.name for field in fields(Record))
@@ -110,20 +111,17 @@ def import_jsonl(
     """
     known = _known(store)
 
-    def add(numbered: tuple[int, str]) -> int:
-        number, line = numbered
-        with _named(path, number):
-            values = _parsed(line)
-            if "arrays" not in values:
-                return _add(store, values, known)
-            _add_segment(store, values, check_clip)
-            return 0
+    def add(line: str) -> int:
+        values = _parsed(line)
+        if "arrays" not in values:
+            return _add(store, values, known)
+        _add_segment(store, values, check_clip)
+        return 0
 
     with _opened(path) as file:
         first = file.readline()
-        with _named(path, 1):
-            _check_format(first)
-        return _add_all(store, enumerate(file, start=2), add)
+        _at(path, 1, _check_format, first)
+        return _add_all(store, path, enumerate(file, start=2), add)
 
 
 def export_csv(store: PreferenceStore, path: str | Path) -> int:
@@ -157,14 +155,16 @@ def import_csv(store: PreferenceStore, path: str | Path) -> int:
         table = csv.DictReader(file, strict=True)
 
         def add(row: Mapping[str, str]) -> int:
-            with _named(path, table.line_num):
-                return _add(store, _typed(row), known)
+            return _add(store, _typed(row), known)
 
-        return _add_all(store, _rows(table, path), add)
+        return _add_all(store, path, _rows(table, path), add)
 
 
 def _add_all(
-    store: PreferenceStore, lines: Iterable[Line], add: Callable[[Line], int]
+    store: PreferenceStore,
+    path: str | Path,
+    lines: Iterable[tuple[int, Line]],
+    add: Callable[[Line], int],
 ) -> int:
     """Add line after line, many in one transaction; returns how many answers came.
 
@@ -175,9 +175,9 @@ def _add_all(
         taken, refused = 0, None
         with store.batch():
             try:
-                for line in islice(iterator, BATCH):
+                for number, line in islice(iterator, BATCH):
                     taken += 1
-                    added += add(line)
+                    added += _at(path, number, add, line)
             except StoreError:
                 raise
             except ValueError as error:
@@ -254,8 +254,10 @@ def _decoded(name: str, text: Any) -> bytes:
 # --- the table ------------------------------------------------------------------------
 
 
-def _rows(table: csv.DictReader[str], path: str | Path) -> Iterator[dict[str, str]]:
-    """Yield the rows of a table that has the columns it should have.
+def _rows(
+    table: csv.DictReader[str], path: str | Path
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows, by line, of a table that has the columns it should have.
 
     Raises:
         ValueError: It has others, or is none.
@@ -263,7 +265,8 @@ def _rows(table: csv.DictReader[str], path: str | Path) -> Iterator[dict[str, st
     try:
         if set(table.fieldnames or ()) != set(COLUMNS):
             raise ValueError(f"{path}, line 1: its columns are not {','.join(COLUMNS)}")
-        yield from table
+        for row in table:
+            yield table.line_num, row
     except csv.Error as error:
         raise ValueError(f"{path}, line {table.line_num + 1}: {error}") from error
 
@@ -321,17 +324,18 @@ def _opened(path: str | Path) -> Iterator[TextIO]:
         raise ValueError(f"{path} cannot be read: {error}") from error
 
 
-@contextmanager
-def _named(path: str | Path, line: int) -> Iterator[None]:
-    """Name file and line in the ValueError for whatever is wrong with it."""
+def _at(
+    path: str | Path, number: int, use: Callable[[Line], Result], line: Line
+) -> Result:
+    """Use a line; names it in the ValueError for whatever is wrong with it."""
     try:
-        yield
+        return use(line)
     except StoreError:
         raise
     except KeyError as error:
-        raise ValueError(f"{path}, line {line}: no {error} here") from error
+        raise ValueError(f"{path}, line {number}: no {error} here") from error
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}, line {line}: {error}") from error
+        raise ValueError(f"{path}, line {number}: {error}") from error
 
 
 def _replace(path: str | Path, write: Callable[[TextIO], None]) -> None:

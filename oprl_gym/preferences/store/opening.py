@@ -98,6 +98,10 @@ def _prepare(database: sqlite3.Connection, path: str | Path, patience: float) ->
     database.execute("PRAGMA foreign_keys = ON")
     # FULL: an answer is on disk before it is acknowledged, whatever fails then.
     database.execute("PRAGMA synchronous = FULL")
+    # For imports. 32 MiB: what is written to at random is read once, not each time;
+    # and what a piece of a transaction would go back to is noted in no file.
+    database.execute("PRAGMA cache_size = -32768")
+    database.execute("PRAGMA temp_store = MEMORY")
     version = _known_version(database, path)
     if _pragma(database, "journal_mode") not in ("wal", "memory"):
         _switch_to_wal(database, patience)

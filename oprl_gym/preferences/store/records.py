@@ -12,6 +12,7 @@ from oprl_gym.config import check_choice, shown
 from oprl_gym.types import Trajectory
 
 Source = Literal["human", "synthetic"]
+_SOURCES = get_args(Source)
 
 MAX_WEIGHT = 1e12
 _LATEST = 1e11
@@ -185,7 +186,7 @@ def check_answer(label: Any, source: Any, weight: Any) -> None:
         raise ValueError(
             f"a label is a probability in [0, 1] or None, got {label!r:.100}"
         )
-    check_choice("source", source, get_args(Source))
+    check_choice("source", source, _SOURCES)
     if not (_is_number(weight) and 0.0 < weight <= MAX_WEIGHT):
         raise ValueError(
             f"a weight is a positive number up to {MAX_WEIGHT:g}, got {weight!r:.100}"
