@@ -17,8 +17,9 @@ from oprl_gym.figures.reward_map import plot_reward_map
 from oprl_gym.files.atomic import replace_file
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.env import EnvFacts, env_facts, make_env
-from oprl_gym.runs.episode_log import TARGET, WINDOW
+from oprl_gym.runs.episode_log import TARGET, WINDOW, EpisodeLog
 from oprl_gym.runs.folder import RunError, RunFolder
+from oprl_gym.runs.report import name_of
 from oprl_gym.types import Array, FloatArray
 
 if TYPE_CHECKING:
@@ -92,26 +93,27 @@ def show_reward(env: gym.Env[Any, Any], reward: ProcessReward | None) -> None:
 
 
 def draw_learning(folder: RunFolder) -> None:
-    """Draw ``figures/learning.png``: return, success rate and the two losses."""
+    """Draw ``figures/learning.png``: return, success rate and the two losses.
+
+    Where a run has no success or no learned reward, the length of its episodes and the
+    critic's loss are drawn instead.
+    """
     config, log = folder.config(), folder.episodes()
+    panels = [
+        _draw_returns,
+        *([_draw_success] if log.reports_success else []),
+        *([_draw_reward_loss] if config.oprl else []),
+        _draw_policy_loss,
+        _draw_lengths,
+        _draw_critic_loss,
+    ]
     figure, axes = plotting.new_figure(2, 2, size=(9, 6))
-    plotting.plot_returns(log.env_steps, log.env_returns, WINDOW, axes[0, 0])
-    target = (TARGET, log.steps_to())
-    plotting.plot_success(log.env_steps, log.success, WINDOW, target, axes[0, 1])
-    _draw_reward_loss(folder, config, axes[1, 0])
-    steps, losses = folder.progress(POLICY_LOSS[config.algo])
-    plotting.plot_loss(
-        steps,
-        losses,
-        "Policy loss",
-        "policy-gradient loss",
-        plotting.RED,
-        ax=axes[1, 1],
-    )
-    last = max([0, *log.env_steps.tolist(), *steps.tolist()])
+    for draw, ax in zip(panels, axes.flat, strict=False):
+        draw(folder, log, ax)
+    ends = [x for ax in axes.flat for line in ax.lines for x in line.get_xdata()[-1:]]
     for ax in axes.flat:
         if ax.lines:
-            ax.set_xlim(0, 1.03 * max(last, 1))
+            ax.set_xlim(0, 1.03 * max([1, *ends]))
     title = f"{config.env_id}, {name_of(config)}, seed {config.seed}"
     figure.suptitle(title, x=0.01, ha="left", color=plotting.INK, fontsize=12)
     _save(figure, folder.figures / "learning.png")
@@ -121,13 +123,15 @@ def draw_comparison(folders: Sequence[RunFolder], out: Path) -> None:
     """Draw the success rates of several runs on one figure.
 
     Runs that differ in nothing but the seed share a colour and a mean. If an env among
-    them reports no success, returns are drawn instead.
+    them reports no success, or none succeeded, returns are drawn instead.
 
     Raises:
         RunError: A run cannot be read, or ``out`` cannot be written.
     """
     runs = [(folder.config(), folder.episodes()) for folder in folders]
-    percent = all(log.reports_success for _, log in runs)
+    percent = all(log.reports_success for _, log in runs) and any(
+        log.first_success_step() is not None for _, log in runs
+    )
     groups: dict[str, plotting.Curve] = {}
     labels = distinct_labels([config for config, _ in runs])
     for label, (_, log) in zip(labels, runs, strict=True):
@@ -163,11 +167,6 @@ def distinct_labels(configs: Sequence[TrainConfig]) -> list[str]:
     return labels
 
 
-def name_of(config: TrainConfig) -> str:
-    """Return what a run is called in legends and titles."""
-    return f"{config.algo.upper()} {'+ OPRL' if config.oprl else 'plain'}"
-
-
 def save_gif(path: Path, frames: Sequence[Array]) -> None:
     """Write frames as an endless GIF that holds its last frame a while.
 
@@ -200,15 +199,39 @@ def save_gif(path: Path, frames: Sequence[Array]) -> None:
         raise _unwritable(path, error) from error
 
 
-def _draw_reward_loss(folder: RunFolder, config: TrainConfig, ax: Axes) -> None:
+def _draw_returns(folder: RunFolder, log: EpisodeLog, ax: Axes) -> None:
+    plotting.plot_returns(log.env_steps, log.env_returns, WINDOW, ax)
+
+
+def _draw_success(folder: RunFolder, log: EpisodeLog, ax: Axes) -> None:
+    target = (TARGET, log.steps_to())
+    plotting.plot_success(log.env_steps, log.success, WINDOW, target, ax)
+
+
+def _draw_lengths(folder: RunFolder, log: EpisodeLog, ax: Axes) -> None:
+    words = "Length", "steps of an episode"
+    plotting.plot_returns(log.env_steps, log.lengths, WINDOW, ax, words, plotting.GREEN)
+
+
+def _draw_policy_loss(folder: RunFolder, log: EpisodeLog, ax: Axes) -> None:
+    steps, losses = folder.progress(POLICY_LOSS[folder.config().algo])
+    unit = "policy-gradient loss"
+    plotting.plot_loss(steps, losses, "Policy loss", unit, plotting.RED, ax=ax)
+
+
+def _draw_critic_loss(folder: RunFolder, log: EpisodeLog, ax: Axes) -> None:
+    steps, losses = folder.progress("train/value_loss")
+    plotting.plot_loss(
+        steps, losses, "Critic's loss", "squared error of returns", ax=ax
+    )
+
+
+def _draw_reward_loss(folder: RunFolder, log: EpisodeLog, ax: Axes) -> None:
     steps, losses = folder.progress("oprl/reward_loss")
     title, unit = "Reward-model loss", "Bradley-Terry loss (nats)"
     chance = (plotting.CHANCE_LOSS, "chance") if len(losses) else None
     plotting.plot_loss(steps, losses, title, unit, plotting.ORANGE, chance, ax)
-    if not config.oprl:
-        for text in ax.texts:
-            text.set_text("no learned reward in this run")
-    elif len(losses):
+    if len(losses):
         ax.set_ylim(bottom=0)
 
 
@@ -248,7 +271,15 @@ def _settings(config: TrainConfig) -> dict[str, Any]:
     if config.oprl:
         values.update({f"learner.{name}": value for name, value in learner.items()})
     without_effect = () if config.oprl else ("scale", "mode")
-    for name in ("env_id", "algo", "oprl", "seed", "total_timesteps", *without_effect):
+    for name in (
+        "env_id",
+        "algo",
+        "oprl",
+        "bonus",
+        "seed",
+        "total_timesteps",
+        *without_effect,
+    ):
         del values[name]
     return values
 
