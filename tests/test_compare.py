@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,11 +105,12 @@ def arm(name: str, *lost: float, seconds: float = 10.0) -> ArmScores:
     return ArmScores(name, (log,) * count, share, share, np.array(lost, float), times)
 
 
-def of(*arms: ArmScores, learned: bool = True):
-    return answer(Scores(True, learned, BUDGET, arms))
+def of(*arms: ArmScores):
+    return answer(Scores(True, BUDGET, arms))
 
 
-SLOW, FAST, FASTER = (900, 950, 990), (500, 510, 520), (300, 310, 320)
+SLOW, FAST, FASTER = (820, 870, 910), (500, 510, 520), (300, 310, 320)
+NOTHING = (950, 1000, 990)
 
 
 @pytest.mark.parametrize(
@@ -146,10 +148,9 @@ def test_a_rival_that_is_better_is_called_better():
 
 
 def test_seeds_tell_nothing_where_nothing_was_learned():
-    found = of(arm(PLAIN.name, *SLOW), arm(OPRL.name, *FAST), learned=False)
+    found = of(arm(PLAIN.name, *NOTHING), arm(OPRL.name, *NOTHING))
     assert words.headline(found, "X").endswith("cannot tell yet")
-    assert "give more --total-timesteps" in words.sentences(found)[0]
-    assert "No episode of any run has succeeded" in words.sentences(found)[0]
+    assert "more seeds tell nothing. Give more" in words.sentences(found)[0]
 
 
 def test_without_a_finished_run_of_both_nothing_is_said():
@@ -163,7 +164,7 @@ def test_scripts_read_the_same():
     told = json.loads(words.as_json(found, TrainConfig(), late=False))
     assert (told["answer"], told["use"], told["more_seeds"]) == ("helps", "OPRL", 0)
     assert told["arms"][1]["beside_plain"]["ratio"]["value"] == pytest.approx(
-        0.54, abs=0.01
+        0.59, abs=0.01
     )
 
 
@@ -173,7 +174,7 @@ def test_scripts_read_the_same():
 def test_the_figure_has_every_arm_in_its_colour(tmp_path):
     path = tmp_path / "compare.png"
     arms = [arm(one.name, *FAST) for one in entries(left_out=True)]
-    draw_compare(Scores(True, True, BUDGET, tuple(arms)), "It helps", path)
+    draw_compare(Scores(True, BUDGET, tuple(arms)), "It helps", path)
     with Image.open(path) as picture:
         width = picture.size[0]
         names = np.asarray(picture.convert("RGB"))[:, int(0.83 * width) :]
@@ -196,7 +197,7 @@ def test_names_that_would_lie_over_each_other_are_moved():
     [("CartPole-v1", False), ("OPRLMaze-v0", False), ("my_env:LateCartPole-v0", True)],
 )
 def test_whether_an_env_pays_late(env_id, late, monkeypatch):
-    monkeypatch.syspath_prepend("examples")
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "examples")
     assert pays_late(TrainConfig(env_id=env_id)) is late
 
 
@@ -212,7 +213,7 @@ TINY = ["--algo", "a2c", "--total-timesteps", "300", "--n-envs", "2", "--jobs", 
 
 def test_a_comparison_from_begin_to_end(tmp_path, capsys):
     out = tmp_path / "out"
-    command = ["compare", *TINY, "--env-kwargs", "size", "3", "--out", str(out)]
+    command = ["compare", *TINY, "--env-kwargs", "size", "4", "--out", str(out)]
     assert main([*command, "--seeds", "1"]) == 0
     printed = capsys.readouterr().out
     assert "4 runs: 0 finished, 0 half-run, 4 to begin" in printed

@@ -49,6 +49,8 @@ def draw_compare(scores: Scores, title: str, path: Path) -> None:
     figure, axes = plotting.new_figure(size=(8, 4.4))
     ax = plotting.plot_curves(curves, WINDOW, scores.by_success, axes[0, 0])
     ax.set_xlim(0, scores.budget)
+    if max(len(arm.logs) for arm in scores.arms) > 1:
+        ax.set_xlabel("env steps (thin: each seed)", color=plotting.INK, fontsize=9)
     _name_at_the_ends(ax, [arm.name for arm in scores.arms])
     ax.set_title(title, loc="left", color=plotting.INK, fontsize=12, fontweight="bold")
     image = io.BytesIO()

@@ -14,8 +14,9 @@ from oprl_gym.runs.success import GOAL, IS_SUCCESS
 from oprl_gym.sweep.runs import SweepRun
 from oprl_gym.types import FloatArray
 
-LEAST = 0.01
-"""Share of the budget below which a run's steps are not told apart."""
+LEAST, MOST = 0.01, 0.9
+"""Share of the budget below which a run's steps are not told apart; and beyond which
+it has learned next to nothing."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,18 @@ class Scores:
 
     Attributes:
         by_success: Whether that is success; else it is the return.
-        learned: Whether anything was: an episode succeeded, or returns differed.
         budget: Env steps of a run.
         arms: Those with a finished run, in their order.
     """
 
     by_success: bool
-    learned: bool
     budget: int
     arms: tuple[ArmScores, ...]
+
+    @property
+    def learned(self) -> bool:
+        """Whether any run has learned something worth to be compared."""
+        return any((arm.steps < MOST * self.budget).any() for arm in self.arms)
 
     def arm(self, name: str) -> ArmScores | None:
         """Return an arm by its name; None if none of its runs is finished."""
@@ -81,15 +85,10 @@ def scores(runs: Sequence[SweepRun]) -> Scores:
     by_success = bool(every) and all(
         summary.success_means in (IS_SUCCESS, GOAL) for summary, _ in every
     )
-    low, high = (0.0, 1.0) if by_success else _range([log for _, log in every])
-    learned = high > low
-    if by_success:
-        learned = any(log.first_success_step() is not None for _, log in every)
+    limits = (0.0, 1.0) if by_success else _range([log for _, log in every])
     budget = max((summary.total_timesteps for summary, _ in every), default=0)
-    arms = tuple(
-        _arm(name, pairs, by_success, (low, high)) for name, pairs in told.items()
-    )
-    return Scores(by_success, learned, budget, arms)
+    arms = tuple(_arm(name, pairs, by_success, limits) for name, pairs in told.items())
+    return Scores(by_success, budget, arms)
 
 
 def values_of(log: EpisodeLog, by_success: bool) -> FloatArray:

@@ -12,7 +12,7 @@ from oprl_gym.runs.report import rate
 from oprl_gym.sweep.compare.answer import Comparison
 from oprl_gym.sweep.compare.arms import OPRL, PLAIN, Entry
 from oprl_gym.sweep.compare.scores import ArmScores
-from oprl_gym.sweep.compare.verdict import FEWEST_SEEDS, MOST_SEEDS, Verdict
+from oprl_gym.sweep.compare.verdict import FEWER, FEWEST_SEEDS, MOST_SEEDS, Verdict
 from oprl_gym.sweep.outcomes import aligned
 
 LATE = (
@@ -73,7 +73,7 @@ def table(found: Comparison) -> str:
                 str(len(arm.steps)),
                 _value(found, float(arm.training.mean())),
                 _value(found, float(arm.end.mean())),
-                f"{arm.steps.mean():,.0f}" if found.scores.learned else "-",
+                f"{arm.steps.mean():,.0f}",
                 "" if told is None else _times(told.ratio),
                 "" if told is None else told.answer,
                 f"{arm.seconds.mean():.0f}",
@@ -124,23 +124,18 @@ def _nothing(found: Comparison) -> str:
             "There has to be a finished run of plain and of OPRL in which an episode "
             "ended."
         )
-    if found.scores.by_success:
-        return (
-            f"No episode of any run has succeeded within {found.scores.budget:,} env "
-            "steps. More seeds tell nothing; give more --total-timesteps, or an easier "
-            "version of the env."
-        )
     return (
-        "Every episode of every run came to about the same. More seeds tell nothing; "
-        "give more --total-timesteps, or look at what the env pays."
+        f"No run has learned much within {found.scores.budget:,} env steps, of which "
+        "more seeds tell nothing. Give more --total-timesteps, or an easier version of "
+        "the env."
     )
 
 
 def _steps(told: Verdict) -> str:
-    words = f"It needs {told.ratio.value:.2g} times plain's env steps to learn"
+    words = f"It needs {told.ratio.value:.2f} times plain's env steps to learn"
     if math.isnan(told.ratio.low):
         return f"{words}."
-    return f"{words} (90 % sure: {told.ratio.low:.2g} to {told.ratio.high:.2g})."
+    return f"{words} (90 % sure: {told.ratio.low:.2f} to {told.ratio.high:.2f})."
 
 
 def _sureness(found: Comparison, told: Verdict) -> str:
@@ -174,12 +169,12 @@ def _rivals(found: Comparison) -> str:
         name = f"A {found.as_good.name}"
         theirs = found.beside_plain[found.as_good.name].ratio.value
         assert told is not None
-        better = told.ratio.value * 0.8 >= theirs
+        better = theirs <= FEWER * told.ratio.value
         return f"{name} does {'better' if better else 'as well'}, and is simpler."
     if found.use is None or found.use in (OPRL, PLAIN):
         return ""
     ratio = found.beside_plain[found.use.name].ratio.value
-    return f"{_article(found.use)} does help: {ratio:.2g} times plain's env steps."
+    return f"{_article(found.use)} does help: {ratio:.2f} times plain's env steps."
 
 
 def _article(entry: Entry) -> str:
