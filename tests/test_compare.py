@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -194,10 +193,13 @@ def test_names_that_would_lie_over_each_other_are_moved():
 
 @pytest.mark.parametrize(
     ("env_id", "late"),
-    [("CartPole-v1", False), ("OPRLMaze-v0", False), ("my_env:LateCartPole-v0", True)],
+    [
+        ("CartPole-v1", False),
+        ("OPRLMaze-v0", False),
+        ("examples.my_env:LateCartPole-v0", True),
+    ],
 )
-def test_whether_an_env_pays_late(env_id, late, monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "examples")
+def test_whether_an_env_pays_late(env_id, late):
     assert pays_late(TrainConfig(env_id=env_id)) is late
 
 
