@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from oprl_gym.figures import plotting
 from oprl_gym.files.atomic import replace_file
 from oprl_gym.runs.episode_log import WINDOW
@@ -63,11 +65,11 @@ def _name_at_the_ends(ax: Axes, names: Sequence[str]) -> None:
     legend = ax.get_legend()
     if legend is not None:
         legend.remove()
-    ends = {
-        line.get_label(): float(line.get_ydata()[-1])  # type: ignore[index,call-overload]
+    curves = {
+        str(line.get_label()): np.asarray(line.get_ydata(), dtype=np.float64)
         for line in ax.lines
-        if len(line.get_xdata())  # type: ignore[arg-type]
     }
+    ends = {name: float(ys[-1]) for name, ys in curves.items() if len(ys)}
     low, high = ax.get_ylim()
     heights = {
         name: (next((y for at, y in ends.items() if _is(at, name)), low) - low)
@@ -121,5 +123,5 @@ def _middle(group: list[str], heights: dict[str, float]) -> float:
     return sum(heights[name] for name in group) / len(group)
 
 
-def _is(label: object, name: str) -> bool:
-    return str(label) == name or str(label).startswith(f"{name} (")
+def _is(label: str, name: str) -> bool:
+    return label == name or label.startswith(f"{name} (")
