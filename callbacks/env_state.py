@@ -23,10 +23,12 @@ from stable_baselines3.common.vec_env import (
 
 from oprl_gym.callbacks.reward_wrappers import envs_wrapped
 from oprl_gym.files.fields import from_dict
+from oprl_gym.wrappers.bonus import VecBonus
 from oprl_gym.wrappers.gym_env import ProcessRewardWrapper
 from oprl_gym.wrappers.sb3_vec import VecProcessReward
 from oprl_gym.wrappers.tape import EpisodeTape, Tape
 
+_RECORDING = (VecProcessReward, VecBonus)
 _STATELESS = (VecCheckNan, VecTransposeImage)
 
 
@@ -77,7 +79,7 @@ def _layers(venv: VecEnv) -> Iterator[VecEnvWrapper]:
 
 
 def _layer_state(layer: VecEnvWrapper) -> dict[str, Any]:
-    if isinstance(layer, VecProcessReward):
+    if isinstance(layer, _RECORDING):
         return layer.recording_state()
     if isinstance(layer, VecMonitor):
         return {
@@ -91,7 +93,7 @@ def _layer_state(layer: VecEnvWrapper) -> dict[str, Any]:
 
 
 def _load_layer(layer: VecEnvWrapper, state: dict[str, Any]) -> None:
-    if isinstance(layer, VecProcessReward):
+    if isinstance(layer, _RECORDING):
         layer.load_recording_state(state)
     elif isinstance(layer, VecMonitor):
         layer.episode_returns = _like(layer.episode_returns, state["returns"])
@@ -153,7 +155,7 @@ def _moments(rms: RunningMeanStd) -> tuple[Any, Any, float]:
 
 def _tapes(venv: VecEnv, layers: list[VecEnvWrapper]) -> list[dict[str, Any]] | None:
     """Return the tape of each env; None if their episodes cannot be played again."""
-    known = (*_STATELESS, VecProcessReward, VecMonitor, VecNormalize)
+    known = (*_STATELESS, *_RECORDING, VecMonitor, VecNormalize)
     # Any other wrapper may know something of its episodes, as VecFrameStack does.
     if not all(isinstance(layer, known) for layer in layers):
         return None

@@ -84,6 +84,23 @@ class VisitTracker:
         self.latest[env] = first_visits(observations)[-1]
         self._seen[env] = set(keys(observations))
 
+    def state(self) -> list[NDArray[np.uint8]]:
+        """Return the keys of what each episode has seen, (n, L) bytes an env."""
+        return [
+            np.frombuffer(b"".join(sorted(seen)), dtype=np.uint8).reshape(len(seen), -1)
+            for seen in self._seen
+        ]
+
+    def load_state(self, state: list[NDArray[np.uint8]]) -> None:
+        """Go on from what :meth:`state` returned.
+
+        Raises:
+            ValueError: It is that of other envs.
+        """
+        if len(state) != len(self._seen):
+            raise ValueError(f"visits of {len(state)} envs, here {len(self._seen)}")
+        self._seen = [{row.tobytes() for row in rows} for rows in state]
+
 
 def _is_new(key: bytes, seen: set[bytes]) -> bool:
     if key in seen:

@@ -22,7 +22,7 @@ except PackageNotFoundError:  # `make test-ray` has it, in a venv of its own
 @pytest.fixture(autouse=True, scope="session")
 def _preloaded_processes() -> None:
     """Processes of SubprocVecEnv and of sweeps need not import torch one by one."""
-    from oprl_gym.cli.sweep import PRELOAD
+    from oprl_gym.cli.workers import PRELOAD
 
     if "forkserver" in multiprocessing.get_all_start_methods():
         context = multiprocessing.get_context("forkserver")

@@ -11,8 +11,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "human-feedback.md"
 TEXT = PAGE.read_text()
 SHELL = "".join(re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)).replace("\\\n", "")
-SCALING = ROOT / "docs" / "scaling.md"
-SHELL += "".join(re.findall(r"```sh\n(.*?)```", SCALING.read_text(), re.DOTALL))
+SCALING, COMPARE = ROOT / "docs" / "scaling.md", ROOT / "docs" / "compare.md"
+for page in (SCALING, COMPARE):
+    SHELL += "".join(re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL))
 COMMANDS = [line for line in SHELL.splitlines() if line.startswith("oprl-gym ")]
 
 
@@ -24,7 +25,7 @@ def test_commands_can_be_parsed(command):
     assert _parse(shlex.split(command, comments=True)[1:]) is not None
 
 
-@pytest.mark.parametrize("page", [PAGE, SCALING], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [PAGE, SCALING, COMPARE], ids=lambda page: page.name)
 def test_links_and_pictures_exist(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         if not target.startswith("http"):

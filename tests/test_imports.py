@@ -30,7 +30,12 @@ FLOORS = (
 RANK = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ABOVE = RANK["callbacks"]
 """From this floor on torch and Stable-Baselines3 are at home."""
-SB3_FILES = {"wrappers/sb3_vec.py", "envs/sb3.py", "rewards/images.py"}
+SB3_FILES = {
+    "wrappers/bonus.py",
+    "wrappers/sb3_vec.py",
+    "envs/sb3.py",
+    "rewards/images.py",
+}
 TORCH_ROOMS = {"rewards", "learning"}
 INSIDE_FUNCTIONS_ONLY = {"pygame", "matplotlib", "PIL"}
 

@@ -78,9 +78,10 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
         SMALL,
         replace(SMALL, algo="ppo", n_steps=64, batch_size=64),
         replace(SMALL, oprl=False),
+        replace(SMALL, oprl=False, bonus="first-visit"),
         replace(SMALL, env_id="FrozenLake-v1"),
     ],
-    ids=["a2c", "ppo", "plain", "slippery"],
+    ids=["a2c", "ppo", "plain", "bonus", "slippery"],
 )
 def test_a_resumed_run_ends_as_an_uninterrupted_one(config, tmp_path, monkeypatch):
     whole = train(config, tmp_path / "whole")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.episode_log import Episode, EpisodeLog, episode_success
+from oprl_gym.runs.episode_log import Episode, EpisodeLog
 from oprl_gym.runs.folder import RunError, RunFolder, Summary
+from oprl_gym.runs.success import episode_success, pays_beside_goal
 
 SUMMARY = Summary(
     env_id="OPRLMaze-v0",
@@ -101,20 +102,43 @@ def test_a_log_survives_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("info", "env_return", "threshold", "expected"),
+    ("info", "env_return", "threshold", "has_goal", "expected"),
     [
-        ({"is_success": True}, 0.0, None, True),
-        ({"is_success": np.float32(0.0)}, 99.0, 10.0, False),  # its word counts
-        ({}, 475.0, 475.0, True),
-        ({}, 474.9, 475.0, False),
-        ({}, 0.0, 0.0, True),
-        ({}, 99.0, None, None),
+        ({"is_success": True}, 0.0, None, False, True),
+        ({"is_success": np.float32(0.0)}, 99.0, 10.0, True, False),  # its word counts
+        ({}, 475.0, 475.0, False, True),
+        ({}, 474.9, 475.0, True, False),
+        ({}, 0.0, 0.0, False, True),
+        ({}, 99.0, None, False, None),
+        ({}, 0.5, None, True, True),
+        ({}, 0.0, None, True, False),
     ],
 )
 def test_what_counts_as_success(
-    info: dict, env_return: float, threshold: float | None, expected: bool | None
+    info: dict,
+    env_return: float,
+    threshold: float | None,
+    has_goal: bool,
+    expected: bool | None,
 ) -> None:
-    assert episode_success(info, env_return, threshold) is expected
+    assert episode_success(info, env_return, threshold, has_goal) is expected
+
+
+@pytest.mark.parametrize(
+    ("reward", "done", "cut_off", "expected"),
+    [
+        (0.0, False, False, False),
+        (1.0, True, False, False),  # the goal
+        (1.0, False, False, True),
+        (-0.1, True, False, True),
+        (1.0, True, True, True),  # for lasting so long
+    ],
+)
+def test_a_goal_is_paid_with_an_end_of_the_envs_own(
+    reward: float, done: bool, cut_off: bool, expected: bool
+) -> None:
+    info = {"TimeLimit.truncated": True} if cut_off else {}
+    assert pays_beside_goal(reward, done, info) is expected
 
 
 # --- the folder ---------------------------------------------------------------------

@@ -162,21 +162,48 @@ def result(name: str, steps: float, failures: int = 0) -> ArmResult:
     arm = Arm(name, {}, TrainConfig(total_timesteps=60_000))
     estimate = Estimate(steps, 0.9 * steps, 1.1 * steps)
     success = Estimate(1.0, 0.9, 1.0)
-    return ArmResult(
-        arm, 20, failures, estimate, success, Estimate(10.0, 9.0, 10.0), 30.0
-    )
+    returns = Estimate(10.0, 9.0, 10.0)
+    return ArmResult(arm, 20, failures, estimate, success, returns, None, 30.0)
 
 
-def test_the_table_says_what_failed_and_what_is_unknown():
-    unknown = ArmResult(
-        result("c", 0).arm, 1, None, None, None, Estimate(3.0, np.nan, np.nan), 30.0
-    )
-    lines = table([result("a", 1e4), result("b", 6e4, 20), unknown]).splitlines()
+def by_return(name: str, value: float) -> ArmResult:
+    returns, learning = Estimate(value, np.nan, np.nan), Estimate(value / 2, 1.0, 2.0)
+    arm = result(name, 0).arm
+    return ArmResult(arm, 1, None, None, None, returns, learning, 30.0)
+
+
+def test_the_table_says_what_failed():
+    lines = table([result("a", 1e4), result("b", 6e4, 20)]).splitlines()
     cells = [line.split() for line in lines]
     assert cells[1][:5] == ["a", "20", "0", "10,000", "[9,000,"]
     assert cells[2][:5] == ["b", "20", "20", ">=", "60,000"]
-    assert cells[3] == ["c", "1", "n/a", "n/a", "n/a", "3", "30"]
     assert len({len(line) for line in lines}) == 1  # columns stand below each other
+
+
+def test_where_there_is_no_success_arms_are_compared_by_return(tmp_path):
+    arms = [by_return("c", 3.0), by_return("d", 4.0)]
+    first, *rows = table(arms).splitlines()
+    assert "success" not in first
+    assert rows[0].split() == ["c", "1", "1.5", "[1,", "2]", "3", "30"]
+    draw_sweep(arms, tmp_path / "summary.png")
+    assert (tmp_path / "summary.png").stat().st_size > 10_000
+
+
+def test_a_sweep_in_an_env_without_success(tmp_path, capsys):
+    (tmp_path / "sweep.yaml").write_text(
+        "seeds: 1\nbase: {algo: a2c, oprl: false, total_timesteps: 200, "
+        "env_id: Pendulum-v1, n_envs: 1}\n"
+    )
+    words = ["sweep", str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out")]
+    assert main([*words, "--jobs", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "return in training" in printed
+    assert "n/a" not in printed
+    (row,) = rows(tmp_path / "out" / "summary.csv")
+    assert row["steps_to_90_value"] == ""
+    (run,) = (tmp_path / "out").rglob("episodes.csv")
+    (episode,) = rows(run)  # Pendulum's last 200 steps each
+    assert float(row["learning_value"]) == round(float(episode["env_return"]), 4)
 
 
 @pytest.mark.parametrize("count", [1, 3, 60])

@@ -215,6 +215,45 @@ def test_an_env_that_says_nothing_of_success_gets_none(tmp_path: Path) -> None:
     assert files(folder) == (FILES | {"events"}) - {"rollout.gif"}
 
 
+class Goal(Silent):
+    """Pays a last action of 1, and nothing else."""
+
+    def step(self, action):  # type: ignore[no-untyped-def]
+        observation, _, over, cut_off, info = super().step(action)
+        return observation, float(over and action == 1), over, cut_off, info
+
+
+class Score(Silent):
+    """Pays each episode, with its end."""
+
+    def step(self, action):  # type: ignore[no-untyped-def]
+        observation, _, over, cut_off, info = super().step(action)
+        return observation, 2.0 * over, over, cut_off, info
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("env", "means"), [(Goal, "last reward > 0"), (Score, None)], ids=["goal", "score"]
+)
+def test_an_env_that_says_nothing_may_have_a_goal(
+    env: type[Silent], means: str | None, tmp_path: Path
+) -> None:
+    gym.register("Untold-v0", lambda **_: env())
+    try:
+        config = TrainConfig(
+            env_id="Untold-v0", algo="a2c", total_timesteps=200, oprl=False
+        )
+        folder = train(config, tmp_path / "run")
+    finally:
+        gym.registry.pop("Untold-v0")
+    summary, log = folder.summary(), folder.episodes()
+    assert summary.success_means == means
+    assert (summary.first_success_step is None) == (means is None)
+    assert (summary.sampled_success_rate is None) == (means is None)
+    if means is not None:
+        assert log.success.tolist() == log.env_returns.tolist()
+
+
 def test_ctrl_c_leaves_a_usable_half_written_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
-from oprl_gym.runs.episode_log import WINDOW, Episode, EpisodeLog, episode_success
+from oprl_gym.runs.episode_log import WINDOW, Episode, EpisodeLog
+from oprl_gym.runs.success import episode_success
 from oprl_gym.types import IntArray
 
 

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from oprl_gym.cli.compare import Compare
 from oprl_gym.cli.ending import ends_by_sigterm
 from oprl_gym.cli.evaluate import Evaluate
 from oprl_gym.cli.inspect import Inspect
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Any] = {
     "play": Play,
     "label": Label,
     "sweep": Sweep,
+    "compare": Compare,
 }
 USER_ERROR = 2
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended

@@ -11,6 +11,7 @@ import tyro
 from oprl_gym.cli.trust import NO_TRUST, Trust
 from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.runs.report import rate
+from oprl_gym.runs.success import GOAL
 
 if TYPE_CHECKING:
     from oprl_gym.runs.evaluation import Evaluation
@@ -45,8 +46,11 @@ class Evaluate:
         config = folder.config()
         self.trust.vouch(config)
         model = load_policy(folder)
-        greedy = evaluate(model, config, self.episodes)
-        sampled = evaluate(model, config, self.episodes, deterministic=False)
+        has_goal = folder.summary().success_means == GOAL
+        greedy, sampled = (
+            evaluate(model, config, self.episodes, deterministic, has_goal)
+            for deterministic in (True, False)
+        )
         results = _results(config.env_id, greedy, sampled)
         print(json.dumps(results, indent=2) if self.json else _text(results))
 
@@ -63,10 +67,13 @@ def _results(env_id: str, greedy: Evaluation, sampled: Evaluation) -> dict[str, 
 
 
 def _text(results: dict[str, Any]) -> str:
-    return (
-        f"{results['env_id']}, {results['eval_episodes']} episodes\n"
-        f"success  {rate(results['final_success_rate'])} greedy, "
-        f"{rate(results['sampled_success_rate'])} sampled\n"
-        f"return   {results['eval_return_mean']:g} greedy\n"
-        f"length   {results['eval_length_mean']:g} steps greedy"
-    )
+    greedy, sampled = results["final_success_rate"], results["sampled_success_rate"]
+    lines = [
+        f"{results['env_id']}, {results['eval_episodes']} episodes",
+        f"success  {rate(greedy)} greedy, {rate(sampled)} sampled",
+        f"return   {results['eval_return_mean']:g} greedy",
+        f"length   {results['eval_length_mean']:g} steps greedy",
+    ]
+    if greedy is None:
+        del lines[1]
+    return "\n".join(lines)

@@ -10,8 +10,9 @@ import tyro
 from oprl_gym.cli.trust import NO_TRUST, Trust
 from oprl_gym.config import OPRLConfig
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.folder import RunError, RunFolder
-from oprl_gym.runs.report import rate
+from oprl_gym.runs.episode_log import WINDOW
+from oprl_gym.runs.folder import RunError, RunFolder, Summary
+from oprl_gym.runs.report import name_of, rate
 from oprl_gym.runs.teaching_config import HUMAN_LEARNER
 
 NEVER_FITTED = (
@@ -112,21 +113,11 @@ def _one_thread() -> None:
 def report(folder: RunFolder) -> str:
     """Return what is worth knowing of a finished run, in a few lines."""
     config, summary = folder.config(), folder.summary()
-    name = f"{config.algo.upper()} {'+ OPRL' if config.oprl else 'plain'}"
-    if summary.steps_to_90 is not None:
-        learned = f"90 % success after {summary.steps_to_90:,} steps"
-    else:
-        learned = "90 % success in training was not reached"
-    if summary.first_success_step is not None:
-        learned = f"first success at step {summary.first_success_step:,}, {learned}"
-    if summary.success_means is None:
-        learned = "this env reports no success"
     lines = [
-        f"{config.env_id}, {name}, seed {config.seed}: "
+        f"{config.env_id}, {name_of(config)}, seed {config.seed}: "
         f"{summary.total_timesteps:,} steps in {summary.wall_time_s:.0f} s",
-        f"training    {learned}",
-        f"evaluation  success {rate(summary.final_success_rate)} greedy, "
-        f"{rate(summary.sampled_success_rate)} sampled; "
+        f"training    {_learned(folder, summary)}",
+        f"evaluation  {_success(summary)}"
         f"return {summary.eval_return_mean:g}, {summary.eval_length_mean:g} steps "
         f"({summary.eval_episodes} episodes)",
     ]
@@ -136,3 +127,25 @@ def report(folder: RunFolder) -> str:
     if not folder.file("rollout.gif").exists():
         lines.append("            no rollout.gif: this env cannot be drawn (rgb_array)")
     return "\n".join(lines)
+
+
+def _learned(folder: RunFolder, summary: Summary) -> str:
+    if summary.success_means is None:
+        returns = folder.episodes().env_returns[-WINDOW:]
+        if not len(returns):
+            return "no episode ended"
+        return f"return {returns.mean():.4g}, mean of the last {len(returns)} episodes"
+    if summary.steps_to_90 is not None:
+        learned = f"90 % success after {summary.steps_to_90:,} steps"
+    else:
+        learned = "90 % success in training was not reached"
+    if summary.first_success_step is not None:
+        learned = f"first success at step {summary.first_success_step:,}, {learned}"
+    return learned
+
+
+def _success(summary: Summary) -> str:
+    if summary.final_success_rate is None:
+        return ""
+    greedy, sampled = summary.final_success_rate, summary.sampled_success_rate
+    return f"success {rate(greedy)} greedy, {rate(sampled)} sampled; "

@@ -19,6 +19,7 @@ from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.env import drawable_env, env_facts
 from oprl_gym.runs.episode_log import TARGET, WINDOW
 from oprl_gym.runs.folder import RunFolder
+from oprl_gym.runs.report import name_of
 from oprl_gym.runs.reward_maps import reward_maps
 from oprl_gym.types import Array, FloatArray
 
@@ -111,13 +112,15 @@ def draw_comparison(folders: Sequence[RunFolder], out: Path) -> None:
     """Draw the success rates of several runs on one figure.
 
     Runs that differ in nothing but the seed share a colour and a mean. If an env among
-    them reports no success, returns are drawn instead.
+    them reports no success, or none succeeded, returns are drawn instead.
 
     Raises:
         RunError: A run cannot be read, or ``out`` cannot be written.
     """
     runs = [(folder.config(), folder.episodes()) for folder in folders]
-    percent = all(log.reports_success for _, log in runs)
+    percent = all(log.reports_success for _, log in runs) and any(
+        log.first_success_step() is not None for _, log in runs
+    )
     groups: dict[str, plotting.Curve] = {}
     labels = distinct_labels([config for config, _ in runs])
     for label, (_, log) in zip(labels, runs, strict=True):
@@ -151,11 +154,6 @@ def distinct_labels(configs: Sequence[TrainConfig]) -> list[str]:
         ]
         labels.append(", ".join([config.env_id, *parts] if several_envs else parts))
     return labels
-
-
-def name_of(config: TrainConfig) -> str:
-    """Return what a run is called in legends and titles."""
-    return f"{config.algo.upper()} {'+ OPRL' if config.oprl else 'plain'}"
 
 
 def save_gif(path: Path, frames: Sequence[Array], fps: int = GIF_FPS) -> None:
@@ -244,6 +242,14 @@ def _settings(config: TrainConfig) -> dict[str, Any]:
     if config.oprl:
         values.update({f"learner.{name}": value for name, value in learner.items()})
     without_effect = () if config.oprl else ("scale", "mode")
-    for name in ("env_id", "algo", "oprl", "seed", "total_timesteps", *without_effect):
+    for name in (
+        "env_id",
+        "algo",
+        "oprl",
+        "bonus",
+        "seed",
+        "total_timesteps",
+        *without_effect,
+    ):
         del values[name]
     return values

@@ -39,6 +39,7 @@ class Curve:
 
     label: str
     runs: Sequence[tuple[IntArray, FloatArray]]  # (M,) env steps, (M,) values each
+    color: str | None = None  # None: the next of SERIES
 
 
 def new_figure(
@@ -88,22 +89,29 @@ def trailing_mean(values: FloatArray, window: int) -> FloatArray:
 
 
 def plot_returns(
-    env_steps: IntArray, returns: FloatArray, window: int = 100, ax: Axes | None = None
+    env_steps: IntArray,
+    returns: Array,
+    window: int = 100,
+    ax: Axes | None = None,
+    words: tuple[str, str] = ("Return", "return of an episode"),
+    color: str = INDIGO,
 ) -> Axes:
     """Draw the return of each training episode and its trailing mean.
 
     Args:
         env_steps: (M,) env steps at which the episodes ended.
-        returns: (M,) returns.
+        returns: (M,) returns, or another number that each has.
         window: Episodes that the mean is over.
         ax: Where to draw.
+        words: Title of the panel, and what the numbers are.
+        color: Of both.
     """
-    ax = _prepared(ax, "Return", "return of an episode")
+    ax = _prepared(ax, *words)
     if not len(env_steps):
         return _empty(ax, "no episode ended")
     _explain(ax, f"pale: each episode; strong: mean of last {window}")
-    ax.plot(env_steps, returns, ".", color=pale(INDIGO), ms=4, mew=0)
-    _plot_mean(ax, env_steps, returns, window, INDIGO)
+    ax.plot(env_steps, returns, ".", color=pale(color), ms=4, mew=0)
+    _plot_mean(ax, env_steps, returns, window, color)
     return ax
 
 
@@ -162,7 +170,8 @@ def plot_curves(
     unit = "episodes that succeed" if percent else "return of an episode"
     ax = _prepared(ax, f"{title} in training", f"{unit}, last {window}")
     for number, curve in enumerate(curves):
-        _plot_group(ax, curve, window, SERIES[number % len(SERIES)])
+        color = curve.color or SERIES[number % len(SERIES)]
+        _plot_group(ax, curve, window, color)
     if percent:
         ax.axhline(0.9, color=FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1)
         ax.set_ylim(-0.03, 1.05)

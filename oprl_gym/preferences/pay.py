@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from oprl_gym.files.fields import check_values
-from oprl_gym.types import Trajectory
+from oprl_gym.types import FloatArray, Trajectory
 
 EPISODES = 10
 """First episodes by which it is decided."""
@@ -83,11 +83,19 @@ class EnvPay:
 
     def observe(self, episodes: Sequence[Trajectory]) -> None:
         """Take note of newly finished episodes."""
-        for episode in episodes:
-            paid = float(episode.env_rewards.max(initial=0.0))
+        self.observe_rewards([episode.env_rewards for episode in episodes])
+
+    def observe_rewards(self, episodes: Sequence[FloatArray]) -> None:
+        """Take note of newly finished episodes, by what each of their steps was paid.
+
+        Args:
+            episodes: (T,) rewards of the env each.
+        """
+        for rewards in episodes:
+            paid = float(rewards.max(initial=0.0))
             self._largest_payment = max(self._largest_payment, paid)
-            self._returns.append(episode.env_return)
-            self._paid_at_end.append(_paid_at_end(episode))
+            self._returns.append(float(rewards.sum()))
+            self._paid_at_end.append(_paid_at_end(rewards))
             if self.late is None and len(self._paid_at_end) == EPISODES:
                 self.late = all(self._paid_at_end)
         share = sum(self._paid_at_end) / max(1, len(self._paid_at_end))
@@ -122,7 +130,7 @@ class EnvPay:
         self._paid_at_end.extend(map(bool, state["paid_at_end"]))
 
 
-def _paid_at_end(episode: Trajectory) -> bool:
+def _paid_at_end(rewards: FloatArray) -> bool:
     """Whether there were steps before the last, and only the last was paid for."""
-    earlier = episode.env_rewards[:-1]
-    return len(earlier) > 0 and not earlier.any() and episode.env_rewards[-1] != 0
+    earlier = rewards[:-1]
+    return len(earlier) > 0 and not earlier.any() and rewards[-1] != 0

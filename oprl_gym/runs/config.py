@@ -28,6 +28,7 @@ MOST_ENVS = 10_000
 """Copies of an env in one process; each is an object of its own."""
 
 Algorithm = Literal["ppo", "a2c"]
+Bonus = Literal["none", "step-cost", "first-visit"]
 EnvValue = int | float | bool | str
 
 
@@ -80,6 +81,10 @@ class TrainConfig:
 
     oprl: bool = True
     """Learn a process reward and add it to the env's, or train on the env's alone."""
+
+    bonus: Bonus = "none"
+    """Rival of the process reward, with --no-oprl: a small cost for each step, or
+    something for each observation that is new in its episode."""
 
     scale: float = DEFAULT_SCALE
     """Weight of the process reward."""
@@ -149,6 +154,7 @@ class TrainConfig:
         if self.learner is AS_SUITS:
             object.__setattr__(self, "learner", self.teaching.usual_learner())
         check_choice("algo", self.algo, get_args(Algorithm))
+        check_choice("bonus", self.bonus, get_args(Bonus))
         check_choice("mode", self.mode, get_args(Mode))
         _check_int("total_timesteps", self.total_timesteps, 1)
         _check_int("n_envs", self.n_envs, 1)
@@ -188,6 +194,11 @@ class TrainConfig:
             raise ValueError(
                 f"batch_size={self.batch_size} has no effect on a2c, which learns from "
                 "whole rollouts; leave it out"
+            )
+        if self.oprl and self.bonus != "none":
+            raise ValueError(
+                f"bonus={self.bonus!r} is a rival of the learned reward, and a run has "
+                "one of them; add --no-oprl (in YAML oprl: false)"
             )
         if self.teaching.by_people and not self.oprl:
             raise ValueError(

@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -87,6 +86,19 @@ class EpisodeLog:
             self.learned_returns[known],
         )
 
+    def step_mean(self, values: FloatArray) -> float:
+        """Return the mean of (M,) values, each weighed by its episode's env steps.
+
+        It is the area under their curve over the env steps, per step.
+
+        Example:
+            >>> lost, won = Episode(30, 0.0, 30, False), Episode(40, 1.0, 10, True)
+            >>> log = EpisodeLog.of([lost, won])
+            >>> log.step_mean(log.success)
+            0.25
+        """
+        return float(np.average(values, weights=self.lengths))
+
     def first_success_step(self) -> int | None:
         """Return the env step at which the first success ended, or None."""
         return self._first_step(self.success == 1.0)
@@ -150,25 +162,6 @@ class EpisodeLog:
 
     def _first_step(self, holds: np.ndarray) -> int | None:
         return int(self.env_steps[holds.argmax()]) if holds.any() else None
-
-
-def episode_success(
-    info: Mapping[str, Any], env_return: float, threshold: float | None
-) -> bool | None:
-    """Return whether an episode succeeded, as far as its env can tell.
-
-    Args:
-        info: The episode's last info; its ``is_success`` is taken if there is one.
-        env_return: Sum of the env's rewards.
-        threshold: The ``reward_threshold`` of the env's spec; an env without
-            ``is_success`` succeeds with a return of so much or more.
-
-    Returns:
-        None if the env has neither.
-    """
-    if "is_success" in info:
-        return bool(info["is_success"])
-    return None if threshold is None else env_return >= threshold
 
 
 def _known_or_nan(values: Iterable[float | None]) -> FloatArray:

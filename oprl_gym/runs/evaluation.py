@@ -14,13 +14,12 @@ from oprl_gym.rewards import ProcessReward, load_process_reward
 from oprl_gym.rewards.encoding import to_array
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.env import EnvFacts, env_facts, make_env
-from oprl_gym.runs.episode_log import episode_success
 from oprl_gym.runs.folder import RunError, RunFolder
+from oprl_gym.runs.success import episode_success, reward_threshold
 from oprl_gym.types import Array, FloatArray, Trajectory
 
 if TYPE_CHECKING:
     from stable_baselines3.common.type_aliases import PolicyPredictor
-    from stable_baselines3.common.vec_env import VecEnv
 
 EPISODES = 100
 N_ENVS = 10
@@ -115,6 +114,7 @@ def evaluate(
     config: TrainConfig,
     episodes: int = EPISODES,
     deterministic: bool = True,
+    has_goal: bool = False,
 ) -> Evaluation:
     """Let an agent play on the plain env, without the learned reward.
 
@@ -127,6 +127,8 @@ def evaluate(
         episodes: How many, each counted in full.
         deterministic: Whether it takes the likeliest action or draws one. A
             deterministic agent may walk in circles until the time limit.
+        has_goal: Whether training has shown that the env pays for a goal alone; see
+            :mod:`oprl_gym.runs.success`.
     """
     from stable_baselines3.common.env_util import make_vec_env
     from stable_baselines3.common.evaluation import evaluate_policy
@@ -142,8 +144,8 @@ def evaluate(
     def note_end(local: dict[str, Any], _: dict[str, Any]) -> None:
         if local["done"]:
             info = local["info"]
-            success = episode_success(info, info["episode"]["r"], threshold)
-            successes.append(success)
+            total = info["episode"]["r"]
+            successes.append(episode_success(info, total, threshold, has_goal))
 
     returns, lengths = evaluate_policy(
         model,
@@ -160,12 +162,6 @@ def evaluate(
         return_mean=float(np.mean(returns)),
         length_mean=float(np.mean(lengths)),
     )
-
-
-def reward_threshold(venv: VecEnv) -> float | None:
-    """Return the return at which the env counts as solved, None if it does not say."""
-    spec = venv.get_attr("spec", 0)[0]
-    return None if spec is None else spec.reward_threshold
 
 
 def greedy_rollout(model: PolicyPredictor, env: gym.Env[Any, Any]) -> Rollout:

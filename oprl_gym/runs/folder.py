@@ -56,10 +56,8 @@ class RunError(Exception):
 class Summary:
     """What came out of a run; ``summary.json`` holds these fields.
 
-    An episode succeeds if the env's ``is_success`` says so; where there is none, if
-    its return is the ``reward_threshold`` of the env's spec or more; where there is
-    neither, success is unknown, and so is every rate of it (None). Evaluations are on
-    the plain env, without learned reward.
+    What success means :mod:`oprl_gym.runs.success` says; where an env has none, every
+    rate of it is None. Evaluations are on the plain env, without learned reward.
     """
 
     env_id: str
@@ -72,7 +70,7 @@ class Summary:
     steps_to_90: int | None  # env steps until 90 of the last 100 episodes succeeded
     final_success_rate: float | None  # evaluation, the likeliest action each time
     sampled_success_rate: float | None  # evaluation, actions drawn from the policy
-    success_means: str | None  # "is_success", "return >= 475", or None: unknown
+    success_means: str | None  # "is_success", "return >= 475", "last reward > 0", None
     eval_episodes: int
     eval_return_mean: float
     eval_length_mean: float
@@ -114,8 +112,9 @@ class RunFolder:
     @classmethod
     def create_numbered(cls, root: str | Path, config: TrainConfig) -> RunFolder:
         """Make a folder in ``root`` named after the run: -2, -3, ... if it is taken."""
-        kind = config.algo if config.oprl else f"{config.algo}-plain"
-        name = re.sub(r"[^\w.-]+", "-", f"{config.env_id}-{kind}-seed{config.seed}")
+        kind = "plain" if config.bonus == "none" else config.bonus
+        words = [config.env_id, config.algo, *([] if config.oprl else [kind])]
+        name = re.sub(r"[^\w.-]+", "-", "-".join([*words, f"seed{config.seed}"]))
         number = 1
         while True:
             path = Path(root) / (name if number == 1 else f"{name}-{number}")

@@ -74,6 +74,49 @@ def estimate(statistic: Callable[..., Any], *samples: FloatArray) -> Estimate:
     return Estimate(value, float(interval.low), float(interval.high))
 
 
+def ratio(ours: FloatArray, theirs: FloatArray) -> Estimate:
+    """Return how many times as large one arm's numbers are, and a 90 % interval.
+
+    A bootstrap of three seeds knows no value beyond those three. Student's t does: this
+    is Welch's interval for the difference of mean logarithms.
+
+    Args:
+        ours: (S,) numbers above 0.
+        theirs: (S',) numbers above 0.
+    """
+    logs = [np.log(values) for values in (ours, theirs)]
+    difference = logs[0].mean() - logs[1].mean()
+    value = float(np.exp(difference))
+    if min(len(ours), len(theirs)) < 2:
+        return Estimate(value, np.nan, np.nan)
+    squares = np.array([sample.var(ddof=1) / len(sample) for sample in logs])
+    if not squares.any():
+        return Estimate(value, value, value)
+    freedom = squares.sum() ** 2 / sum(
+        square**2 / (len(sample) - 1)
+        for square, sample in zip(squares, logs, strict=True)
+    )
+    half = stats.t.ppf(0.95, freedom) * np.sqrt(squares.sum())
+    low, high = np.exp(difference - half), np.exp(difference + half)
+    return Estimate(value, float(low), float(high))
+
+
+def luck(ours: FloatArray, theirs: FloatArray) -> float:
+    """Return how often luck alone would look as if ours needed fewer steps.
+
+    The one-sided p-value of Mann and Whitney's test, exact up to eight seeds: three
+    against three that are all larger come about in 1 of 20 cases.
+
+    Args:
+        ours: (S,) steps, not all the same as
+        theirs: (S',) steps.
+    """
+    exact = max(len(ours), len(theirs)) <= 8
+    method = stats.PermutationMethod(n_resamples=20_000) if exact else "asymptotic"
+    found = stats.mannwhitneyu(ours, theirs, alternative="less", method=method)
+    return float(found.pvalue)
+
+
 def band(curves: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return interquartile mean, lower and upper bound of (G, S) curves, each (G,)."""
     middle: FloatArray = interquartile_mean(curves)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ MAX_ARMS = 40
 LOG_FROM = 5
 """Ratio of steps from which on they are drawn on a log scale."""
 
+FAST, WELL = "How fast it learns", "How well it ends"
 INTERVALS = "interquartile mean over seeds, 95 % bootstrap interval"
 
 
@@ -29,7 +30,7 @@ def draw_sweep(results: Sequence[ArmResult], path: Path) -> None:
     """Draw a dot with interval for every arm: how fast it learned, how well it ended.
 
     Args:
-        results: One or more. Where success is unknown in some, returns are drawn.
+        results: One or more. Where success tells nothing, returns are drawn.
         path: Where to.
 
     Raises:
@@ -40,34 +41,53 @@ def draw_sweep(results: Sequence[ArmResult], path: Path) -> None:
     if len(shown) > MAX_ARMS:
         shown = sorted(shown, key=_rank if known else _negative_return)[:MAX_ARMS]
     names = [f"{result.arm.name} ({result.seeds})" for result in shown]
-    panels = 2 if known else 1
-    width = 1.4 + 0.06 * max(map(len, names)) + 3.9 * panels
-    figure, axes = new_figure(1, panels, (width, 1.5 + 0.36 * len(shown)))
-    colors = [_color(number, len(shown)) for number in range(len(shown))]
+    width = 1.4 + 0.06 * max(map(len, names)) + 7.8
+    figure, axes = new_figure(1, 2, (width, 1.5 + 0.36 * len(shown)))
+    panels = _of_success(shown) if known else _of_returns(shown)
+    for ax, panel in zip(axes[0], panels, strict=True):
+        plot_estimates(ax, panel.title, names, panel.rows, panel.unit)
+    axes[0, 1].tick_params(labelleft=False)
     if known:
-        steps = [
-            [Dot(r.steps_to_90, color, r.failures or 0, r.seeds)]
-            for r, color in zip(shown, colors, strict=True)
-            if r.steps_to_90 is not None
-        ]
-        title = "How fast it learns"
-        plot_estimates(axes[0, 0], title, names, steps, "env steps to 90 % success")
-        _scale(axes[0, 0], [dot.estimate for row in steps for dot in row])
-    last = axes[0, -1]
-    ends = [
-        [Dot(r.success if known and r.success is not None else r.returns, color)]
-        for r, color in zip(shown, colors, strict=True)
-    ]
-    what = "success rate" if known else "return"
-    plot_estimates(last, "How well it ends", names, ends, f"{what} after training")
-    if known:
-        last.set_xlim(-0.03, 1.03)
-        last.xaxis.set_major_formatter("{x:.0%}")
-        last.tick_params(labelleft=False)
+        _scale(axes[0, 0], [dot.estimate for row in panels[0].rows for dot in row])
+        axes[0, 1].set_xlim(-0.03, 1.03)
+        axes[0, 1].xaxis.set_major_formatter("{x:.0%}")
     figure.suptitle(
         _words(shown, len(results), known), x=0.01, ha="left", color=FAINT, fontsize=8.5
     )
     figure.savefig(path)
+
+
+class _Panel(NamedTuple):
+    title: str
+    unit: str
+    rows: list[list[Dot]]
+
+
+def _of_success(shown: Sequence[ArmResult]) -> tuple[_Panel, _Panel]:
+    steps, ends = [], []
+    for result, color in zip(shown, _colors(len(shown)), strict=True):
+        assert result.steps_to_90 is not None
+        assert result.success is not None
+        failures = result.failures or 0
+        steps.append([Dot(result.steps_to_90, color, failures, result.seeds)])
+        ends.append([Dot(result.success, color)])
+    return (
+        _Panel(FAST, "env steps to 90 % success", steps),
+        _Panel(WELL, "success rate after training", ends),
+    )
+
+
+def _of_returns(shown: Sequence[ArmResult]) -> tuple[_Panel, _Panel]:
+    colors = _colors(len(shown))
+    learning = [
+        [Dot(result.learning, color)] if result.learning is not None else []
+        for result, color in zip(shown, colors, strict=True)
+    ]
+    ends = [[Dot(r.returns, color)] for r, color in zip(shown, colors, strict=True)]
+    return (
+        _Panel(FAST, "return, mean over all of the training", learning),
+        _Panel(WELL, "return after training", ends),
+    )
 
 
 def _scale(ax: Axes, estimates: Sequence[Estimate]) -> None:
@@ -81,9 +101,9 @@ def _scale(ax: Axes, estimates: Sequence[Estimate]) -> None:
     ax.xaxis.set_major_formatter(lambda x, _: thousands(x))
 
 
-def _color(number: int, count: int) -> str:
+def _colors(count: int) -> Sequence[str]:
     """Return a colour for each of few arms; many share one."""
-    return SERIES[number] if count <= len(SERIES) else INDIGO
+    return SERIES[:count] if count <= len(SERIES) else (INDIGO,) * count
 
 
 def _words(shown: Sequence[ArmResult], count: int, known: bool) -> str:

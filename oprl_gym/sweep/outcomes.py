@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from oprl_gym.files.atomic import replace_file
+from oprl_gym.runs.folder import Summary
 from oprl_gym.runs.measures import Estimate, censored, estimate, interquartile_mean
 from oprl_gym.runs.report import rate
 from oprl_gym.sweep.runs import SweepRun
@@ -44,6 +45,8 @@ class ArmResult:
         steps_to_90: Env steps to 90 % success; a failure counts as the budget.
         success: Success rate of drawn actions after training; None if unknown.
         returns: Return of the likeliest actions after training.
+        learning: Mean return of an env step's episode over all of the training; None
+            where success tells how fast it learned.
         wall_time_s: Mean seconds of a training.
     """
 
@@ -53,6 +56,7 @@ class ArmResult:
     steps_to_90: Estimate | None
     success: Estimate | None
     returns: Estimate
+    learning: Estimate | None
     wall_time_s: float
 
 
@@ -67,13 +71,28 @@ def arm_results(runs: Sequence[SweepRun]) -> list[ArmResult]:
         groups.setdefault(run.arm.name, [])
         if run.folder.is_finished():
             groups[run.arm.name].append(run)
-    return [_arm_result(group) for group in groups.values() if group]
+    summaries = {
+        name: [run.folder.summary() for run in group] for name, group in groups.items()
+    }
+    known = _tells_success([one for some in summaries.values() for one in some])
+    return [
+        _arm_result(group, summaries[name], known)
+        for name, group in groups.items()
+        if group
+    ]
 
 
-def _arm_result(runs: Sequence[SweepRun]) -> ArmResult:
+def _tells_success(summaries: Sequence[Summary]) -> bool:
+    """Whether every run says what success is, and it ever came to that in one."""
+    return all(summary.success_means is not None for summary in summaries) and any(
+        summary.first_success_step is not None for summary in summaries
+    )
+
+
+def _arm_result(
+    runs: Sequence[SweepRun], summaries: Sequence[Summary], known: bool
+) -> ArmResult:
     arm = runs[0].arm
-    summaries = [run.folder.summary() for run in runs]
-    known = all(summary.success_means is not None for summary in summaries)
     steps = [summary.steps_to_90 for summary in summaries]
     return ArmResult(
         arm,
@@ -82,8 +101,16 @@ def _arm_result(runs: Sequence[SweepRun]) -> ArmResult:
         _iqm(censored(steps, arm.config.total_timesteps)) if known else None,
         _iqm([s.sampled_success_rate for s in summaries]) if known else None,
         _iqm([s.eval_return_mean for s in summaries]),
+        None if known else _learning(runs),
         float(np.mean([s.wall_time_s for s in summaries])),
     )
+
+
+def _learning(runs: Sequence[SweepRun]) -> Estimate | None:
+    logs = [run.folder.episodes() for run in runs]
+    if not all(map(len, logs)):
+        return None
+    return _iqm([log.step_mean(log.env_returns) for log in logs])
 
 
 def _iqm(values: Any) -> Estimate:
@@ -129,7 +156,7 @@ def _arm_row(result: ArmResult, names: Sequence[str]) -> dict[str, Any]:
         "seeds": result.seeds,
         "never_90": result.failures,
     }
-    for name in ("steps_to_90", "success", "returns"):
+    for name in ("steps_to_90", "success", "returns", "learning"):
         found = getattr(result, name) or Estimate(np.nan, np.nan, np.nan)
         for suffix in ("value", "low", "high"):
             value = getattr(found, suffix)
@@ -161,23 +188,37 @@ def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def table(results: Sequence[ArmResult]) -> str:
     """Return the rows as they are printed: interquartile means, 95 % intervals."""
+    known = all(result.steps_to_90 is not None for result in results)
     columns: dict[str, Callable[[ArmResult], str]] = {
         "arm": lambda r: r.arm.name,
         "seeds": lambda r: str(r.seeds),
-        "never 90 %": lambda r: "n/a" if r.failures is None else str(r.failures),
-        "env steps to 90 %": _steps_words,
-        "success": lambda r: _interval(r.success, rate),
-        "return": lambda r: _interval(r.returns, lambda v: f"{v:.4g}"),
+        **(_OF_SUCCESS if known else _OF_RETURNS),
+        "return": lambda r: _interval(r.returns, _short),
         "s a run": lambda r: f"{r.wall_time_s:.0f}",
     }
-    cells = [list(columns), *([of(r) for of in columns.values()] for r in results)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rows = [list(columns), *([of(r) for of in columns.values()] for r in results)]
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
+    """Return rows of cells as lines, columns below each other.
+
+    Args:
+        rows: As many cells each.
+        left: Columns of words; numbers end at the right.
+
+    Example:
+        >>> print(aligned([["arm", "seeds"], ["plain", "3"]]))
+        arm    seeds
+        plain      3
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(
-            text.rjust(width) if number else text.ljust(width)
+            text.ljust(width) if number in left else text.rjust(width)
             for number, (text, width) in enumerate(zip(row, widths, strict=True))
         )
-        for row in cells
+        for row in rows
     ]
     return "\n".join(line.rstrip() for line in lines)
 
@@ -189,9 +230,23 @@ def _steps_words(result: ArmResult) -> str:
     return _interval(steps, lambda value: f"{value:,.0f}")
 
 
+def _short(value: float) -> str:
+    return f"{value:.4g}"
+
+
 def _interval(value: Estimate | None, words: Callable[[float], str]) -> str:
     if value is None:
         return "n/a"
     if np.isnan(value.low):
         return words(value.value)
     return f"{words(value.value)} [{words(value.low)}, {words(value.high)}]"
+
+
+_OF_SUCCESS: dict[str, Callable[[ArmResult], str]] = {
+    "never 90 %": lambda r: str(r.failures),
+    "env steps to 90 %": _steps_words,
+    "success": lambda r: _interval(r.success, rate),
+}
+_OF_RETURNS: dict[str, Callable[[ArmResult], str]] = {
+    "return in training": lambda r: _interval(r.learning, _short),
+}

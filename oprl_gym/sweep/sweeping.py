@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import filelock
@@ -16,17 +16,33 @@ from oprl_gym.sweep.outcomes import table, write_tables
 from oprl_gym.sweep.runs import State, SweepRun, sweep_runs
 from oprl_gym.sweep.spec import Sweep
 
+Report = Callable[[Sequence[SweepRun], Path], None]
+"""Says what the runs came to, finished or not, in the sweep's folder."""
 
-def run_sweep(sweep: Sweep, out: Path, engine: Engine) -> None:
+
+def report_arms(runs: Sequence[SweepRun], out: Path) -> None:
+    """Write ``runs.csv``, ``summary.csv`` and ``summary.png``, and print the table."""
+    results = write_tables(runs, out)
+    if not results:
+        return
+    draw_sweep(results, out / "summary.png")
+    print(
+        f"\n{table(results)}\n\nresults     {out}: summary.csv, summary.png, runs.csv"
+    )
+
+
+def run_sweep(
+    sweep: Sweep, out: Path, engine: Engine, report: Report = report_arms
+) -> None:
     """Do the runs of a sweep that are missing, and go on with those broken off.
 
-    Writes ``runs/ARM/seed-N/`` (a run folder each), ``runs.csv``, ``summary.csv`` and
-    ``summary.png``, and prints the table.
+    Each has a run folder, ``runs/ARM/seed-N/``.
 
     Args:
         sweep: The sweep.
         out: Its folder; with an engine on several machines, one that all of them see.
         engine: Who does the runs.
+        report: What is done at the end, also if some of them failed.
 
     Raises:
         RunError: The folder cannot be used, or holds runs with other settings, and
@@ -39,7 +55,7 @@ def run_sweep(sweep: Sweep, out: Path, engine: Engine) -> None:
         out.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(out / "sweep.lock", timeout=0) as lock:
             try:
-                _do(runs, states, out, engine)
+                _do(runs, states, out, engine, report)
             finally:
                 Path(lock.lock_file).unlink(missing_ok=True)
     except filelock.Timeout as error:
@@ -49,7 +65,11 @@ def run_sweep(sweep: Sweep, out: Path, engine: Engine) -> None:
 
 
 def _do(
-    runs: Sequence[SweepRun], states: Sequence[State], out: Path, engine: Engine
+    runs: Sequence[SweepRun],
+    states: Sequence[State],
+    out: Path,
+    engine: Engine,
+    report: Report,
 ) -> None:
     pairs = zip(runs, states, strict=True)
     todo = [run for run, state in pairs if state != "finished"]
@@ -71,7 +91,7 @@ def _do(
 
     with Display(len(todo), steps_of, line_of) as display:
         engine.run([run.task() for run in todo], display)
-    _report(runs, out)
+    report(runs, out)
     if display.failed:
         logs = ", ".join(str(outcome.task.log) for outcome in display.failed[:5])
         more = ", ..." if len(display.failed) > 5 else ""
@@ -79,16 +99,6 @@ def _do(
             f"{len(display.failed)} of {len(todo)} runs failed; what they said: {logs}"
             f"{more}. Once that is put right, the same command does them again"
         )
-
-
-def _report(runs: Sequence[SweepRun], out: Path) -> None:
-    results = write_tables(runs, out)
-    if not results:
-        return
-    draw_sweep(results, out / "summary.png")
-    print(
-        f"\n{table(results)}\n\nresults     {out}: summary.csv, summary.png, runs.csv"
-    )
 
 
 def _line(run: SweepRun) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -9,10 +10,22 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnv
 
 from oprl_gym.labelling.album import Album, Photographer
-from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.config import Bonus, TrainConfig
 from oprl_gym.runs.env import make_env
 from oprl_gym.runs.folder import RunError
-from oprl_gym.wrappers import EpisodeTape, VecProcessReward
+from oprl_gym.wrappers import (
+    EpisodeTape,
+    VecFirstVisitBonus,
+    VecProcessReward,
+    VecStepCost,
+)
+
+BONUSES: dict[Bonus, Callable[[VecEnv], VecEnv]] = {
+    "none": lambda venv: venv,
+    "step-cost": VecStepCost,
+    "first-visit": VecFirstVisitBonus,
+}
+"""The rivals of a process reward, by their names in a config."""
 
 
 def make_training_env(config: TrainConfig, album: Album | None = None) -> VecEnv:
@@ -42,7 +55,7 @@ def make_training_env(config: TrainConfig, album: Album | None = None) -> VecEnv
             "docs/recipes.md does with MiniGrid's"
         ) from error
     if not config.oprl:
-        return venv
+        return BONUSES[config.bonus](venv)
     try:
         return VecProcessReward(
             venv,

@@ -6,7 +6,6 @@ import csv
 import math
 import time
 from array import array
-from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,16 @@ from stable_baselines3.common.logger import CSVOutputFormat, Logger
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from oprl_gym.callbacks import OPRLCallback
-from oprl_gym.runs.episode_log import WINDOW, EpisodeLog, episode_success
-from oprl_gym.runs.evaluation import reward_threshold
+from oprl_gym.runs.episode_log import WINDOW, EpisodeLog
 from oprl_gym.runs.folder import RunFolder
+from oprl_gym.runs.success import (
+    FIRST,
+    GOAL,
+    IS_SUCCESS,
+    episode_success,
+    pays_beside_goal,
+    reward_threshold,
+)
 
 Row = dict[str, float | int]
 """Of progress.csv: numbers by column, those that are there."""
@@ -30,33 +36,57 @@ class EpisodeLogger(BaseCallback):
 
     def __init__(self) -> None:
         super().__init__()
-        self.success_means: str | None = None
         # Columns of machine numbers: millions of episodes fit in memory.
         self._env_steps = array("q")
         self._env_returns = array("d")
         self._lengths = array("q")
-        self._success = array("d")  # as in EpisodeLog
+        self._success = array("d")  # as in EpisodeLog, while there is a goal if any
         self._learned = array("d")
         self._threshold: float | None = None
-        self._latest: deque[bool] = deque(maxlen=WINDOW)
+        self._told: str | None = None  # what success means by the env's own word
+        self._has_goal = True  # as far as seen: it pays for nothing else
+
+    @property
+    def success_means(self) -> str | None:
+        """What an episode's success means, in words; None if there is no such thing."""
+        if self._told is not None:
+            return self._told
+        one_failed = not all(success == 1.0 for success in self._success[:FIRST])
+        return GOAL if self._has_goal and one_failed else None
 
     def log(self) -> EpisodeLog:
         """Return the episodes so far."""
+        success = np.array(self._success, dtype=np.float64)
         return EpisodeLog(
             np.array(self._env_steps, dtype=np.int64),
             np.array(self._env_returns, dtype=np.float64),
             np.array(self._lengths, dtype=np.int64),
-            np.array(self._success, dtype=np.float64),
+            np.full_like(success, np.nan) if self.success_means is None else success,
             np.array(self._learned, dtype=np.float64),
         )
 
-    def success_rate(self) -> float | None:
-        """Return that of the latest 100 episodes; None if the env does not say."""
-        return float(np.mean(self._latest)) if self._latest else None
+    def latest(self) -> tuple[float, bool] | None:
+        """Return how the latest 100 episodes went, None before the first.
+
+        Returns:
+            Their success rate, or their mean return where there is no success; and
+            whether it is the former.
+        """
+        known = self.success_means is not None
+        values = (self._success if known else self._env_returns)[-WINDOW:]
+        return (float(np.mean(values)), known) if values else None
 
     def state(self) -> dict[str, Any]:
         """Return all episodes so far, for a checkpoint."""
-        return {**vars(self.log()), "success_means": self.success_means}
+        return {
+            "env_steps": np.array(self._env_steps, dtype=np.int64),
+            "env_returns": np.array(self._env_returns, dtype=np.float64),
+            "lengths": np.array(self._lengths, dtype=np.int64),
+            "success": np.array(self._success, dtype=np.float64),
+            "learned_returns": np.array(self._learned, dtype=np.float64),
+            "told": self._told,
+            "has_goal": self._has_goal,
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from the episodes of a checkpoint."""
@@ -65,43 +95,44 @@ class EpisodeLogger(BaseCallback):
         self._lengths = array("q", state["lengths"])
         self._success = array("d", state["success"])
         self._learned = array("d", state["learned_returns"])
-        self.success_means = state["success_means"]
-        known = state["success"][np.isfinite(state["success"])]
-        self._latest.clear()
-        self._latest.extend(bool(success) for success in known[-WINDOW:])
+        self._told = state["told"]
+        self._has_goal = state["has_goal"]
 
     def _on_training_start(self) -> None:
         self._threshold = reward_threshold(self.training_env)
+        if self._threshold is not None and self._told is None:
+            self._told = f"return >= {self._threshold:g}"
 
     def _on_step(self) -> bool:
-        for info in self.locals["infos"]:
+        rewards, dones = self.locals["rewards"], self.locals["dones"]
+        for env, info in enumerate(self.locals["infos"]):
+            # The env's own, if something was added to it.
+            reward = info.get("env_reward", rewards[env])
+            if self._has_goal and pays_beside_goal(reward, dones[env], info):
+                self._has_goal = False
             if "episode" in info:
                 self._note(info)
         return True
 
     def _note(self, info: dict[str, Any]) -> None:
         total, length = float(info["episode"]["r"]), int(info["episode"]["l"])
-        success = episode_success(info, total, self._threshold)
+        if "is_success" in info:
+            self._told = IS_SUCCESS
+        success = episode_success(info, total, self._threshold, self._has_goal)
         self._env_steps.append(self.num_timesteps)
         self._env_returns.append(total)
         self._lengths.append(length)
         self._success.append(math.nan if success is None else float(success))
         learned = info.get("oprl_episode", {}).get("process_return", math.nan)
         self._learned.append(learned)
-        if success is not None:
-            self._latest.append(success)
-            own = "is_success" in info
-            self.success_means = (
-                "is_success" if own else f"return >= {self._threshold:g}"
-            )
 
 
 class ProgressBar(BaseCallback):
-    """A progress bar with success rate and reward-model loss; none without a terminal.
+    """A progress bar with how it goes and reward-model loss; none without a terminal.
 
     Args:
         total: Env steps to be taken.
-        log: Where the success rate comes from.
+        log: Where success rate or return come from.
         oprl: Where the reward-model loss comes from; None without OPRL.
     """
 
@@ -127,8 +158,10 @@ class ProgressBar(BaseCallback):
         return True
 
     def _on_rollout_end(self) -> None:
-        rate = self._log.success_rate()
-        shown = {"success": "n/a" if rate is None else f"{rate:.0%}"}
+        shown: dict[str, str] = {}
+        if (latest := self._log.latest()) is not None:
+            value, known = latest
+            shown |= {"success": f"{value:.0%}"} if known else {"return": f"{value:g}"}
         if self._oprl is not None:
             report = self._oprl.report
             loss = None if report is None else report.reward_loss

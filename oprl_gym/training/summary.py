@@ -17,6 +17,7 @@ from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.episode_log import EpisodeLog
 from oprl_gym.runs.evaluation import EPISODES, evaluate
 from oprl_gym.runs.folder import Summary
+from oprl_gym.runs.success import GOAL
 from oprl_gym.training.log import EpisodeLogger
 
 LONG = 2_000_000
@@ -60,8 +61,9 @@ def summary_of(
         log: Its episodes.
         seconds: What the training took.
     """
-    greedy = evaluate(model, config)
-    sampled = evaluate(model, config, deterministic=False)
+    has_goal = log.success_means == GOAL
+    greedy = evaluate(model, config, has_goal=has_goal)
+    sampled = evaluate(model, config, deterministic=False, has_goal=has_goal)
     episodes = log.log()
     return Summary(
         env_id=config.env_id,
