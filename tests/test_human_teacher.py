@@ -50,6 +50,37 @@ def test_judging_asks_and_collecting_returns_the_answer(store):
     assert store.clip(store.questions()[0].first) == b"clip"
 
 
+def test_those_who_answer_are_told_how_much_is_to_come(store):
+    limited = HumanTeacher(store, max_questions=3)
+    limited.collect(0)
+    assert store.to_come() == 3
+    limited.judge(WIN, LOSS)
+    limited.judge(WIN, OTHER)
+    assert store.to_come() == 1
+    HumanTeacher(store, max_questions=0).collect(0)  # which asks nothing
+    assert store.to_come() == 1
+    HumanTeacher(store).collect(0)
+    assert store.to_come() is None
+
+
+@pytest.mark.parametrize(("label", "margin"), [(0.75, 3.0), (1.0, 9.0), (0.99, 99.0)])
+def test_a_margin_is_learned_as_the_odds_it_stands_for(store, label, margin):
+    """A bare answer as odds of 9 to 1, by the learner's label_smoothing."""
+    spaces_ = spaces.Box(0, 1, (4,)), spaces.Discrete(2)
+    teacher = HumanTeacher(store)
+    settings = OPRLConfig(
+        hidden_size=16, min_preferences=1, gradient_steps=300, pairs_per_update=1
+    )
+    learner = OPRLLearner(*spaces_, settings, teacher, seed=0)
+    teacher.judge(WIN, LOSS)
+    answer(store, label)
+    learner.update([])
+    better, worse = (
+        float(learner.process_reward.score_episode(side).sum()) for side in (WIN, LOSS)
+    )
+    assert np.exp(better - worse) == pytest.approx(margin, rel=0.3)
+
+
 def test_the_model_version_is_noted_with_the_question(store):
     teacher = HumanTeacher(store)
     teacher.collect(model_version=4)

@@ -40,7 +40,7 @@ KEYS: dict[str, Action] = {
 }
 
 
-_SPECIAL = re.compile(r"\x1b(\[[\d;]*.?|O.?)", re.DOTALL)
+_SPECIAL = re.compile(r"\x1b(\[[\d;]*[^\d;]?|O.?)", re.DOTALL)
 """What terminals send for an arrow, or another special key."""
 
 

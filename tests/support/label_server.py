@@ -66,8 +66,14 @@ def finished_run(path: Path, config: TrainConfig) -> RunFolder:
     return folder
 
 
-def taught_run(path: Path, pairs: int) -> RunFolder:
-    """Return the folder of a run that is over, and asked people about pairs."""
+def taught_run(path: Path, pairs: int, answered: int = 0) -> RunFolder:
+    """Return the folder of a run that is over, and asked people about pairs.
+
+    Args:
+        path: Of the folder.
+        pairs: How many, of which the model knew something.
+        answered: How many of them have an answer.
+    """
     teaching = TeachingConfig(teacher="human")
     config = TrainConfig(env_id="OPRLMaze-TwoWallsLong-v0", teaching=teaching)
     folder = finished_run(path, config)
@@ -79,6 +85,10 @@ def taught_run(path: Path, pairs: int) -> RunFolder:
             for side in sides:
                 side.process_rewards[:] = rng.normal(size=len(side))
             store.ask(*sides, (picture(sides[0]), picture(sides[1])), model_version=1)
+        for number in range(answered):
+            showing = store.show_next("bob", flipped=False)
+            assert showing is not None
+            store.answer(showing.id, float(number % 3 > 0))
     return folder
 
 

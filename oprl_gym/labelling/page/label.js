@@ -215,7 +215,7 @@ function setShowing(number) {
 function showProgress({ answered, waiting, repeats, consistent, aside, others, to_come: more }) {
   const done = answered + others;
   const total = done + waiting + (more || 0);
-  const known = more !== null && total === 0 ? "No questions yet" : more === null ? `${done} answered · ${waiting} to go, or more` :
+  const known = more !== null && total === 0 ? "No questions" : more === null ? `${done} answered · ${waiting} to go, or more` :
     total === 1 ? `${done} of 1 question` : `${done} of ${total} questions`;
   $("count").textContent = known + (others ? ` · ${answered} by you` : "") +
     (aside ? ` · ${aside} cannot be shown` : "");
