@@ -51,6 +51,22 @@ def refusal(capsys, folder, path):
     return text
 
 
+@pytest.mark.parametrize("name", ["margins.jsonl", "margins.csv"])
+def test_margins_travel(tmp_path, name):
+    choices = ["left_little", "left", "left_much", "right_much", "right_little"]
+    folder = run_with_pairs(tmp_path / "run", pairs=5)
+    other = run_with_pairs(tmp_path / "other", pairs=5)  # of the same segments
+    with open_store(folder) as store, open_store(other) as copy:
+        subject = LabellingSession(store, "ann", np.random.default_rng(0), 0.0)
+        for choice in choices:
+            subject.answer(subject.current().showing, choice)
+        assert export_answers(store, tmp_path / name) == 5
+        assert import_answers(copy, tmp_path / name) == 5
+        labels = [row.label for row in copy.answers()]
+        assert labels == [row.label for row in store.answers()]
+        assert len(set(labels)) > 2
+
+
 # --- refused by line and field --------------------------------------------------------
 
 

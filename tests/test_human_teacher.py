@@ -50,6 +50,40 @@ def test_judging_asks_and_collecting_returns_the_answer(store):
     assert store.clip(store.questions()[0].first) == b"clip"
 
 
+def test_those_who_answer_are_told_how_much_is_to_come(store):
+    limited = HumanTeacher(store, max_questions=3)
+    limited.collect(0)
+    assert store.to_come() == 3
+    limited.judge(WIN, LOSS)
+    limited.judge(WIN, OTHER)
+    assert store.to_come() == 1
+    HumanTeacher(store, max_questions=0).collect(0)  # which asks nothing
+    assert store.to_come() == 1
+    HumanTeacher(store).collect(0)
+    assert store.to_come() is None
+
+
+@pytest.mark.parametrize(("label", "odds"), [(0.75, 3.0), (1.0, 9.0), (0.99, 99.0)])
+def test_a_margin_is_learned_as_the_odds_it_stands_for(store, label, odds):
+    """A bare answer as odds of 9 to 1, by the learner's label_smoothing."""
+    better = trajectory(range(11), n_states=21)
+    worse = trajectory([0, *range(11, 21)], n_states=21)
+    settings = OPRLConfig(
+        hidden_size=16,
+        learning_rate=1e-2,
+        min_preferences=1,
+        gradient_steps=100,
+        pairs_per_update=1,
+    )
+    spaces_ = spaces.Box(0, 1, (21,)), spaces.Discrete(2)
+    learner = OPRLLearner(*spaces_, settings, HumanTeacher(store), seed=0)
+    store.ask(better, worse)
+    answer(store, label)
+    learner.update([])
+    sums = [learner.process_reward.score_episode(one).sum() for one in (better, worse)]
+    assert np.exp(sums[0] - sums[1]) == pytest.approx(odds, rel=0.2)
+
+
 def test_the_model_version_is_noted_with_the_question(store):
     teacher = HumanTeacher(store)
     teacher.collect(model_version=4)

@@ -9,10 +9,12 @@ from playwright.sync_api import Browser, Page, expect
 from support.label_server import (
     LAYOUT,
     Server,
+    finished_run,
     open_store,
+    page_of,
     run_with_pairs,
-    serving,
     start_server,
+    taught_run,
     walk,
 )
 from support.person import (
@@ -25,7 +27,9 @@ from support.person import (
     press,
 )
 
-from oprl_gym.labelling.clips import FrameClip, to_bytes
+from oprl_gym.labelling.clips import FrameClip, from_bytes, maze_picture, to_bytes
+from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.lock import at_work
 
 NO_REPEATS = "--repeats", "0"
 
@@ -63,9 +67,10 @@ def start() -> Iterator[Callable[..., Server]]:
 
 
 def test_every_key_does_what_the_help_says(page, tmp_path):
-    folder = run_with_pairs(tmp_path / "run", pairs=7)
-    keys = ["ArrowLeft", "ArrowRight", "ArrowUp", "=", "ArrowDown", "s", "S"]
-    with serving(folder, *NO_REPEATS) as server:
+    margins = ["Shift+ArrowLeft", "<", ",", "Shift+ArrowRight", ">", "."]
+    keys = ["ArrowLeft", "ArrowRight", *margins, "ArrowUp", "=", "ArrowDown", "s", "S"]
+    folder = run_with_pairs(tmp_path / "run", pairs=len(keys))
+    with page_of(folder) as server:
         page.goto(server.url)
         shown = None
         for key in keys:
@@ -74,14 +79,17 @@ def test_every_key_does_what_the_help_says(page, tmp_path):
         expect(page.locator("#nothing")).to_be_visible()
     with open_store(folder) as store:
         rows = store.answers()
-        sides = [1.0 if row.label != row.showing.flipped else 0.0 for row in rows[:2]]
-        assert sides == [1.0, 0.0]  # left, right
-        assert [row.label for row in rows[2:]] == [0.5, 0.5, None, None, None]
+        left = [
+            round(1 - row.label, 2) if row.showing.flipped else row.label
+            for row in rows[:8]
+        ]
+        assert left == [1.0, 0.0, 0.99, 0.99, 0.75, 0.01, 0.01, 0.25]
+        assert [row.label for row in rows[8:]] == [0.5, 0.5, None, None, None]
 
 
 def test_a_key_that_is_held_answers_once(page, tmp_path):
     folder = run_with_pairs(tmp_path / "run", pairs=9)
-    with serving(folder, *NO_REPEATS) as server:
+    with page_of(folder) as server:
         page.goto(server.url)
         shown = await_pair(page)
         for _ in range(8):  # from the second on they are repeats of a held key
@@ -116,7 +124,7 @@ def test_an_undo_right_after_an_answer_takes_that_one_back(page, tmp_path, slow)
     """However late the server hears of the answer, or the page of what comes next."""
     folder = run_with_pairs(tmp_path / "run", pairs=2)
     page.add_init_script(SLOW_ONCE)
-    with serving(folder, *NO_REPEATS) as server:
+    with page_of(folder) as server:
         page.goto(server.url)
         first = await_pair(page)
         page.keyboard.press("ArrowLeft")
@@ -141,7 +149,7 @@ def test_no_pair_awaits_an_answer_until_the_next_one_is_there(page, tmp_path):
     """Who drives the page would take the answered pair, still on it, for the next."""
     folder = run_with_pairs(tmp_path / "run", pairs=1)
     page.add_init_script(SLOW_ONCE)
-    with serving(folder) as server:
+    with page_of(folder) as server:
         page.goto(server.url)
         await_pair(page)
         page.evaluate("window.slow = 'question'")
@@ -154,7 +162,7 @@ def test_no_pair_awaits_an_answer_until_the_next_one_is_there(page, tmp_path):
 def test_clips_play_in_step_and_can_be_paused_and_sped_up(page, tmp_path):
     folder = run_with_pairs(tmp_path / "run", pairs=0)
     ask(folder, walk("ddr"), walk("ddddddr"))
-    with serving(folder) as server:
+    with page_of(folder) as server:
         page.goto(server.url)
         await_pair(page)
         page.keyboard.press("Space")
@@ -181,8 +189,6 @@ def test_clips_play_in_step_and_can_be_paused_and_sped_up(page, tmp_path):
 
 
 def ask(folder, first, second, **kwargs):
-    from oprl_gym.labelling.clips import maze_picture
-
     picture = maze_picture(LAYOUT)
     with open_store(folder) as store:
         return store.ask(first, second, (picture(first), picture(second)), **kwargs)
@@ -191,7 +197,7 @@ def ask(folder, first, second, **kwargs):
 def test_the_picture_shows_where_the_agent_has_been(page, tmp_path):
     folder = run_with_pairs(tmp_path / "run", pairs=0)
     ask(folder, walk("ddddddrr"), walk("d"))
-    with serving(folder) as server:
+    with page_of(folder) as server:
         page.goto(server.url)
         await_pair(page)
         assert sorted(look(page).values()) == [16, 23]  # of 24 moves
@@ -199,7 +205,7 @@ def test_the_picture_shows_where_the_agent_has_been(page, tmp_path):
 
 def test_help_opens_by_key_and_no_answer_slips_through(page, tmp_path):
     folder = run_with_pairs(tmp_path / "run", pairs=1)
-    with serving(folder) as server:
+    with page_of(folder) as server:
         page.goto(server.url)
         await_pair(page)
         page.keyboard.press("?")
@@ -216,7 +222,7 @@ def test_help_opens_by_key_and_no_answer_slips_through(page, tmp_path):
 
 def test_a_button_used_last_is_not_pressed_again_by_the_space_bar(page, tmp_path):
     folder = run_with_pairs(tmp_path / "run", pairs=2)
-    with serving(folder, *NO_REPEATS) as server:
+    with page_of(folder) as server:
         page.goto(server.url)
         shown = await_pair(page)
         page.locator("#left").click()
@@ -233,12 +239,12 @@ def test_the_learned_score_is_told_after_the_answer_and_not_before(page, tmp_pat
     better.process_rewards[:] = 2.25
     worse.process_rewards[:] = -1.0
     ask(folder, better, worse, model_version=1)
-    with serving(folder) as server:
+    with page_of(folder) as server:
         page.goto(server.url)
         await_pair(page)
         assert "9.0" not in page.content()
         response = page.request.get(server.url + "question")
-        assert "score" not in response.text()
+        assert set(response.json()["pair"]) == {"showing", "left", "right"}
         side = preferred(page)
         press(page, side)
         message = page.locator("#message")
@@ -249,7 +255,7 @@ def test_the_learned_score_is_told_after_the_answer_and_not_before(page, tmp_pat
 
 def test_repeats_come_flipped_and_the_page_tells_how_consistent_one_is(page, tmp_path):
     folder = run_with_pairs(tmp_path / "run", pairs=40)
-    with serving(folder, "--seed", "0", "--repeats", "0.5") as server:
+    with page_of(folder, repeats=0.5) as server:
         page.goto(server.url)
         shown = None
         for number in range(16):
@@ -259,7 +265,7 @@ def test_repeats_come_flipped_and_the_page_tells_how_consistent_one_is(page, tmp
             else:
                 press(page, preferred(page))
         await_pair(page, after=shown)
-        told = page.locator("#consistency").inner_text()
+        told = page.locator("header .consistency").inner_text()
     with open_store(folder) as store:
         rows = store.answers()
         repeats = [row for row in rows if row.showing.repeat]
@@ -274,7 +280,7 @@ def test_repeats_come_flipped_and_the_page_tells_how_consistent_one_is(page, tmp
 
 def test_a_page_with_nothing_to_show_goes_on_by_itself(page, tmp_path):
     folder = run_with_pairs(tmp_path / "run", pairs=0)
-    with serving(folder) as server:
+    with page_of(folder) as server:
         page.goto(server.url)
         expect(page.locator("#nothing")).to_be_visible()
         ask(folder, walk("ddd"), walk("rrr"))  # training goes on meanwhile
@@ -292,7 +298,7 @@ def test_a_page_with_nothing_to_show_goes_on_by_itself(page, tmp_path):
 )
 def test_a_script_in_an_envs_name_is_shown_and_not_run(page, tmp_path, name):
     folder = run_with_pairs(tmp_path / "run", pairs=1, env_id=name)
-    with serving(folder) as server:
+    with page_of(folder) as server:
         page.goto(server.url)
         await_pair(page)
         expect(page.locator("#title")).to_have_text(name)
@@ -314,7 +320,7 @@ def test_pictures_of_other_envs_are_shown(page, tmp_path):
     ]
     with open_store(folder) as store:
         store.ask(walk("dd"), walk("rr"), (clips[0], clips[1]))
-    with serving(folder) as server:
+    with page_of(folder) as server:
         page.goto(server.url)
         await_pair(page)
         assert colors(page, step=1) == {"red"}
@@ -327,28 +333,30 @@ def colors(page, step):
     return {"red" if middle[0] > middle[1] else "green" for middle in middles}
 
 
-@pytest.mark.parametrize("width", [390, 1200])
-def test_all_buttons_fit_and_say_what_they_are(browser, tmp_path, width):
+@pytest.mark.parametrize(
+    ("width", "left", "right"), [(390, "Top", "Bottom"), (1200, "Left", "Right")]
+)
+def test_all_buttons_fit_and_say_what_they_are(browser, tmp_path, width, left, right):
     folder = run_with_pairs(tmp_path / "run", pairs=1)
     context = browser.new_context(viewport={"width": width, "height": 844})
     page = context.new_page()
-    with serving(folder) as server:
+    with page_of(folder) as server:
         page.goto(server.url)
         await_pair(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         for name in (
-            "Left is better",
-            "Right is better",
+            *(f"{left} is {how}better" for how in ("", "a little ", "much ")),
+            *(f"{right} is {how}better" for how in ("", "a little ", "much ")),
             "Equally good",
             "Cannot tell",
         ):
-            box = page.get_by_role("button", name=name).bounding_box()
+            box = page.get_by_role("button", name=name, exact=True).bounding_box()
             assert box is not None
             assert box["height"] >= 44  # what a thumb hits
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= width
         tree = page.locator("body").aria_snapshot()
-        assert 'img "Left clip"' in tree
+        assert f'img "{left} clip"' in tree
         assert "30 steps in a maze of 8 rows and 8 columns" in page.content()
         assert 'button "Pause"' in tree
     context.close()
@@ -366,3 +374,80 @@ def test_the_answer_is_on_disk_before_it_is_acknowledged(page, tmp_path, start):
     assert json.loads(body)["progress"]["answered"] == 1
     with open_store(folder) as store:
         assert store.count_answers() == 1
+
+
+def test_a_margin_is_given_by_button_and_told(page, tmp_path):
+    folder = run_with_pairs(tmp_path / "run", pairs=2)
+    with page_of(folder) as server:
+        page.goto(server.url)
+        shown = await_pair(page)
+        page.get_by_role("button", name="Right is a little better").click()
+        expect(page.locator("#message")).to_have_text(
+            "Saved: right is a little better. "
+        )
+        await_pair(page, after=shown)
+    with open_store(folder) as store:
+        (row,) = store.answers()
+        assert row.label == (0.75 if row.showing.flipped else 0.25)
+
+
+def test_instructions_are_shown_as_text_above_the_clips_and_in_the_help(page, tmp_path):
+    folder = run_with_pairs(tmp_path / "run", pairs=1)
+    with page_of(folder, instructions="Nearer to <b>the goal</b> wins") as server:
+        page.goto(server.url)
+        await_pair(page)
+        for place in ("header", "dialog"):
+            told = page.locator(f"{place} .instructions")
+            expect(told).to_have_text("Nearer to <b>the goal</b> wins")
+        assert page.locator("#instructions").is_visible()
+        page.keyboard.press("?")
+        assert page.locator("dialog .instructions").is_visible()
+
+
+def test_while_it_trains_the_page_says_how_far_it_is_and_what_is_to_come(
+    page, tmp_path
+):
+    folder = run_with_pairs(tmp_path / "run", pairs=2)
+    folder.file("progress.csv").write_text("time/total_timesteps\n1024\n12288\n")
+    with open_store(folder) as store:
+        store.announce(10)
+    with at_work(folder.path), page_of(folder) as server:
+        page.goto(server.url)
+        for _ in range(2):
+            await_pair(page)
+            page.keyboard.press("ArrowLeft")
+            expect(page.locator("body")).to_have_attribute("data-showing", "")
+        expect(page.locator("#waiting")).to_have_text("Training…")
+        expect(page.locator("#why")).to_contain_text("12,288 of 30,000 steps")
+        expect(page.locator("#count")).to_have_text("2 of 12 questions")
+    with page_of(folder) as server:  # it was broken off
+        page.goto(server.url)
+        resume = f"oprl-gym train --resume {folder.path}"
+        expect(page.locator("#resume")).to_have_text(resume)
+        expect(page.locator("#count")).to_have_text("2 of 2 questions")
+
+
+def test_at_the_end_it_tells_what_the_answers_did(page, tmp_path):
+    """And of a run that was taught by no person how to learn from the answers."""
+    folder = taught_run(tmp_path / "run", pairs=1)
+    clip = from_bytes(maze_picture(LAYOUT)(walk("ddr")))
+    with page_of(folder, agent=clip) as server:
+        page.goto(server.url)
+        await_pair(page)
+        expect(page.locator("#title")).to_contain_text("its training is over")
+        page.keyboard.press("ArrowLeft")
+        results = page.locator("#results")
+        expect(results).to_contain_text("Success0 % → 100 %its first 100 episodes")
+        expect(results).to_contain_text("of 1 answers that it had not learned from")
+        expect(page.locator("#agent")).to_be_visible()
+        words = page.locator("#agent-words")
+        expect(words).to_contain_text("Moves: down 2, right 1.")
+        page.keyboard.press("z")  # even then
+        await_pair(page)
+    folder = finished_run(tmp_path / "other", TrainConfig(env_id="Maze"))
+    with page_of(folder) as server:
+        page.goto(server.url)
+        again = "oprl-gym train --env-id Maze \\ --preferences"
+        expect(page.locator("#again")).to_contain_text(again)
+        expect(page.locator("#results")).to_be_empty()
+    expect(page.locator("#message")).to_contain_text("You can close this page")

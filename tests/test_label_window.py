@@ -27,7 +27,9 @@ def side(row) -> str:
     """Return what the person chose."""
     if row.label in (None, 0.5):
         return "skip" if row.label is None else "equal"
-    return "left" if (row.label == 1.0) != row.showing.flipped else "right"
+    side = "left" if (row.label > 0.5) != row.showing.flipped else "right"
+    margins = {0.75: "_little", 0.99: "_much", 1.0: ""}
+    return side + margins[max(row.label, round(1 - row.label, 2))]
 
 
 # --- window -------------------------------------------------------------------------
@@ -81,6 +83,22 @@ def test_the_window_takes_every_key(folder):
     assert rows == 7
 
 
+def test_the_window_takes_margins_with_shift_and_the_keys_of_the_page(folder):
+    import pygame
+
+    def shifted(name):
+        event = key(name)
+        return pygame.event.Event(event.type, {**event.dict, "mod": pygame.KMOD_LSHIFT})
+
+    def typed(text):
+        return pygame.event.Event(pygame.KEYDOWN, key=0, unicode=text)
+
+    events = [shifted("LEFT"), shifted("RIGHT"), *map(typed, ",.<>"), shifted("UP")]
+    answers, _ = in_window(folder, [*events, key("ESCAPE")])
+    little, much = ["left_little", "right_little"], ["left_much", "right_much"]
+    assert answers == [*much, *little, *much, "equal"]
+
+
 def test_the_better_clip_can_be_clicked(folder):
     import pygame
 
@@ -117,7 +135,7 @@ def test_what_the_window_shows_changes_with_the_step_and_the_help(folder):
             pictures.append(pygame.image.tobytes(screen, "RGB"))
     pygame.font.quit()
     assert len(set(pictures)) == 4
-    blue, orange = bytes((37, 89, 214)), bytes((194, 87, 12))
+    blue, orange = bytes((37, 89, 214)), bytes((173, 74, 6))
     assert blue in pictures[0]
     assert orange in pictures[0]
     assert blue not in pictures[2]
@@ -167,10 +185,10 @@ class Terminal:
 
 
 def test_a_person_labels_in_a_terminal(folder):
-    terminal = Terminal(folder)
-    terminal.wait_for(r"0 answered, 9 to go")
+    terminal = Terminal(folder, "--instructions", "The nearer to the goal the better.")
+    terminal.wait_for(r"The nearer to the goal[\s\S]*0 answered, 9 to go")
     for number, pressed in enumerate(
-        ["\x1b[D", "\x1b[C", "\x1b[A", "=", "\x1b[B", "S"]
+        ["\x1b[1;2D", "\x1b[C", "\x1b[A", "=", "\x1b[B", "S"]
     ):
         terminal.press(pressed)
         terminal.wait_for(rf"{number + 1} answered, {8 - number} to go")
@@ -189,7 +207,7 @@ def test_a_person_labels_in_a_terminal(folder):
     assert terminal.close() == 0
     with open_store(folder) as store:
         answers = [side(row) for row in store.answers()]
-    assert answers == ["left", "right", "equal", "equal", "skip", "left"]
+    assert answers == ["left_much", "right", "equal", "equal", "skip", "left"]
 
 
 def test_ctrl_c_gives_the_terminal_back(folder):
@@ -209,6 +227,15 @@ def test_a_name_cannot_command_the_terminal(tmp_path):
 def test_keys_come_apart():
     assert actions("\x1b[D\x1b[C=s") == ["left", "right", "equal", "skip"]
     assert actions("\x1b[Hq") == ["quit"]  # another special key
+    assert actions("\x1b[1;2D\x1b[1;2C,.<>") == [
+        "left_much",
+        "right_much",
+        "left_little",
+        "right_little",
+        "left_much",
+        "right_much",
+    ]
+    assert actions("\x1b[1;5Dq\x1b[3~q") == ["quit", "quit"]  # with Ctrl; Delete
     assert actions("\x1b") == ["quit"]
     assert actions("xyé") == []
 
@@ -216,3 +243,9 @@ def test_keys_come_apart():
 def test_without_a_terminal_it_says_what_to_do(folder, capsys):
     assert main(["label", str(folder.path), "--ui", "terminal"]) == 2
     assert "needs a terminal; try --ui web" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "x" * 301])
+def test_instructions_are_one_line(folder, capsys, text):
+    assert main(["label", str(folder.path), "--instructions", text]) == 2
+    assert "is one line of at most 300 printable characters" in capsys.readouterr().err

@@ -61,11 +61,21 @@ def test_left_and_right_are_what_the_person_sees(store):
 
 
 @pytest.mark.parametrize(
-    ("choice", "label"), [("left", 1.0), ("right", 0.0), ("equal", 0.5), ("skip", None)]
+    ("choice", "label"),
+    [
+        ("left", 1.0),
+        ("left_much", 0.99),
+        ("left_little", 0.75),
+        ("equal", 0.5),
+        ("right_little", 0.25),
+        ("right_much", 0.01),
+        ("right", 0.0),
+        ("skip", None),
+    ],
 )
 def test_labels_are_about_the_first(choice, label):
     assert label_of(choice, flipped=False) == label
-    turned = 1.0 - label if label is not None else None
+    turned = None if label is None else round(1.0 - label, 2)
     assert label_of(choice, flipped=True) == turned
 
 
@@ -147,21 +157,67 @@ def test_names_are_printable(store, name):
 
 def test_scores_are_told_from_the_persons_side(store):
     good, bad = walk("dd"), walk("rr")
-    good.process_rewards[:] = 1.5
+    good.process_rewards[:], bad.process_rewards[:] = 1.5, -0.5
     store.ask(good, bad, (PICTURE(good), PICTURE(bad)), model_version=1)
     subject = session(store)
     shown = subject.current()
     side = "left" if shown.left.cells[1] == (1, 0) else "right"
     scores = subject.answer(shown.showing, side)
-    expected = (3.0, 0.0) if side == "left" else (0.0, 3.0)
+    expected = (3.0, -1.0) if side == "left" else (-1.0, 3.0)
     assert (scores.left, scores.right) == expected
     assert scores.agrees is True
 
 
-def test_before_the_first_fit_there_is_no_score(store):
-    ask(store, 1)
+@pytest.mark.parametrize(
+    ("version", "scores"), [(0, (1.0, 2.0)), (1, (0.0, 2.0)), (1, (0.0, 0.0))]
+)
+def test_before_the_first_fit_there_is_no_score(store, version, scores):
+    """Nor of an episode that was taken before it, and is asked about after."""
+    sides = walk("dd"), walk("rr")
+    for way, score in zip(sides, scores, strict=True):
+        way.process_rewards[:] = score
+    store.ask(*sides, tuple(map(PICTURE, sides)), model_version=version)
     subject = session(store)
     assert subject.answer(subject.current().showing, "left") is None
+    assert subject.agreement(latest=9) == (0, 0)
+
+
+def test_agreement_is_by_side_whatever_the_margin_and_of_people_alone(store):
+    for number, choice in enumerate(["first", "much first", "second", "equal"]):
+        sides = walk("d" * (number + 1)), walk("r" * (number + 1))
+        sides[0].process_rewards[:], sides[1].process_rewards[:] = 1.0, -1.0
+        question = store.ask(*sides, tuple(map(PICTURE, sides)), model_version=1)
+        label = {"first": 1.0, "much first": 0.99, "second": 0.25, "equal": 0.5}[choice]
+        showing = store.show(question.id, "ann", False)
+        store.answer(showing.id, label)
+        store.answer(store.show(question.id, "rule", False).id, 0.0, "synthetic")
+    assert session(store).agreement(latest=9) == (2, 3)
+    assert session(store).agreement(latest=2) == (0, 1)
+
+
+def test_progress_tells_of_others_and_of_what_a_run_may_still_ask(store):
+    ask(store, 5)
+    bob = session(store, name="bob")
+    bob.answer(bob.current().showing, "left_much")
+    store.announce(7)
+    assert session(store).progress() == Progress(0, 4, 0, 0, others=1)
+    training = LabellingSession(
+        store, "ann", np.random.default_rng(0), training=lambda: True
+    )
+    assert training.progress().to_come == 7
+    assert Player(training, Clock()).counter().endswith("0 answered, 11 to go")
+    store.announce(None)
+    assert training.progress().to_come is None
+    assert Player(training, Clock()).counter().endswith("4 or more to go")
+
+
+def test_the_same_side_again_is_consistent_whatever_the_margin(store):
+    (question,) = ask(store, 1)
+    for label, repeat in ((1.0, False), (0.75, True)):
+        showing = store.show(question.id, "ann", False, repeat)
+        store.answer(showing.id, label)
+    done = session(store).progress()
+    assert (done.repeats, done.consistent) == (1, 1)
 
 
 @pytest.mark.parametrize("clip", [None, b"garbage", b"[" * 100_000, b'{"kind": 1e999}'])
@@ -261,6 +317,19 @@ def test_segments_find_the_pictures_that_were_taken():
     clip = from_bytes(album.picture(segment(episode, 2, 4)))
     assert clip.at == (0, 1, 2, 3, 4)
     assert clip.images == tuple(jpeg(frame) for frame in frames[2:7])
+
+
+def test_where_every_second_step_is_pictured_others_are_shown_by_their_neighbour():
+    album = Album(every=2)
+    episode, frames = photographed(9, album)
+    images = [jpeg(frame) for frame in frames]
+    whole = from_bytes(album.picture(episode))
+    assert whole.at == (0, 2, 4, 6, 8, 9)
+    # The last step was no end of an episode, so that there is no picture of it.
+    assert whole.images == tuple(images[step] for step in (0, 2, 4, 6, 8, 8))
+    piece = from_bytes(album.picture(segment(episode, 3, 4)))
+    assert piece.at == (0, 2, 4)
+    assert piece.images == tuple(images[step] for step in (4, 4, 6))
 
 
 def test_long_segments_show_every_second_picture_and_the_last(monkeypatch):

@@ -272,8 +272,8 @@ def test_a_file_that_is_something_else_is_left_alone(tmp_path):
 
 
 def test_a_newer_version_is_refused(store):
-    store._database.execute("PRAGMA user_version = 3")
-    with pytest.raises(ValueError, match=r"of version 3, and this .* version 2"):
+    store._database.execute("PRAGMA user_version = 4")
+    with pytest.raises(ValueError, match=r"of version 4, and this .* version 3"):
         PreferenceStore(store.path)
 
 

@@ -12,6 +12,7 @@ from oprl_gym.preferences.store.records import Tally
 from oprl_gym.preferences.store.schema import APPLICATION_ID, STEPS
 
 PEOPLE = "ann", "bob"
+LABELS = 1.0, 0.75, 0.5, None
 OF_VERSION_1 = {
     "segments": "hash, arrays, clip",
     "questions": "id, first, second, model_version, asked_at",
@@ -32,18 +33,23 @@ def busy_store(path, seed, steps=120):
         elif chance < 0.75:
             showing = store.show_next(person, flipped=False)
             if showing is not None:
-                store.answer(showing.id, [1.0, 0.5, None][rng.integers(3)])
+                store.answer(showing.id, LABELS[rng.integers(4)])
         elif chance < 0.85:
             showing = store.repeatable(person, 0, latest=0)
             if showing is not None:
                 again = store.show(showing.question, person, True, repeat=True)
-                store.answer(again.id, [1.0, 0.5, None][rng.integers(3)])
+                store.answer(again.id, LABELS[rng.integers(4)])
         elif chance < 0.95:
             store.undo(person)
         elif store.questions():
             number = store.questions()[-1].id
             store.answer(store.show(number, "rule", False).id, 1.0, "synthetic")
     return store
+
+
+def side(label):
+    """Return what a label prefers, by whatever margin."""
+    return None if label is None else np.sign(label - 0.5)
 
 
 def counted(store):
@@ -59,7 +65,7 @@ def counted(store):
             answered += 1
         elif row.label is not None:
             repeats += 1
-            consistent += row.label == first[person, question]
+            consistent += side(row.label) == side(first[person, question])
         tallies[person] = answered, repeats, consistent
     closed = {row.question.id for row in answers if not row.showing.repeat}
     waiting = sum(question.id not in closed for question in store.questions())

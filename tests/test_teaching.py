@@ -9,8 +9,8 @@ from support.label_server import LAYOUT, open_store, random_walk, run_with_pairs
 from oprl_gym.cli import main
 from oprl_gym.config import OPRLConfig
 from oprl_gym.envs.oracle import distance_to_goal
-from oprl_gym.labelling.clips import FrameClip, from_bytes
-from oprl_gym.labelling.recording import ask_about_run
+from oprl_gym.labelling.clips import FrameClip, MazeClip, from_bytes
+from oprl_gym.labelling.recording import ask_about_run, newest_clip
 from oprl_gym.preferences import PreferenceStore, ProgressTeacher, Queries, answer_all
 from oprl_gym.runs.config import TrainConfig, config_from_dict
 from oprl_gym.runs.env import env_facts
@@ -294,6 +294,10 @@ def test_a_finished_run_can_be_labelled(tmp_path):
             assert len(from_bytes(store.clip(question.first)).cells) == len(first) + 1
         lengths = {len(store.trajectory(digest)) for digest in store.segments()}
         assert max(lengths) == 60
+    clip = newest_clip(folder)
+    assert isinstance(clip, MazeClip)
+    assert clip.steps == 60
+    assert newest_clip(folder) == clip  # by the run's own seed
     reward = load_reward(folder)
     assert reward is not None
     scores = reward.score(first.observations[1:], seen[1:])

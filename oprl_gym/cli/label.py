@@ -17,12 +17,16 @@ from oprl_gym.runs.folder import RunError, RunFolder
 if TYPE_CHECKING:
     import numpy as np
 
+    from oprl_gym.labelling.clips import Clip
+    from oprl_gym.labelling.outcome import RunWatch
     from oprl_gym.labelling.session import LabellingSession
     from oprl_gym.preferences import PreferenceStore
 
 UI = Literal["web", "pygame", "terminal"]
 WHILE_LOOKED_AT_S = 3.0
 """Seconds that a person waits for another program that writes to the store."""
+MAX_INSTRUCTIONS = 300
+"""Characters, so that the clips need not make room for more than a few lines."""
 NO_LABEL = "the web page needs more packages; run: pip install 'oprl-gym[label]'"
 
 
@@ -59,6 +63,11 @@ class Label:
         tyro.conf.arg(metavar="STEPS", help_behavior_hint="(default: whole episodes)"),
     ] = None
     """Steps of each clip of them."""
+
+    instructions: Annotated[
+        str, tyro.conf.arg(metavar="TEXT", help_behavior_hint="(default: none)")
+    ] = ""
+    """What those who label are to go by, shown above the clips."""
 
     repeats: float = 0.05
     """Share of pairs that come a second time, to see how consistent you are."""
@@ -123,14 +132,17 @@ class Label:
     def _label(self, folder: RunFolder, store: PreferenceStore) -> None:
         import numpy as np
 
+        from oprl_gym.labelling.outcome import RunWatch
         from oprl_gym.labelling.session import LabellingSession
 
+        _check_instructions(self.instructions)
         rng = np.random.default_rng(self.seed)
         name = _login() if self.annotator is None else self.annotator
-        session = LabellingSession(store, name, rng, self.repeats)
+        watch = RunWatch(folder)
+        session = LabellingSession(store, name, rng, self.repeats, watch.training)
         if not store.open_questions() and folder.is_finished():
             self._ask(folder, store, rng)
-        self._show(session, folder.config().env_id)
+        self._show(session, watch)
 
     def _ask(
         self, folder: RunFolder, store: PreferenceStore, rng: np.random.Generator
@@ -141,26 +153,49 @@ class Label:
         queries = Queries(self.queries, self.segment_length)
         ask_about_run(folder, store, self.pairs, queries, rng)
 
-    def _show(self, session: LabellingSession, title: str) -> None:
+    def _show(self, session: LabellingSession, watch: RunWatch) -> None:
+        title = watch.folder.config().env_id
         if self.ui == "web":
-            try:
-                from oprl_gym.labelling.web import serve
-            except ImportError as error:
-                raise RunError(NO_LABEL) from error
-            try:
-                serve(session, title, self.port)
-            except (OSError, OverflowError) as error:
-                raise RunError(f"port {self.port} cannot be used: {error}") from error
+            self._serve(session, watch, title)
         elif self.ui == "terminal":
             from oprl_gym.labelling.terminal import label_in_terminal
 
-            label_in_terminal(session, title)
+            label_in_terminal(session, title, self.instructions)
         else:
             from oprl_gym.cli.window import needs_window
             from oprl_gym.labelling.desktop import label_in_window
 
             with needs_window():
-                label_in_window(session, title)
+                label_in_window(session, title, self.instructions)
+
+    def _serve(self, session: LabellingSession, watch: RunWatch, title: str) -> None:
+        try:
+            from oprl_gym.labelling.web import Labelled, serve
+        except ImportError as error:
+            raise RunError(NO_LABEL) from error
+
+        def agent() -> Clip | None:
+            from oprl_gym.labelling.recording import newest_clip
+
+            try:
+                self.trust.vouch(watch.folder.config())
+                return newest_clip(watch.folder)
+            except Exception:  # as an env may fail; the page tells enough without
+                return None
+
+        labelled = Labelled(title, self.instructions, watch, agent)
+        try:
+            serve(session, labelled, self.port)
+        except (OSError, OverflowError) as error:
+            raise RunError(f"port {self.port} cannot be used: {error}") from error
+
+
+def _check_instructions(text: str) -> None:
+    if len(text) > MAX_INSTRUCTIONS or not text.isprintable():
+        raise RunError(
+            f"--instructions is one line of at most {MAX_INSTRUCTIONS} printable "
+            f"characters, got {len(text)}: {text!a:.60}; shorten it"
+        )
 
 
 def _store_path(folder: RunFolder) -> Path:

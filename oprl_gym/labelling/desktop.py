@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,14 @@ SIZE = (1000, 660)
 CLIP = 460
 """Pixels of the longer side of a clip."""
 FPS = 30
-KEYS = "left, right: that one   up: equal   down: cannot tell   z: undo   ?: all keys"
-PAPER, INK, SOFT = (244, 242, 236), (29, 36, 51), (102, 112, 133)
-BLUE, ORANGE = (37, 89, 214), (194, 87, 12)
+KEYS = (
+    "left, right: that one   with shift: much better   up: equal   down: cannot tell   "
+    "z: undo   ?: all keys"
+)
+PAPER, INK, SOFT = (244, 242, 236), (29, 36, 51), (83, 92, 112)
+BLUE, ORANGE = (37, 89, 214), (173, 74, 6)
 
+_WITH_SHIFT: dict[Action, Action] = {"left": "left_much", "right": "right_much"}
 _NAMED_KEYS: dict[str, Action] = {
     "K_LEFT": "left",
     "K_RIGHT": "right",
@@ -28,14 +33,17 @@ _NAMED_KEYS: dict[str, Action] = {
 }
 
 
-def label_in_window(session: LabellingSession, title: str) -> None:
+def label_in_window(
+    session: LabellingSession, title: str, instructions: str = ""
+) -> None:
     """Show pairs in a window until the person closes it.
 
-    The clips can be clicked as well: the better one.
+    The clips can be clicked as well: the better one; with shift: by far.
 
     Args:
         session: The person's session.
         title: What is labelled.
+        instructions: What the person is to go by.
     """
     import pygame
 
@@ -50,7 +58,7 @@ def label_in_window(session: LabellingSession, title: str) -> None:
             player.tick()
             state = player.shown, player.counter(), player.message, player.help
             if state != before:
-                _draw(pygame, screen, player)
+                _draw(pygame, screen, player, instructions)
                 pygame.display.flip()
                 before = state
             clock.tick(FPS)
@@ -61,8 +69,14 @@ def label_in_window(session: LabellingSession, title: str) -> None:
 
 def _asked(pygame: Any) -> list[Action]:
     """Return what keys and mouse ask for since the last look."""
-    found = [_action(pygame, event) for event in pygame.event.get()]
-    return [action for action in found if action is not None]
+    found = []
+    for event in pygame.event.get():
+        action = _action(pygame, event)
+        if getattr(event, "mod", pygame.key.get_mods()) & pygame.KMOD_SHIFT:
+            action = _WITH_SHIFT.get(action, action) if action else None
+        if action is not None:
+            found.append(action)
+    return found
 
 
 def _action(pygame: Any, event: Any) -> Action | None:
@@ -88,15 +102,16 @@ def _areas(pygame: Any) -> dict[Action, Any]:
     return {"left": left, "right": left.move(CLIP + gap, 0)}
 
 
-def _draw(pygame: Any, screen: Any, player: Player) -> None:
+def _draw(pygame: Any, screen: Any, player: Player, instructions: str = "") -> None:
     screen.fill(PAPER)
     _write(pygame, screen, "Which is better?", (26, 22), INK, 34)
+    for number, line in enumerate(textwrap.wrap(instructions, 90)[:3]):
+        _write(pygame, screen, line, (260, 8 + 18 * number), SOFT, 22)
     if player.help:
         for number, line in enumerate(HELP):
             _write(pygame, screen, line, (60, 110 + 40 * number), INK, 26)
     elif player.shown is None:
-        text = "Nothing to compare just now. New pairs appear here by themselves."
-        _write(pygame, screen, text, (60, 260), SOFT, 26)
+        _write(pygame, screen, player.nothing(), (60, 260), SOFT, 26)
     else:
         areas = _areas(pygame)
         clips = player.shown.left, player.shown.right

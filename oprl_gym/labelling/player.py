@@ -15,18 +15,7 @@ from oprl_gym.labelling.session import (
 )
 from oprl_gym.preferences.store.opening import LockedError
 
-Action = Literal[
-    "left",
-    "right",
-    "equal",
-    "skip",
-    "undo",
-    "pause",
-    "faster",
-    "slower",
-    "help",
-    "quit",
-]
+Action = Choice | Literal["undo", "pause", "faster", "slower", "help", "quit"]
 
 SPEEDS = (1, 2, 4, 8, 15, 30, 60)
 """Steps a second."""
@@ -36,6 +25,10 @@ POLL_S = 1.0
 """Between two looks for a pair, while there is none."""
 
 TYPED_KEYS: dict[str, Action] = {
+    ",": "left_little",
+    ".": "right_little",
+    "<": "left_much",
+    ">": "right_much",
     "=": "equal",
     "s": "skip",
     "z": "undo",
@@ -47,8 +40,22 @@ TYPED_KEYS: dict[str, Action] = {
 }
 """What characters stand for; arrows and Escape are something else everywhere."""
 
+SAID: dict[Choice, str] = {
+    "left": "left is better",
+    "left_little": "left is a little better",
+    "left_much": "left is much better",
+    "right": "right is better",
+    "right_little": "right is a little better",
+    "right_much": "right is much better",
+    "equal": "equally good",
+    "skip": "cannot tell",
+}
+"""Each answer in words."""
+
 HELP = (
     "left / right   that clip is better",
+    ", / .          left, right is a little better",
+    "< / >          left, right is much better (or shift and an arrow)",
     "up or =        equally good",
     "down or s      cannot tell",
     "z              undo the latest answer",
@@ -104,7 +111,9 @@ class Player:
     def counter(self) -> str:
         """Return the step, the speed and the progress in words."""
         done = self._progress
-        text = f"{done.answered} answered, {done.waiting} to go"
+        more = done.to_come is None
+        to_go = done.waiting + (done.to_come or 0)
+        text = f"{done.answered} answered, {to_go}{' or more' if more else ''} to go"
         if done.repeats:
             text += f", same answer again {done.consistent} of {done.repeats}"
         if done.aside:
@@ -113,6 +122,12 @@ class Player:
             return text
         paused = ", paused" if self.paused else ""
         return f"step {self.step} of {self.steps}, {self.speed}/s{paused} - {text}"
+
+    def nothing(self) -> str:
+        """Return why there is no pair to be shown."""
+        if self.session.training():
+            return "Training... The next pair appears here by itself."
+        return "Nothing to compare just now. New pairs appear here by themselves."
 
     def do(self, action: Action) -> bool:
         """Do what a key stands for; returns False for "quit".
@@ -156,7 +171,7 @@ class Player:
         if self.shown is None:
             return
         scores = self.session.answer(self.shown.showing, choice)
-        self.message = f"Saved: {choice}. {told(scores)}".strip()
+        self.message = f"Saved: {SAID[choice]}. {told(scores)}".strip()
         self._load()
 
     def _load(self) -> None:
@@ -175,4 +190,7 @@ def told(scores: Scores | None) -> str:
     if scores is None:
         return ""
     verdict = {True: ", as you do", False: ", unlike you", None: ""}[scores.agrees]
-    return f"Learned reward: {scores.left:.1f} left, {scores.right:.1f} right{verdict}."
+    left, right = scores.left, scores.right
+    digits = 1 if max(abs(left), abs(right)) >= 1 else 2
+    sums = f"{left:.{digits}f} left, {right:.{digits}f} right"
+    return f"Learned reward: {sums}{verdict}."

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -13,7 +14,21 @@ from oprl_gym.preferences.store.database import PreferenceStore
 from oprl_gym.preferences.store.opening import StoreError
 from oprl_gym.preferences.store.records import Question, Showing
 
-Choice = Literal["left", "right", "equal", "skip"]
+Choice = Literal[
+    "left",
+    "left_little",
+    "left_much",
+    "right",
+    "right_little",
+    "right_much",
+    "equal",
+    "skip",
+]
+
+LITTLE, MUCH = 0.75, 0.99
+"""Labels of "a little better" and "much better". A bare "better" is fitted to as 0.9,
+by ``label_smoothing``: odds of 9 to 1, with which 3 to 1 makes half of that difference
+of the learned rewards, and 99 to 1 twice."""
 
 REPEATS = 0.05
 """Share of pairs that are shown a second time, the other way round."""
@@ -61,6 +76,8 @@ class Progress:
         repeats: Pairs this person was asked about twice.
         consistent: Those of them that got the same answer again.
         aside: Pairs that nobody is asked about, for they cannot be shown.
+        others: Answers of other people.
+        to_come: Pairs that training may still ask about; None: without a limit.
     """
 
     answered: int
@@ -68,6 +85,8 @@ class Progress:
     repeats: int
     consistent: int
     aside: int = 0
+    others: int = 0
+    to_come: int | None = 0
 
 
 class LabellingSession:
@@ -80,6 +99,7 @@ class LabellingSession:
         annotator: The person's name.
         rng: Source of left and right, and of repeats.
         repeats: Share of pairs that are shown a second time.
+        training: Whether a run goes on, and may ask more.
 
     Raises:
         ValueError: The name is empty, or too long to be one, or the share is none.
@@ -91,6 +111,7 @@ class LabellingSession:
         annotator: str,
         rng: np.random.Generator,
         repeats: float = REPEATS,
+        training: Callable[[], bool] = lambda: False,
     ) -> None:
         if not 0 < len(annotator) <= 100 or not annotator.isprintable():
             raise ValueError(
@@ -101,6 +122,7 @@ class LabellingSession:
             raise ValueError(f"the share of repeats is in [0, 1], got {repeats!r}")
         self.store = store
         self.annotator = annotator
+        self.training = training
         self._rng = rng
         self._repeats = repeats
 
@@ -131,7 +153,8 @@ class LabellingSession:
 
         Args:
             showing: What is answered.
-            choice: "left" or "right" is better, "equal", or "skip": cannot tell.
+            choice: "left" or "right" is better ("left_little", "left_much", ...: by
+                that margin), "equal", or "skip": cannot tell.
 
         Returns what the learned reward made of the pair; None before its first fit.
 
@@ -164,7 +187,26 @@ class LabellingSession:
             repeats=tally.repeats,
             consistent=tally.consistent,
             aside=self.store.questions_aside(),
+            others=self.store.count_answers() - tally.answered,
+            to_come=self.store.to_come() if self.training() else 0,
         )
+
+    def agreement(self, latest: int) -> tuple[int, int]:
+        """Return how often the learned reward saw an order as people did, and of what.
+
+        Each answer counts by the scores that its clips had when they were taken, which
+        cannot have been learned from it.
+
+        Args:
+            latest: Answers to look at, of those of all people that hold.
+        """
+        verdicts = [
+            scores.agrees
+            for row in self.store.latest_answers(latest)
+            if (scores := self._scores(row.question, False, row.label)) is not None
+            and scores.agrees is not None
+        ]
+        return sum(verdicts), len(verdicts)
 
     def _next(self) -> Showing | None:
         if self._rng.random() < self._repeats:
@@ -203,16 +245,19 @@ class LabellingSession:
             return None
         sides = (question.first, question.second)
         try:
-            first, second = (self.store.trajectory(s).process_return for s in sides)
+            scored = [self.store.trajectory(side).process_rewards for side in sides]
         except StoreError:
             raise
         except ValueError:  # the answer is kept all the same
             return None
+        first, second = (float(rewards.sum()) for rewards in scored)
         if not (math.isfinite(first) and math.isfinite(second)):
             return None
+        if not all(rewards.any() for rewards in scored):
+            return None  # taken before there was a model
         agrees = None
-        if label not in (None, 0.5) and first != second:
-            agrees = (first > second) == (label == 1.0)
+        if label is not None and label != 0.5 and first != second:
+            agrees = (first > second) == (label > 0.5)
         left, right = (second, first) if flipped else (first, second)
         return Scores(left, right, agrees)
 
@@ -228,15 +273,15 @@ def label_of(choice: Choice, flipped: bool) -> float | None:
         ValueError: There is no such choice.
 
     Example:
-        >>> label_of("left", flipped=True)
-        0.0
+        >>> label_of("left", flipped=True), label_of("right_little", flipped=True)
+        (0.0, 0.75)
     """
-    labels: dict[str, float | None] = {
-        "left": 0.0 if flipped else 1.0,
-        "right": 1.0 if flipped else 0.0,
-        "equal": 0.5,
-        "skip": None,
-    }
+    labels: dict[str, float | None] = {"equal": 0.5, "skip": None}
+    for margin, label in (("", 1.0), ("_little", LITTLE), ("_much", MUCH)):
+        against = round(1.0 - label, 2)
+        sides = (against, label) if flipped else (label, against)
+        labels["left" + margin], labels["right" + margin] = sides
     if choice not in labels:
-        raise ValueError(f"a choice is one of {', '.join(labels)}; got {choice!r}")
+        known = ", ".join(get_args(Choice))
+        raise ValueError(f"a choice is one of {known}; got {choice!r}")
     return labels[choice]

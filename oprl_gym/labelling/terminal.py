@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import shutil
 import sys
 import termios
+import textwrap
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +29,8 @@ KEYS: dict[str, Action] = {
     "\x1b[C": "right",
     "\x1b[A": "equal",
     "\x1b[B": "skip",
+    "\x1b[1;2D": "left_much",  # with shift
+    "\x1b[1;2C": "right_much",
     "\x1bOD": "left",  # as some terminals send them
     "\x1bOC": "right",
     "\x1bOA": "equal",
@@ -36,12 +40,19 @@ KEYS: dict[str, Action] = {
 }
 
 
-def label_in_terminal(session: LabellingSession, title: str) -> None:
+_SPECIAL = re.compile(r"\x1b(\[[\d;]*[^\d;]?|O.?)", re.DOTALL)
+"""What terminals send for an arrow, or another special key."""
+
+
+def label_in_terminal(
+    session: LabellingSession, title: str, instructions: str = ""
+) -> None:
     """Show pairs in this terminal until the person stops.
 
     Args:
         session: The person's session.
         title: What is labelled.
+        instructions: What the person is to go by.
 
     Raises:
         ValueError: Standard input or output is no terminal.
@@ -53,7 +64,7 @@ def label_in_terminal(session: LabellingSession, title: str) -> None:
         before = ""
         while all(player.do(action) for action in _pressed()):
             player.tick()
-            screen = _screen(player, title)
+            screen = _screen(player, title, instructions)
             if screen != before:
                 sys.stdout.write(screen)
                 sys.stdout.flush()
@@ -72,9 +83,8 @@ def actions(keys: str) -> list[Action]:
     found: list[Action] = []
     while keys:
         # An arrow begins with the character that Escape is.
-        key = keys[:3] if keys[:3] in KEYS else keys[0]
-        if key == "\x1b" and keys[1:2] in ("[", "O"):
-            key = keys[:3]  # some other special key
+        special = _SPECIAL.match(keys)
+        key = special[0] if special else keys[0]
         action = KEYS.get(key if key in KEYS else key.lower())
         if action is not None:
             found.append(action)
@@ -106,13 +116,14 @@ def _whole_screen() -> Iterator[None]:
         sys.stdout.flush()
 
 
-def _screen(player: Player, title: str) -> str:
+def _screen(player: Player, title: str, instructions: str) -> str:
     columns = shutil.get_terminal_size().columns
-    text = [f"Which is better? {FAINT}{title[: columns - 20]}{RESET}", ""]
+    text = [f"Which is better? {FAINT}{title[: columns - 20]}{RESET}"]
+    text += [*textwrap.wrap(instructions, columns), ""]
     if player.help:
         text += HELP
     elif player.shown is None:
-        text += ["Nothing to compare just now. New pairs appear here by themselves."]
+        text += [player.nothing()]
     else:
         width = min(MAX_WIDTH, (columns - GAP) // 2)
         sides = player.shown.left, player.shown.right

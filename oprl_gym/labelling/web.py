@@ -8,7 +8,7 @@ import secrets
 import socket
 import sqlite3
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from oprl_gym.labelling.clips import Clip
 from oprl_gym.labelling.connections import PageConnection
 from oprl_gym.labelling.guard import Guard
+from oprl_gym.labelling.outcome import RunWatch
 from oprl_gym.labelling.session import Choice, LabellingSession
 from oprl_gym.preferences.store.opening import LockedError, StoreError
 
@@ -40,15 +42,32 @@ _FILES = {
 """All that is ever served from disk; no path of a request is made a file's name."""
 
 
-def make_app(session: LabellingSession, title: str, token: str) -> ASGIApp:
+@dataclass(frozen=True)
+class Labelled:
+    """What the page tells beside the pairs.
+
+    Attributes:
+        title: What is labelled; shown as it is, whatever characters it has.
+        instructions: What the person is to go by, shown the same way.
+        watch: Knows how the run fares.
+        agent: Returns what the run's agent does now; None if it cannot be shown.
+    """
+
+    title: str
+    instructions: str
+    watch: RunWatch
+    agent: Callable[[], Clip | None]
+
+
+def make_app(session: LabellingSession, labelled: Labelled, token: str) -> ASGIApp:
     """Return the server's application.
 
     Args:
         session: The person's session.
-        title: What is labelled; shown as it is, whatever characters it has.
+        labelled: What the page tells beside the pairs.
         token: First part of every path.
     """
-    desk = _Desk(session, title)
+    desk = _Desk(session, labelled)
 
     async def question(request: Request) -> Response:
         return await desk.do(desk.question)
@@ -69,8 +88,16 @@ def make_app(session: LabellingSession, title: str, token: str) -> ASGIApp:
             return _json({"error": "nothing is to be said of an undo"}, 400)
         return await desk.do(desk.undo)
 
+    async def outcome(request: Request) -> Response:
+        return await desk.do(desk.outcome)
+
+    async def agent(request: Request) -> Response:
+        return await desk.agent()
+
     routes = [
         Route("/question", question, methods=["GET"]),
+        Route("/outcome", outcome, methods=["GET"]),
+        Route("/agent", agent, methods=["GET"]),
         Route("/answer", answer, methods=["POST"]),
         Route("/undo", undo, methods=["POST"]),
         *(_static(path, name, kind) for path, (name, kind) in _FILES.items()),
@@ -86,10 +113,12 @@ class _Desk:
     A store may have to be waited for, and files go out meanwhile.
     """
 
-    def __init__(self, session: LabellingSession, title: str) -> None:
+    def __init__(self, session: LabellingSession, labelled: Labelled) -> None:
         self._session = session
-        self._title = title
+        self._labelled = labelled
         self._turn = asyncio.Lock()
+        self._stage = asyncio.Lock()  # where the agent plays, which takes seconds
+        self._clip: dict[str, Any] | None = None
 
     async def do(self, work: Callable[..., dict[str, Any]], *args: Any) -> Response:
         """Return what some work returns, or what is wrong."""
@@ -114,7 +143,13 @@ class _Desk:
                 "left": shown.left.values(),
                 "right": shown.right.values(),
             }
-        return {"title": self._title, "pair": pair, **self._progress()}
+        return {
+            "title": self._labelled.title,
+            "instructions": self._labelled.instructions,
+            "run": asdict(self._labelled.watch.state()),
+            "pair": pair,
+            **self._progress(),
+        }
 
     def answer(self, showing: int, choice: Choice) -> dict[str, Any]:
         """Keep an answer."""
@@ -126,16 +161,30 @@ class _Desk:
         """Take the latest answer back."""
         return {"undone": self._session.undo(), **self._progress()}
 
+    def outcome(self) -> dict[str, Any]:
+        """Return what the answers did."""
+        return asdict(self._labelled.watch.outcome(self._session))
+
+    async def agent(self) -> Response:
+        """Return a clip of what the agent does once its run is over."""
+        async with self._stage:
+            if self._clip is None and self._labelled.watch.folder.is_finished():
+                clip = await asyncio.to_thread(self._labelled.agent)
+                self._clip = {"clip": None if clip is None else clip.values()}
+        return _json(self._clip or {"clip": None})
+
     def _progress(self) -> dict[str, Any]:
         return {"progress": asdict(self._session.progress())}
 
 
-def serve(session: LabellingSession, title: str, port: int | None = None) -> None:
+def serve(
+    session: LabellingSession, labelled: Labelled, port: int | None = None
+) -> None:
     """Serve the page on this machine until Ctrl-C; prints its address.
 
     Args:
         session: The person's session.
-        title: What is labelled.
+        labelled: What the page tells beside the pairs.
         port: Where; None takes 8765, or any other if that is taken.
 
     Raises:
@@ -148,7 +197,7 @@ def serve(session: LabellingSession, title: str, port: int | None = None) -> Non
         where = listener.getsockname()[1]
         print(f"http://{HOST}:{where}/{token}/", flush=True)
         config = uvicorn.Config(
-            make_app(session, title, token),
+            make_app(session, labelled, token),
             log_level="error",  # nor do strangers fill the terminal
             proxy_headers=False,
             lifespan="off",

@@ -82,6 +82,7 @@ class HumanTeacher(Teacher):
         self.shape = shape
         self._sleep = sleep
         self._warned = False
+        self._announced: int | None = 0
         self._model_version = 0
         self._read_to = 0  # last row of the log that is known
         self._known_to = 0  # and that the learner knew when its state was saved
@@ -94,11 +95,13 @@ class HumanTeacher(Teacher):
             return None
         version = self._model_version
         self.asked += ask_once(self.store, first, second, self.picture, version)
+        self._announce()
         return None
 
     def collect(self, model_version: int) -> LateAnswers:
         """Return what was answered and undone since the last call; may wait."""
         self._model_version = model_version
+        self._announce()
         self._wait()
         given: dict[int, Preference] = {}
         withdrawn: list[Preference] = []
@@ -144,6 +147,14 @@ class HumanTeacher(Teacher):
         if self.max_questions is not None and self.asked >= self.max_questions:
             return False
         return self.store.open_questions() < self.max_open
+
+    def _announce(self) -> None:
+        """Let those who answer know how much there is to come."""
+        limit = self.max_questions
+        to_come = None if limit is None else max(0, limit - self.asked)
+        if to_come != self._announced:
+            self.store.announce(to_come)
+            self._announced = to_come
 
     def _wait(self) -> None:
         wanted = self._answered_before + min(self.wait_for, self.asked)

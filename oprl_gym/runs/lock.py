@@ -54,6 +54,30 @@ def at_work(folder: Path, wait_s: float = 0.0) -> Iterator[None]:
         lock.release()
 
 
+def is_at_work(folder: Path) -> bool:
+    """Return whether a process seems to train in a run folder, without disturbing it.
+
+    By the number that it left: one of another machine, or on Windows, counts as alive.
+    """
+    path = folder / LOCK
+    if not path.is_file():
+        return False
+    try:
+        with path.open(encoding="utf-8") as file:
+            found = re.fullmatch(r"(\d{1,9}) on ([\w.-]+)\n", file.read(500))
+    except (OSError, ValueError):  # Windows does not let others read it
+        return True
+    if found is None or found[2] != platform.node() or os.name == "nt":
+        return True
+    try:
+        os.kill(int(found[1]), 0)  # no signal: only asks whether it could be sent
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
 def _owner(path: Path) -> str:
     """Return the process that holds a lock, in words."""
     try:

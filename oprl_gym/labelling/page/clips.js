@@ -1,12 +1,29 @@
 // Draws clips: a way through a maze, or pictures. Says in words what a maze clip shows.
 
-const FLOOR = "#faf9f6";
-const GRID = "#e8e6e0";
-const WALL = "#333c4e";
-const START = "#707686";
-const GOAL = "#16916a";
-const AGENT = [79, 70, 229];
-const FADED = [190, 186, 244];
+const LIGHT = {
+  floor: "#faf9f6",
+  grid: "#e8e6e0",
+  wall: "#333c4e",
+  start: "#707686",
+  goal: "#16916a",
+  ring: "#ffffff",
+  halo: "#ffffff", // round the agent and its trail
+  agent: [79, 70, 229],
+  faded: [190, 186, 244],
+};
+const DARK = {
+  floor: "#10141c",
+  grid: "#222936",
+  wall: "#5d6a82",
+  start: "#98a2b5",
+  goal: "#27a67d",
+  ring: "#10141c",
+  halo: "#10141c",
+  agent: [149, 158, 255],
+  faded: [74, 77, 138],
+};
+export const dark = matchMedia("(prefers-color-scheme: dark)");
+let colors = LIGHT; // of the picture being drawn
 const TRAIL = 60; // moves until a piece of the trail has faded as far as it does
 
 export function makeClip(values) {
@@ -22,6 +39,7 @@ class MazeClip {
   async ready() {}
 
   draw(canvas, step) {
+    colors = dark.matches ? DARK : LIGHT;
     const at = Math.min(step, this.steps);
     const size = fit(canvas, this.aspect) / this.rows[0].length;
     const context = canvas.getContext("2d");
@@ -31,18 +49,18 @@ class MazeClip {
   }
 
   drawMaze(context, size, canvas) {
-    context.fillStyle = FLOOR;
+    context.fillStyle = colors.floor;
     context.fillRect(0, 0, canvas.width, canvas.height);
     this.drawGrid(context, size, canvas);
     this.rows.forEach((line, row) => [...line].forEach((char, col) => {
       if (char === "#") this.drawWall(context, size, row, col);
-      if (char === "S") ring(context, size, row, col, 0.28, START, 0.06);
+      if (char === "S") ring(context, size, row, col, 0.28, colors.start, 0.06);
       if (char === "G") drawGoal(context, size, row, col);
     }));
   }
 
   drawGrid(context, size, canvas) {
-    context.strokeStyle = GRID;
+    context.strokeStyle = colors.grid;
     context.lineWidth = Math.max(1, size / 40);
     context.beginPath();
     for (let row = 0; row <= this.rows.length; row++) {
@@ -62,7 +80,7 @@ class MazeClip {
     const [left, top] = [Math.round(col * size) + inset, Math.round(row * size) + inset];
     const [right, bottom] =
       [Math.round((col + 1) * size) - inset, Math.round((row + 1) * size) - inset];
-    context.fillStyle = WALL;
+    context.fillStyle = colors.wall;
     context.beginPath();
     context.roundRect(left, top, right - left, bottom - top, 0.2 * size);
     context.fill();
@@ -82,15 +100,16 @@ class MazeClip {
       context.lineTo((nextCol + 0.5) * size, (nextRow + 0.5) * size);
       context.stroke();
     };
-    for (let step = 0; step < at; step++) piece(step, 0.2, "#ffffff");
+    for (let step = 0; step < at; step++) piece(step, 0.2, colors.halo);
     for (let step = 0; step < at; step++) {
-      piece(step, 0.12, blend(FADED, AGENT, Math.max(0, 1 - (at - 1 - step) / TRAIL)));
+      const fresh = Math.max(0, 1 - (at - 1 - step) / TRAIL);
+      piece(step, 0.12, blend(colors.faded, colors.agent, fresh));
     }
   }
 
   drawAgent(context, size, [row, col]) {
-    disc(context, size, row, col, 0.33, "#ffffff");
-    disc(context, size, row, col, 0.28, `rgb(${AGENT})`);
+    disc(context, size, row, col, 0.33, colors.halo);
+    disc(context, size, row, col, 0.28, `rgb(${colors.agent})`);
   }
 
   words() {
@@ -134,8 +153,9 @@ class FrameClip {
   }
 }
 
-// Makes a canvas as sharp as the screen; returns its width.
+// Makes a canvas as large as it may be and as sharp as the screen; returns its width.
 function fit(canvas, aspect) {
+  canvas.style.setProperty("--aspect", aspect);
   const width = Math.round(canvas.clientWidth * (window.devicePixelRatio || 1));
   const height = Math.round(width / aspect);
   if (canvas.width !== width || canvas.height !== height) {
@@ -146,10 +166,10 @@ function fit(canvas, aspect) {
 }
 
 function drawGoal(context, size, row, col) {
-  context.fillStyle = GOAL;
+  context.fillStyle = colors.goal;
   box(context, size, row + 0.1, col + 0.1, 0.8, 0.8, 0.2);
-  ring(context, size, row, col, 0.22, "#ffffff", 0.07);
-  disc(context, size, row, col, 0.07, "#ffffff");
+  ring(context, size, row, col, 0.22, colors.ring, 0.07);
+  disc(context, size, row, col, 0.07, colors.ring);
 }
 
 function box(context, size, row, col, height, width, radius) {

@@ -1,17 +1,21 @@
 // The labelling page: shows a pair, sends the answer, shows the next pair.
 // Whatever comes from the server is put on the page as text, never as HTML.
 
-import { makeClip } from "./clips.js";
+import { dark, makeClip } from "./clips.js";
 
 const SPEEDS = [1, 2, 4, 8, 15, 30, 60]; // steps a second
 const REST_MS = 900; // at the end of a loop
 const POLL_MS = 300; // while there is nothing to compare
+const CALM_MS = 3000; // once the run is over
 const RETRY_MS = 1500; // while the server is away
 
 const $ = (id) => document.getElementById(id);
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const narrow = matchMedia("(max-width: 40rem)"); // clips stand one above the other
 const player = { step: 0, paused: false, speed: 3, since: 0 };
-let clips = null; // { left, right } of the pair on the page
+let clips = {}; // on the page, by side: left and right, or agent
+let over = false; // whether the page tells what came of the answers
+let away = false; // whether the server was, when something was last said
 let showing = null; // its number; null while there is none to be answered
 let timer = null; // of the next look for a pair
 let underway = Promise.resolve(); // the latest answer; an undo must not overtake it
@@ -41,7 +45,9 @@ async function next() {
   try {
     const values = await call("question");
     // An undo right after an answer asks a second time; what was asked first is old.
-    if (mine === latest) await show(values, mine);
+    if (mine !== latest) return;
+    if (away) say("");
+    await show(values, mine);
   } catch (error) {
     if (mine === latest) fail(error, next);
   }
@@ -59,7 +65,7 @@ async function answer(choice) {
 async function send(answered, choice) {
   try {
     const { scores } = await call("answer", { showing: answered, choice });
-    say(`Saved. ${told(scores)}`);
+    say(`Saved: ${said(choice)}. ${told(scores)}`);
   } catch (error) {
     // The server knows an answer that it has heard before, so it is safe to repeat.
     if (!(error instanceof Refused)) return fail(error, () => send(answered, choice));
@@ -85,42 +91,120 @@ async function undo() {
 
 function fail(error, again) {
   if (error instanceof Refused) return say(error.message, true);
+  if (over) return say("The server has ended. You can close this page.");
   say(error instanceof Busy ? error.message :
     "The server does not answer. Start it again and open the address it prints; " +
     "every saved answer is kept.", true);
+  away = true;
   timer = setTimeout(again, RETRY_MS);
 }
 
 // --- showing ----------------------------------------------------------------------
 
-async function show({ title, pair, progress }, mine) {
-  $("title").textContent = title;
+async function show({ title, instructions, pair, progress, run }, mine) {
+  const done = run.stage === "over";
+  $("heading").textContent = done && pair === null ? "What your answers did" :
+    "Which is better?";
+  $("title").textContent = title + (done && pair ? " · its training is over" : "");
   document.title = `Which is better? ${title}`;
+  showInstructions(instructions);
   showProgress(progress);
-  $("pair").hidden = pair === null;
-  $("nothing").hidden = pair !== null;
+  const wasOver = over;
+  over = done && pair === null;
+  $("nothing").hidden = done || pair !== null;
+  $("over").hidden = !over;
+  for (const id of ["pair", "equal", "skip"]) $(id).hidden = pair === null;
   if (pair !== null) return showPair(pair, mine);
-  clips = null;
   setShowing(null);
-  timer = setTimeout(next, POLL_MS);
+  if (!over) showWaiting(run, progress);
+  else if (!wasOver) {
+    over = false; // until it is there
+    await showOutcome();
+    over = true;
+  }
+  timer = setTimeout(next, over ? CALM_MS : POLL_MS);
+}
+
+function showInstructions(text) {
+  for (const one of document.querySelectorAll(".instructions")) {
+    one.textContent = text;
+    one.hidden = !text;
+  }
 }
 
 async function showPair(pair, mine) {
   const loaded = { left: makeClip(pair.left), right: makeClip(pair.right) };
   await Promise.all([loaded.left.ready(), loaded.right.ready()]);
   if (mine !== latest) return;
-  clips = loaded;
   for (const side of ["left", "right"]) {
-    $(`${side}-clip`).setAttribute("aria-label", `${side === "left" ? "Left" : "Right"} clip`);
-    $(`${side}-words`).textContent = clips[side].words();
+    $(`${side}-words`).textContent = loaded[side].words();
   }
   mark(null);
-  const steps = longer();
-  $("step").max = steps;
-  player.paused = still;
-  go(still ? steps : 0);
-  showPause();
+  play(loaded);
   setShowing(pair.showing);
+}
+
+function showWaiting({ stage, steps, of, resume }, { answered }) {
+  clips = {};
+  const training = stage === "training";
+  const number = (value) => value.toLocaleString("en");
+  $("waiting").textContent = training ? "Training…" : "Nothing to compare just now";
+  $("steps").hidden = !training;
+  $("steps").setAttribute("aria-valuenow", Math.min(100, Math.round((100 * steps) / of)));
+  $("steps").firstElementChild.style.width = `${Math.min(100, (100 * steps) / of)}%`;
+  $("resume").hidden = training;
+  $("resume").textContent = resume;
+  $("why").textContent = !training ?
+    "No training goes on in this run. Your answers are safe. To go on with it:" :
+    steps >= of ? "The last step is taken. What the agent has learned is being measured." :
+    `${number(steps)} of ${number(of)} steps. The agent ` +
+    `${answered ? "learns from your answers" : "makes its first tries"}; the next pair ` +
+    "appears here by itself. You may close this page at any time and come back.";
+}
+
+async function showOutcome() {
+  clips = {};
+  const { change, agreed, judged, again, answers } = await call("outcome");
+  const rows = [];
+  const share = (value) => `${Math.round(100 * value)} %`;
+  if (change !== null) {
+    const shown = change.measure === "success" ? share : (value) => value.toPrecision(3);
+    rows.push([change.measure === "success" ? "Success" : "Return",
+      `${minus(shown(change.before))} → ${minus(shown(change.after))}`,
+      `its first ${change.episodes} episodes, and its last ${change.episodes}`]);
+  }
+  if (judged) {
+    rows.push(["The learned reward agrees", share(agreed / judged),
+      `with ${agreed} of ${judged} answers that it had not learned from`]);
+  }
+  $("results").replaceChildren(...rows.map(row));
+  $("next").textContent = change === null ?
+    `${answers} answers are kept. A new run learns from them:` :
+    "To train a new agent by the same answers:";
+  $("again").textContent = again;
+  if (change !== null) showAgent().catch(() => {}); // it can be done without
+}
+
+function row([name, value, note]) {
+  const parts = ["div", "dt", "dd", "small"].map((tag) => document.createElement(tag));
+  const [line, term, figure, small] = parts;
+  term.textContent = name;
+  figure.textContent = value;
+  small.textContent = note;
+  figure.append(small);
+  line.append(term, figure);
+  return line;
+}
+
+async function showAgent() {
+  $("agent").hidden = true;
+  const { clip } = await call("agent"); // which takes seconds
+  if (clip === null || !over) return;
+  const agent = makeClip(clip);
+  await agent.ready();
+  $("agent").hidden = false;
+  $("agent-words").textContent = agent.words();
+  play({ agent });
 }
 
 function setShowing(number) {
@@ -128,34 +212,77 @@ function setShowing(number) {
   document.body.dataset.showing = number === null ? "" : number;
 }
 
-function showProgress({ answered, waiting, repeats, consistent, aside }) {
-  $("count").textContent = `${answered} answered · ${waiting} to go` +
+function showProgress({ answered, waiting, repeats, consistent, aside, others, to_come: more }) {
+  const done = answered + others;
+  const total = done + waiting + (more || 0);
+  const known = more !== null && total === 0 ? "No questions" : more === null ? `${done} answered · ${waiting} to go, or more` :
+    total === 1 ? `${done} of 1 question` : `${done} of ${total} questions`;
+  $("count").textContent = known + (others ? ` · ${answered} by you` : "") +
     (aside ? ` · ${aside} cannot be shown` : "");
-  $("bar").style.width = `${(100 * answered) / Math.max(1, answered + waiting)}%`;
-  $("consistency").textContent =
-    repeats ? `You agree with yourself in ${consistent} of ${repeats} repeats` : "";
+  $("bar").style.width = `${(100 * done) / Math.max(1, total)}%`;
+  for (const one of document.querySelectorAll(".consistency")) {
+    one.textContent =
+      repeats ? `You agree with yourself in ${consistent} of ${repeats} repeats` : "";
+  }
 }
+
+const minus = (text) => text.replace("-", "−");
 
 function told(scores) {
   if (scores === null) return "";
-  const [left, right] = [scores.left, scores.right].map((value) => value.toFixed(1).replace("-", "−"));
+  const digits = Math.max(Math.abs(scores.left), Math.abs(scores.right)) < 1 ? 2 : 1;
+  const [left, right] = [scores.left, scores.right].map((sum) => minus(sum.toFixed(digits)));
   const verdict = { true: ", as you do", false: ", unlike you" }[scores.agrees] || "";
-  return `The learned reward gave ${left} to left and ${right} to right${verdict}.`;
+  return `The learned reward gave ${left} to ${sideName("left")} and ${right} to ` +
+    `${sideName("right")}${verdict}.`;
+}
+
+function sideName(side) {
+  if (!narrow.matches) return side;
+  return side === "left" ? "top" : "bottom";
+}
+
+function said(choice) {
+  const [side, margin] = choice.split("_");
+  if (side === "equal") return "equally good";
+  if (side === "skip") return "cannot tell";
+  return `${sideName(side)} is ${{ little: "a little ", much: "much " }[margin] || ""}better`;
+}
+
+// Clips that stand one above the other are no left and right.
+function nameSides() {
+  for (const side of ["left", "right"]) {
+    const name = sideName(side)[0].toUpperCase() + sideName(side).slice(1);
+    for (const one of document.querySelectorAll(`.clip.${side} .side`)) one.textContent = name;
+    $(`${side}-clip`).setAttribute("aria-label", `${name} clip`);
+  }
 }
 
 function mark(choice) {
-  document.querySelector(".clip.left").classList.toggle("chosen", choice === "left");
-  document.querySelector(".clip.right").classList.toggle("chosen", choice === "right");
+  for (const side of ["left", "right"]) {
+    const chosen = choice !== null && choice.startsWith(side);
+    document.querySelector(`.clip.${side}`).classList.toggle("chosen", chosen);
+  }
 }
 
 function say(text, bad = false) {
+  away = false;
   $("message").textContent = text;
   $("message").classList.toggle("bad", bad);
 }
 
 // --- playing ----------------------------------------------------------------------
 
-const longer = () => Math.max(clips.left.steps, clips.right.steps);
+const longer = () => Math.max(0, ...Object.values(clips).map((clip) => clip.steps));
+
+function play(loaded) {
+  clips = loaded;
+  const steps = longer();
+  $("step").max = steps;
+  player.paused = still;
+  go(still ? steps : 0);
+  showPause();
+}
 
 function go(step) {
   player.step = step;
@@ -164,16 +291,16 @@ function go(step) {
 }
 
 function draw() {
-  for (const side of ["left", "right"]) {
-    clips[side].draw($(`${side}-clip`), player.step);
-    $(`${side}-end`).hidden = player.step < clips[side].steps;
+  for (const [name, clip] of Object.entries(clips)) {
+    clip.draw($(`${name}-clip`), player.step);
+    if ($(`${name}-end`)) $(`${name}-end`).hidden = player.step < clip.steps;
   }
   $("step").value = player.step;
   $("counter").textContent = `step ${player.step} of ${longer()}`;
 }
 
 function tick(now) {
-  if (clips && !player.paused) {
+  if (longer() && !player.paused) {
     const atEnd = player.step >= longer();
     const due = atEnd ? REST_MS : 1000 / SPEEDS[player.speed];
     if (now - player.since >= due) go(atEnd ? 0 : player.step + 1);
@@ -204,11 +331,11 @@ function help() {
 
 // --- keys and buttons -------------------------------------------------------------
 
+const CHOICES = ["left", "left_little", "left_much", "right", "right_little", "right_much",
+  "equal", "skip"];
+
 const ACTIONS = {
-  left: () => answer("left"),
-  right: () => answer("right"),
-  equal: () => answer("equal"),
-  skip: () => answer("skip"),
+  ...Object.fromEntries(CHOICES.map((choice) => [choice, () => answer(choice)])),
   undo,
   pause,
   slower: () => faster(-1),
@@ -219,6 +346,10 @@ const ACTIONS = {
 const KEYS = {
   ArrowLeft: "left",
   ArrowRight: "right",
+  ",": "left_little",
+  ".": "right_little",
+  "<": "left_much",
+  ">": "right_much",
   ArrowUp: "equal",
   "=": "equal",
   ArrowDown: "skip",
@@ -230,9 +361,12 @@ const KEYS = {
   "?": "help",
 };
 
+const SHIFTED = { ArrowLeft: "left_much", ArrowRight: "right_much" };
+
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  const action = (event.shiftKey && SHIFTED[event.key]) ||
+    KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   const onSlider = event.target === $("step") && event.key.startsWith("Arrow");
   if (!action || onSlider) return;
   if ($("keys").open && action !== "help") return;
@@ -243,7 +377,10 @@ function onKey(event) {
 for (const name of Object.keys(ACTIONS)) $(name).addEventListener("click", ACTIONS[name]);
 addEventListener("keydown", onKey);
 addEventListener("keyup", onKey); // a space released clicks a button in some browsers
-addEventListener("resize", () => clips && draw());
+narrow.addEventListener("change", nameSides);
+dark.addEventListener("change", draw);
+const resized = new ResizeObserver(() => draw()); // the window, or what stands above
+for (const one of document.querySelectorAll(".stage")) resized.observe(one);
 $("step").addEventListener("pointerup", () => $("step").blur()); // arrows answer again
 $("step").addEventListener("input", (event) => {
   player.paused = true;
@@ -251,6 +388,7 @@ $("step").addEventListener("input", (event) => {
   go(Number(event.target.value));
 });
 
+nameSides();
 faster(0);
 requestAnimationFrame(tick);
 next();

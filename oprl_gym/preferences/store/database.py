@@ -232,6 +232,14 @@ class PreferenceStore(QuestionStore):
             "SELECT * FROM valid_answers WHERE annotator = ? ORDER BY id", annotator
         )
 
+    def latest_answers(self, n: int) -> list[Answer]:
+        """Return the latest ``n`` answers of persons that hold, repeats aside."""
+        return self._answers(
+            "SELECT * FROM valid_answers WHERE source = 'human' AND NOT repeat"
+            " ORDER BY id DESC LIMIT ?",
+            n,
+        )
+
     def count_answers(self) -> int:
         """Return how many answers of persons hold, repeats aside."""
         return self._database.number("SELECT sum(answered) FROM tallies")

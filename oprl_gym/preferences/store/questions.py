@@ -187,6 +187,17 @@ class QuestionStore:
         """Return how many questions no person has answered, but could."""
         return self._database.number("SELECT open FROM totals")
 
+    def announce(self, to_come: int | None) -> None:
+        """Tell those who answer how many questions may follow; None: any number."""
+        with self._writing() as database:
+            number = -1 if to_come is None else to_come
+            database.execute("UPDATE totals SET to_come = ?", (number,))
+
+    def to_come(self) -> int | None:
+        """Return how many questions were said to follow; None: any number."""
+        number = self._database.number("SELECT to_come FROM totals")
+        return None if number < 0 else number
+
     def questions_aside(self) -> int:
         """Return how many questions were set aside."""
         return self._database.number("SELECT count(*) FROM questions WHERE aside = 1")

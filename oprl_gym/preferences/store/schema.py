@@ -169,7 +169,30 @@ UPDATE showings SET answer = (
 );
 """
 
-STEPS = (_FIRST, _SECOND)
+_THIRD = """
+-- What a training run may still ask; -1: without a limit.
+ALTER TABLE totals ADD COLUMN to_come INTEGER NOT NULL DEFAULT 0;
+
+-- A repeat that prefers the same side says the same, by whatever margin.
+DROP VIEW repeated;
+CREATE VIEW repeated AS
+SELECT again.id AS answer, (again.label > 0.5) - (again.label < 0.5) = (
+    SELECT (said.label > 0.5) - (said.label < 0.5)
+    FROM showings AS before JOIN answers AS said ON said.showing = before.id
+    WHERE before.question = showings.question
+        AND +before.annotator = showings.annotator  -- +: not by this index
+        AND NOT before.repeat AND said.id < again.id
+    ORDER BY said.id DESC LIMIT 1
+) AS same
+FROM answers AS again JOIN showings ON showings.id = again.showing
+WHERE showings.repeat;
+UPDATE tallies SET consistent = (
+    SELECT count(*) FROM showings JOIN repeated ON repeated.answer = showings.answer
+    WHERE showings.annotator = tallies.annotator AND same
+);
+"""
+
+STEPS = (_FIRST, _SECOND, _THIRD)
 """What leads from each version to the next."""
 VERSION = len(STEPS)
 
