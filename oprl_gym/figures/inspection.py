@@ -73,7 +73,7 @@ def plot_three_episodes(inspection: Inspection) -> Figure:
         _limits([one.scores for one in three]),
         _limits([one.env_rewards for one in three]),
     )
-    parts = figure.subfigures(3, 1)
+    parts: Any = figure.subfigures(3, 1)
     for part, name, episode in zip(parts, NAMES, three, strict=True):
         _plot_episode(part, name, episode, limits)
     return figure
