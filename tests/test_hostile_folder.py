@@ -424,7 +424,7 @@ LINKS = (
     *("progress.csv", "episodes.csv", "episodes.csv.partial", "policy.zip"),
     *("policy.zip.partial", f"{POLICY}.partial", f"{CHECKPOINT}.partial"),
     *("summary.json.partial", "config.json.partial"),
-    *(REWARD_MAPS, "figures/reward.gif", "figures/inspect.json"),
+    *(REWARD_MAPS, "figures/inspect.json"),
 )
 
 

@@ -50,9 +50,9 @@ def plot_inspection(inspection: Inspection) -> Figure:
     figure = plotting.bare_figure((6.4, 5.2))
     grid = figure.add_gridspec(2, 2)
     plotting.plot_accuracy(*inspection.accuracy, figure.add_subplot(grid[0, :]))
-    steps, *returns = inspection.training
+    steps, paid, learned = inspection.training
     plotting.plot_learned_returns(
-        *returns, figure.add_subplot(grid[1, 0]), steps, "late", "In training"
+        paid, learned, figure.add_subplot(grid[1, 0]), steps, "late", "In training"
     )
     by_itself = np.array([1.0 - one.luck for one in inspection.played])
     plotting.plot_learned_returns(
@@ -73,7 +73,7 @@ def plot_three_episodes(inspection: Inspection) -> Figure:
         _limits([one.scores for one in three]),
         _limits([one.env_rewards for one in three]),
     )
-    parts = figure.subfigures(3, 1)
+    parts: Any = figure.subfigures(3, 1)
     for part, name, episode in zip(parts, NAMES, three, strict=True):
         _plot_episode(part, name, episode, limits)
     return figure

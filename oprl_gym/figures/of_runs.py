@@ -96,9 +96,11 @@ def draw_learning(folder: RunFolder) -> None:
     if config.oprl:
         axes.append(figure.add_subplot(grid[1, 0]))
         plotting.plot_accuracy(*folder.progress("oprl/accuracy"), axes[-1])
-        steps, *returns = log.scored()
+        steps, paid, learned = log.scored()
         ax = figure.add_subplot(grid[1, 1])
-        plotting.plot_learned_returns(*returns, ax, steps, "late", "Learned return")
+        plotting.plot_learned_returns(
+            paid, learned, ax, steps, "late", "Learned return"
+        )
     last = max([1, *log.env_steps[-1:].tolist()])
     for ax in axes:
         if ax.lines:

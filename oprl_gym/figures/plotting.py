@@ -69,9 +69,10 @@ def pale(color: str) -> tuple[float, float, float]:
 
 def shades(color: str) -> Colormap:
     """Return a palette from the pale to the full shade of a colour."""
-    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
-    return LinearSegmentedColormap.from_list("shades", [pale(color), color])
+    ends = np.array([pale(color), to_rgb(color)])
+    return LinearSegmentedColormap.from_list("shades", ends)
 
 
 def trailing_mean(values: FloatArray, window: int) -> FloatArray:

@@ -120,8 +120,9 @@ def _hatch(ax: Axes, unknown: BoolArray) -> None:
 
     for row, col in np.argwhere(unknown):
         corner = (col - 0.5, row - 0.5)
-        look = {"facecolor": "white", "edgecolor": FAINT, "hatch": "///", "lw": 0}
-        ax.add_patch(Rectangle(corner, 1, 1, zorder=1.5, **look))
+        cell = Rectangle(corner, 1, 1, lw=0, hatch="///", zorder=1.5)
+        cell.set(facecolor="white", edgecolor=FAINT)
+        ax.add_patch(cell)
     if unknown.any():
         ax.set_xlabel("hatched: training never came there")
 
