@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 
-from oprl_gym.envs import OPRLMazeEnv
 from oprl_gym.figures import plotting
 from oprl_gym.figures.reward_map import plot_reward_map
 from oprl_gym.files.atomic import replace_file
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.env import EnvFacts, env_facts, make_env
+from oprl_gym.runs.env import EnvFacts, env_facts, make_env, maze_of
 from oprl_gym.runs.episode_log import TARGET, WINDOW
 from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.types import Array, FloatArray
@@ -27,7 +26,14 @@ if TYPE_CHECKING:
     from oprl_gym.rewards import ProcessReward
     from oprl_gym.runs.evaluation import Rollout
 
-POLICY_LOSS = {"ppo": "train/policy_gradient_loss", "a2c": "train/policy_loss"}
+AGENT_LOSS = {
+    "ppo": ("train/policy_gradient_loss", "Policy loss", "policy-gradient loss"),
+    "a2c": ("train/policy_loss", "Policy loss", "policy-gradient loss"),
+    "dqn": ("train/loss", "Q-network loss", "temporal-difference loss"),
+    "sac": ("train/actor_loss", "Policy loss", "loss of the actor"),
+    "td3": ("train/actor_loss", "Policy loss", "loss of the actor"),
+}
+"""Column of progress.csv, title and unit."""
 GIF_FPS = 8
 GIF_LAST_FRAME_MS = 1500
 MAX_GIF_FRAMES = 150
@@ -85,10 +91,11 @@ def show_reward(env: gym.Env[Any, Any], reward: ProcessReward | None) -> None:
     """Let a maze draw the learned reward under it; other envs stay as they are."""
     from oprl_gym.runs.evaluation import cell_rewards
 
-    if reward is not None and isinstance(env.unwrapped, OPRLMazeEnv):
-        cells = cell_rewards(reward, env.unwrapped)
+    maze = maze_of(env)
+    if reward is not None and maze is not None:
+        cells = cell_rewards(reward, maze)
         # Colours change at 0: half-way between the worst cell and the best.
-        env.unwrapped.set_heat(cells - (np.nanmin(cells) + np.nanmax(cells)) / 2)
+        maze.set_heat(cells - (np.nanmin(cells) + np.nanmax(cells)) / 2)
 
 
 def draw_learning(folder: RunFolder) -> None:
@@ -99,15 +106,9 @@ def draw_learning(folder: RunFolder) -> None:
     target = (TARGET, log.steps_to())
     plotting.plot_success(log.env_steps, log.success, WINDOW, target, axes[0, 1])
     _draw_reward_loss(folder, config, axes[1, 0])
-    steps, losses = folder.progress(POLICY_LOSS[config.algo])
-    plotting.plot_loss(
-        steps,
-        losses,
-        "Policy loss",
-        "policy-gradient loss",
-        plotting.RED,
-        ax=axes[1, 1],
-    )
+    column, heading, unit = AGENT_LOSS[config.algo]
+    steps, losses = folder.progress(column)
+    plotting.plot_loss(steps, losses, heading, unit, plotting.RED, ax=axes[1, 1])
     last = max([0, *log.env_steps.tolist(), *steps.tolist()])
     for ax in axes.flat:
         if ax.lines:
@@ -224,9 +225,10 @@ def _draw_reward(
     config = folder.config()
     steps, total = len(rollout.actions), sum(rollout.env_rewards)
     title = f"{config.env_id}: greedy episode, {steps} steps, return {total:g}"
-    if isinstance(env.unwrapped, OPRLMazeEnv):
-        cells = None if reward is None else cell_rewards(reward, env.unwrapped)
-        ax = plot_reward_map(env.unwrapped.layout, cells, rollout.cells, title)
+    maze = maze_of(env)
+    if maze is not None:
+        cells = None if reward is None else cell_rewards(reward, maze)
+        ax = plot_reward_map(maze.layout, cells, rollout.cells, title)
     else:
         name, values = _rewards_along(rollout, reward, step_rewards)
         ax = plotting.plot_episode_rewards(values, name, title)

@@ -325,7 +325,7 @@ def _plot_group(ax: Axes, curve: Curve, window: int, color: str) -> None:
     # The mean is drawn only where every run has a value.
     grid = np.linspace(max(s[0] for s, _ in runs), min(s[-1] for s, _ in runs), 400)
     held = [mean[np.searchsorted(s, grid, side="right") - 1] for s, mean in runs]
-    label = f"{curve.label} ({len(runs)} seeds)"
+    label = f"{curve.label} ({curve.of or f'{len(runs)} seeds'})"
     ax.plot(grid, np.mean(held, axis=0), color=color, lw=2.2, label=label)
 
 

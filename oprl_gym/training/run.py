@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
 import shlex
 import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, configure
@@ -37,17 +37,13 @@ from oprl_gym.training.log import (
     rows_up_to,
     write_again,
 )
+from oprl_gym.training.pace import RowWriter, pace_of, write_row
 from oprl_gym.training.summary import summary_of
 from oprl_gym.training.teaching import album_for, check_answers, teaching
 
 __all__ = ["Interrupted", "TrainConfig", "resume", "train"]
 
 RUNS = "runs"
-LOG_EVERY = 1024
-"""Env steps from one row of progress.csv to the next, in whole rollouts."""
-
-SAVE_EVERY = 5_000
-"""Env steps from one checkpoint to the next, in whole rows of progress.csv."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -78,7 +74,7 @@ def train(
             folder, but no summary.
     """
     config = config.resolved()
-    import_env(config.env_id)
+    import_env(config)
     if run_dir is not None:
         RunFolder(Path(run_dir)).check_free(overwrite)
     run = _Run(config)
@@ -154,6 +150,7 @@ class _Run:
             self.venv.close()
             raise
         self.model.set_logger(Logger(folder=None, output_formats=[]))
+        self.pace = pace_of(self.model, config.total_timesteps)
         self.oprl: OPRLCallback | None = None
         self.log = EpisodeLogger()
         self.stopwatch = Stopwatch()
@@ -213,7 +210,7 @@ class _Run:
             )
         # The row of an unfilled interval is written after the last checkpoint, and is
         # still to come if the run was broken off as it drew its figures.
-        unfilled = (done // self._rollout) % self._log_interval
+        unfilled = (done // self.pace.rollout) % self.pace.log_interval
         try:
             log = folder.file("progress.csv")
             self._rows = rows_up_to(log, done - bool(unfilled))
@@ -222,20 +219,20 @@ class _Run:
 
     def _learn(self, folder: RunFolder) -> None:
         model, done = self.model, self.model.num_timesteps
-        log_interval = self._log_interval
         self._log_to(folder)
         self.stopwatch.start()
-        bar = ProgressBar(self._total, self.log, self.oprl)
+        bar = ProgressBar(self.pace.total, self.log, self.oprl)
         try:
-            model.learn(
+            learn: Any = model.learn  # takes None, whatever its annotation says
+            learn(
                 self.config.total_timesteps - done,
                 callback=self._callbacks(folder, bar),
-                log_interval=log_interval,
+                log_interval=self.pace.log_interval if self.pace.own_rows else None,
                 reset_num_timesteps=done == 0,
             )
-            rollouts = model.num_timesteps // self._rollout
-            if rollouts % log_interval:  # the last ones, which fill no interval
-                model.dump_logs(rollouts)
+            rollouts = model.num_timesteps // self.pace.rollout
+            if rollouts % self.pace.log_interval:  # the last ones, which fill none
+                write_row(model, rollouts)
         except KeyboardInterrupt as error:
             self._save(folder)
             raise Interrupted(
@@ -268,21 +265,6 @@ class _Run:
         folder.check_there()
         folder.write_summary(summary)
 
-    @property
-    def _rollout(self) -> int:
-        """Env steps in a rollout."""
-        return (self.config.n_steps or 1) * self.config.n_envs
-
-    @property
-    def _log_interval(self) -> int:
-        """Rollouts from one row of progress.csv to the next."""
-        return max(1, LOG_EVERY // self._rollout)
-
-    @property
-    def _total(self) -> int:
-        """Env steps that will really be taken: whole rollouts."""
-        return self._rollout * math.ceil(self.config.total_timesteps / self._rollout)
-
     def _log_to(self, folder: RunFolder) -> None:
         pending = PendingLog(self.model).state()
         try:
@@ -296,12 +278,10 @@ class _Run:
         PendingLog(self.model).load_state(pending)
 
     def _callbacks(self, folder: RunFolder, bar: ProgressBar) -> list[BaseCallback]:
-        # Checkpoints stand where rows of progress.csv do, so that a resumed run goes
-        # on writing the same ones.
-        interval = self._log_interval * self._rollout
-        every = interval * math.ceil(SAVE_EVERY / interval)
-        saver = CheckpointSaver(folder.file(CHECKPOINT), self._parts, every)
-        own = [FolderWatch(folder), saver, self.log, bar]
+        path = folder.file(CHECKPOINT)
+        saver = CheckpointSaver(path, self._parts, self.pace.save_every)
+        rows = RowWriter(self.pace)
+        own = [rows, FolderWatch(folder), saver, self.log, bar]
         return own if self.oprl is None else [self.oprl, *own]
 
     def _failed(self, folder: RunFolder, error: Exception) -> RunError:
@@ -335,7 +315,9 @@ class _Run:
         policy = io.BytesIO()
         self.model.save(policy)
         replace_file(folder.file("policy.zip"), policy.getvalue())
-        save_policy(folder.file(POLICY), self.model.policy)
+        save_policy(
+            folder.file(POLICY), self.model.policy, self.model.get_vec_normalize_env()
+        )
         self.log.log().write(folder.file("episodes.csv"))
         if self.oprl is not None and self.oprl.learner is not None:
             reward = self.oprl.learner.process_reward
@@ -345,6 +327,8 @@ class _Run:
         words = ["oprl-gym", "train", "--resume", str(folder.path)]
         if module_of(self.config.env_id) is not None:
             words += ["--env-id", self.config.env_id]
+        for wrapper in self.config.env_wrapper:
+            words += ["--env-wrapper", wrapper]
         if any(map(may_name_module, self.config.env_kwargs.values())):
             words.append("--trust")
         return shlex.join(words)

@@ -8,17 +8,18 @@ import gymnasium as gym
 import numpy as np
 import stable_baselines3
 import torch
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 import oprl_gym
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.evaluation import evaluate
 from oprl_gym.runs.folder import Summary
+from oprl_gym.runs.policy import Player
 from oprl_gym.training.log import EpisodeLogger
 
 
 def summary_of(
-    config: TrainConfig, model: OnPolicyAlgorithm, log: EpisodeLogger, seconds: float
+    config: TrainConfig, model: BaseAlgorithm, log: EpisodeLogger, seconds: float
 ) -> Summary:
     """Return the summary of a run, for which the agent plays on the plain env.
 
@@ -28,8 +29,9 @@ def summary_of(
         log: Its episodes.
         seconds: What the training took.
     """
-    greedy = evaluate(model, config)
-    sampled = evaluate(model, config, deterministic=False)
+    player = Player(model.policy, model.get_vec_normalize_env())
+    greedy = evaluate(player, config)
+    sampled = evaluate(player, config, deterministic=False)
     episodes = log.log()
     return Summary(
         env_id=config.env_id,
