@@ -13,7 +13,8 @@ from PIL import Image
 from oprl_gym.config import OPRLConfig
 from oprl_gym.envs import make_layout
 from oprl_gym.figures import plotting
-from oprl_gym.figures.of_runs import distinct_labels, save_gif
+from oprl_gym.figures.animations import save_gif
+from oprl_gym.figures.of_runs import distinct_labels
 from oprl_gym.figures.plotting import Curve
 from oprl_gym.figures.reward_map import plot_reward_map
 from oprl_gym.runs.config import TrainConfig

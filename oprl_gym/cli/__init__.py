@@ -11,6 +11,7 @@ import contextlib
 import io
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -61,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # pygame greets on standard output, which `evaluate --json` has for JSON alone.
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    # Without a desktop, what looks for one complains that this is not set.
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if arguments == ["--version"]:
         print(f"oprl-gym {oprl_gym.__version__}")

@@ -13,7 +13,7 @@ _NESTED = re.compile(r"^Error parsing __tyro[\w.-]*: ")
 
 
 def in_one_line(box: str) -> str:
-    """Return what tyro says in a box, with what it says was perhaps meant.
+    r"""Return what tyro says in a box, with what it says was perhaps meant.
 
     Args:
         box: Sections between ruled lines, in bars of Unicode or in none. The title
@@ -22,7 +22,7 @@ def in_one_line(box: str) -> str:
 
     Example:
         >>> from oprl_gym.cli.one_line import in_one_line
-        >>> in_one_line("Bad\\n------\\nNo --foo.\\n------\\nFor help ...")
+        >>> in_one_line("Bad\n------\nNo --foo.\n------\nFor help ...")
         'No --foo.'
     """
     _, *sections = [*_sections(box), "", ""]

@@ -12,16 +12,18 @@ import gymnasium as gym
 import numpy as np
 
 from oprl_gym.figures import plotting
+from oprl_gym.figures.animations import save_gif
 from oprl_gym.figures.reward_map import plot_reward_map
 from oprl_gym.files.atomic import replace_file
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.env import EnvFacts, env_facts, make_env, maze_of
-from oprl_gym.runs.episode_log import TARGET, WINDOW
+from oprl_gym.runs.episode_log import TARGET, WINDOW, EpisodeLog
 from oprl_gym.runs.folder import RunError, RunFolder
-from oprl_gym.types import Array, FloatArray
+from oprl_gym.types import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from oprl_gym.rewards import ProcessReward
     from oprl_gym.runs.evaluation import Rollout
@@ -34,10 +36,6 @@ AGENT_LOSS = {
     "td3": ("train/actor_loss", "Policy loss", "loss of the actor"),
 }
 """Column of progress.csv, title and unit."""
-GIF_FPS = 8
-GIF_LAST_FRAME_MS = 1500
-MAX_GIF_FRAMES = 150
-MAX_GIF_PIXELS = 400
 
 
 def draw_run(folder: RunFolder) -> None:
@@ -50,7 +48,8 @@ def draw_run(folder: RunFolder) -> None:
         raise RunError(f"{folder.figures} leads elsewhere; nothing is drawn there")
     draw_learning(folder)
     rollout, env, reward = replay(folder)
-    _draw_reward(folder, rollout, env, reward)
+    figure = reward_figure(folder.config(), rollout, env, reward)
+    _save(figure, folder.figures / "reward_map.png")
     if rollout.frames:
         save_gif(folder.file("rollout.gif"), rollout.frames)
 
@@ -129,16 +128,23 @@ def draw_comparison(folders: Sequence[RunFolder], out: Path) -> None:
     """
     runs = [(folder.config(), folder.episodes()) for folder in folders]
     percent = all(log.reports_success for _, log in runs)
-    groups: dict[str, plotting.Curve] = {}
+    groups: dict[str, list[tuple[TrainConfig, EpisodeLog]]] = {}
     labels = distinct_labels([config for config, _ in runs])
-    for label, (_, log) in zip(labels, runs, strict=True):
-        values = log.success if percent else log.env_returns
-        curve = groups.setdefault(label, plotting.Curve(label, []))
-        groups[label] = plotting.Curve(
-            label, [*curve.runs, (log.env_steps, np.asarray(values))]
+    for label, run in zip(labels, runs, strict=True):
+        groups.setdefault(label, []).append(run)
+    curves = [
+        plotting.Curve(
+            label,
+            [
+                (log.env_steps, log.success if percent else log.env_returns)
+                for _, log in group
+            ],
+            len({config.seed for config, _ in group}),
         )
+        for label, group in groups.items()
+    ]
     figure, axes = plotting.new_figure(size=(8, 4.6))
-    ax = plotting.plot_curves(list(groups.values()), WINDOW, percent, axes[0, 0])
+    ax = plotting.plot_curves(curves, WINDOW, percent, axes[0, 0])
     env_ids = {config.env_id for config, _ in runs}
     if len(env_ids) == 1:
         title = ax.set_title(f"{ax.get_title(loc='left')}, {env_ids.pop()}", loc="left")
@@ -169,38 +175,6 @@ def name_of(config: TrainConfig) -> str:
     return f"{config.algo.upper()} {'+ OPRL' if config.oprl else 'plain'}"
 
 
-def save_gif(path: Path, frames: Sequence[Array]) -> None:
-    """Write frames as an endless GIF that holds its last frame a while.
-
-    Args:
-        path: Where to.
-        frames: (height, width, 3) uint8 each. Of a long episode only every second,
-            third, ... and the last are kept.
-    """
-    from PIL import Image
-
-    stride = -(-len(frames) // MAX_GIF_FRAMES)
-    kept = [*frames[:-1:stride], frames[-1]]
-    images = [Image.fromarray(frame) for frame in kept]
-    for image in images:
-        image.thumbnail((MAX_GIF_PIXELS, MAX_GIF_PIXELS))
-    # One palette for all frames, of all their colours: else colours flicker.
-    sample = Image.fromarray(np.concatenate([kept[0], kept[len(kept) // 2], kept[-1]]))
-    palette = sample.quantize(128)
-    first, *rest = [
-        image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images
-    ]
-    durations = [1000 // GIF_FPS] * len(rest) + [GIF_LAST_FRAME_MS]
-    file = io.BytesIO()
-    first.save(
-        file, "GIF", save_all=True, append_images=rest, duration=durations, loop=0
-    )
-    try:
-        replace_file(path, file.getvalue())
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
 def _draw_reward_loss(folder: RunFolder, config: TrainConfig, ax: Axes) -> None:
     steps, losses = folder.progress("oprl/reward_loss")
     title, unit = "Reward-model loss", "Bradley-Terry loss (nats)"
@@ -213,16 +187,22 @@ def _draw_reward_loss(folder: RunFolder, config: TrainConfig, ax: Axes) -> None:
         ax.set_ylim(bottom=0)
 
 
-def _draw_reward(
-    folder: RunFolder,
+def reward_figure(
+    config: TrainConfig,
     rollout: Rollout,
     env: gym.Env[Any, Any],
     reward: ProcessReward | None,
-) -> None:
-    """Draw ``figures/reward_map.png``: on the maze, or along the greedy episode."""
+) -> Figure:
+    """Return the learned reward as a figure: on the maze, or along an episode.
+
+    Args:
+        config: Of the run.
+        rollout: The agent's greedy episode.
+        env: In which it was played.
+        reward: What was learned, if anything.
+    """
     from oprl_gym.runs.evaluation import cell_rewards, step_rewards
 
-    config = folder.config()
     steps, total = len(rollout.actions), sum(rollout.env_rewards)
     title = f"{config.env_id}: greedy episode, {steps} steps, return {total:g}"
     maze = maze_of(env)
@@ -232,7 +212,7 @@ def _draw_reward(
     else:
         name, values = _rewards_along(rollout, reward, step_rewards)
         ax = plotting.plot_episode_rewards(values, name, title)
-    _save(ax.figure, folder.figures / "reward_map.png")
+    return ax.figure  # type: ignore[return-value]
 
 
 def _rewards_along(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.utils import set_random_seed
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from oprl_gym.labelling.album import Album, Photographer
 from oprl_gym.labelling.clips import maze_picture
@@ -18,6 +20,7 @@ from oprl_gym.preferences.store.database import PreferenceStore
 from oprl_gym.rewards import ProcessReward
 from oprl_gym.rewards.encoding import to_array
 from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.doing import doing
 from oprl_gym.runs.env import EnvFacts, env_facts, make_env
 from oprl_gym.runs.evaluation import MAX_STEPS, SEED_OFFSET, load_reward
 from oprl_gym.runs.folder import RunError, RunFolder
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from stable_baselines3.common.type_aliases import PolicyPredictor
 
 EPISODES = 40
+"""Episodes played at most."""
+
 RANDOM_SHARES = (0.0, 0.2, 0.5, 1.0)
 """Shares of actions drawn at random, in turn: one agent alone does much the same."""
 
@@ -60,15 +65,29 @@ def ask_about_run(
     try:
         model = load_policy(folder)
         set_random_seed(int(rng.integers(2**31)))
+        # `disable=None` is tqdm's word for "unless standard error is a terminal".
+        turns = tqdm(
+            range(_episodes_for(n_pairs)), "recording", unit=" episodes", disable=None
+        )
         episodes = [
             _play(model, env, reward, RANDOM_SHARES[n % len(RANDOM_SHARES)], rng)
-            for n in range(EPISODES)
+            for n in turns
         ]
     finally:
         env.close()
     pairs = queries.draw(episodes, n_pairs, _predict, rng)
     fitted = int(reward is not None and reward.fitted)
-    return sum(ask_once(store, *pair, picture, fitted) for pair in pairs)
+    with doing("making clips"):
+        return sum(ask_once(store, *pair, picture, fitted) for pair in pairs)
+
+
+def _episodes_for(n_pairs: int) -> int:
+    """Return of how many episodes so many pairs are chosen, out of three times as many.
+
+    A picture is taken of every step, so each episode takes seconds.
+    """
+    enough = next(n for n in itertools.count() if n * (n - 1) // 2 >= 3 * n_pairs)
+    return min(EPISODES, max(len(RANDOM_SHARES), enough))
 
 
 def photographed_env(

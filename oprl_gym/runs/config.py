@@ -104,7 +104,7 @@ class TrainConfig:
         int | None,
         arg(
             metavar="INT",
-            help_behavior_hint="(default: 256, or the whole rollout; 32 with dqn)",
+            help_behavior_hint="(default: 256, or the whole rollout; 64 with dqn)",
         ),
     ] = None
     """Steps in a minibatch, of all algorithms but a2c."""
@@ -119,7 +119,7 @@ class TrainConfig:
         float | None,
         arg(
             metavar="FLOAT",
-            help_behavior_hint="(default: 3e-4; a2c 7e-4, dqn 1e-4, td3 1e-3)",
+            help_behavior_hint="(default: 3e-4; a2c 7e-4, dqn 5e-4, td3 1e-3)",
         ),
     ] = None
     """Step size of the agent's optimiser."""
@@ -145,7 +145,11 @@ class TrainConfig:
     """Run each env in a process of its own: worth it if a step takes milliseconds."""
 
     policy: Annotated[
-        Policy | None, arg(help_behavior_hint="(default: as suits the observations)")
+        Policy | None,
+        arg(
+            metavar="MlpPolicy|CnnPolicy|MultiInputPolicy",
+            help_behavior_hint="(default: as suits the observations)",
+        ),
     ] = None
     """Kind of the agent's network."""
 

@@ -12,7 +12,7 @@ from oprl_gym.envs import OPRLMazeEnv
 from oprl_gym.rewards import ProcessReward, load_process_reward
 from oprl_gym.rewards.encoding import to_array
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.env import EnvFacts, env_facts, make_env
+from oprl_gym.runs.env import EnvFacts, env_facts, make_env, maze_of
 from oprl_gym.runs.episode_log import episode_success
 from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.types import Array, FloatArray, Trajectory
@@ -141,13 +141,15 @@ def reward_threshold(venv: VecEnv) -> float | None:
     return None if spec is None else spec.reward_threshold
 
 
-def greedy_rollout(model: PolicyPredictor, env: gym.Env[Any, Any]) -> Rollout:
-    """Play one episode of at most ``MAX_STEPS``, taking the likeliest actions."""
+def greedy_rollout(
+    model: PolicyPredictor, env: gym.Env[Any, Any], most: int = MAX_STEPS
+) -> Rollout:
+    """Play one episode of at most so many steps, taking the likeliest actions."""
     rollout = Rollout()
     observation, info = env.reset(seed=SEED_OFFSET)
     _note_state(rollout, env, observation, info)
     over = False
-    while not over and len(rollout.actions) < MAX_STEPS:
+    while not over and len(rollout.actions) < most:
         action: Any = model.predict(observation, deterministic=True)[0]
         if isinstance(env.action_space, gym.spaces.Discrete):
             action = int(action)  # some envs look it up in a dict
@@ -190,7 +192,7 @@ def _note_state(
     rollout: Rollout, env: gym.Env[Any, Any], observation: Any, info: dict[str, Any]
 ) -> None:
     rollout.observations.append(to_array(env.observation_space, observation))
-    if isinstance(env.unwrapped, OPRLMazeEnv):
+    if maze_of(env) is not None:
         rollout.cells.append(info["position"])
     if env.render_mode == "rgb_array":
         frame: Any = env.render()

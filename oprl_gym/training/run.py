@@ -21,6 +21,7 @@ from oprl_gym.figures.of_runs import draw_run
 from oprl_gym.files.atomic import replace_file
 from oprl_gym.rewards import save_process_reward
 from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.doing import doing
 from oprl_gym.runs.env import env_facts, import_env, may_name_module, module_of
 from oprl_gym.runs.folder import CHECKPOINT, POLICY, RunError, RunFolder
 from oprl_gym.runs.lock import at_work
@@ -38,8 +39,10 @@ from oprl_gym.training.log import (
     write_again,
 )
 from oprl_gym.training.pace import RowWriter, pace_of, write_row
+from oprl_gym.training.pictures import Pictures
 from oprl_gym.training.summary import summary_of
 from oprl_gym.training.teaching import album_for, check_answers, teaching
+from oprl_gym.training.tracking import Tracker, TrackingWriter, check_tracker
 
 __all__ = ["Interrupted", "TrainConfig", "resume", "train"]
 
@@ -54,6 +57,7 @@ def train(
     config: TrainConfig,
     run_dir: str | Path | None = None,
     overwrite: bool = False,
+    track: Tracker | None = None,
 ) -> RunFolder:
     """Train an agent and write everything about it to a run folder.
 
@@ -62,6 +66,7 @@ def train(
         run_dir: The folder; None makes a new one in ``runs/``.
         overwrite: Whether a run that is in ``run_dir`` already may be replaced. It is
             left as it is if the new one cannot start.
+        track: Who else is told of its progress.
 
     Returns:
         The folder.
@@ -74,10 +79,11 @@ def train(
             folder, but no summary.
     """
     config = config.resolved()
+    check_tracker(track)
     import_env(config)
     if run_dir is not None:
         RunFolder(Path(run_dir)).check_free(overwrite)
-    run = _Run(config)
+    run = _Run(config, track)
     with contextlib.ExitStack() as others_out:
         with contextlib.closing(run.venv):
             check_answers(config, run.venv, run_dir)
@@ -88,7 +94,11 @@ def train(
     return folder
 
 
-def resume(run_dir: str | Path, total_timesteps: int | None = None) -> RunFolder:
+def resume(
+    run_dir: str | Path,
+    total_timesteps: int | None = None,
+    track: Tracker | None = None,
+) -> RunFolder:
     """Go on with a run that was broken off, from its latest checkpoint.
 
     It ends as it would have, had it never been broken off.
@@ -97,6 +107,7 @@ def resume(run_dir: str | Path, total_timesteps: int | None = None) -> RunFolder
         run_dir: Its folder.
         total_timesteps: Train up to so many env steps, instead of as many as it was
             begun with.
+        track: As in :func:`train`.
 
     Returns:
         The folder.
@@ -104,13 +115,14 @@ def resume(run_dir: str | Path, total_timesteps: int | None = None) -> RunFolder
     Raises:
         RunError, Interrupted: As :func:`train`.
     """
+    check_tracker(track)
     folder = RunFolder.begun(run_dir)
     with at_work(folder.path):
         config = folder.config().resolved()
         folder.named_store()  # it has to be there
         if total_timesteps is not None:
             config = replace(config, total_timesteps=total_timesteps)
-        run = _Run(config)
+        run = _Run(config, track)
         with contextlib.closing(run.venv):
             check_answers(config, run.venv, run_dir)
             run.learn(folder, from_checkpoint=True)
@@ -137,10 +149,12 @@ class _Run:
 
     Args:
         config: A resolved one.
+        track: Who else is told of its progress.
     """
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, track: Tracker | None = None) -> None:
         self.config = config
+        self.track = track
         # Says what is wrong with the env before anything else is started.
         self.album = album_for(config, env_facts(config))
         self.venv = make_training_env(config, self.album)
@@ -256,12 +270,14 @@ class _Run:
             RunError: The folder cannot be written any more.
         """
         try:
-            draw_run(folder)
+            with doing("drawing its figures"):
+                draw_run(folder)
         except Exception as error:  # hours of training are worth more than a picture
             folder.check_there()
             warnings.warn(f"the run could not be drawn: {error}", stacklevel=2)
         seconds = self.stopwatch.seconds()
-        summary = summary_of(self.config, self.model, self.log, seconds)
+        with doing("evaluating the agent"):
+            summary = summary_of(self.config, self.model, self.log, seconds)
         folder.check_there()
         folder.write_summary(summary)
 
@@ -275,13 +291,16 @@ class _Run:
             raise RunError(f"{folder.path} cannot be written: {error}") from error
         self.model.set_logger(logger)
         write_again(self.model.logger, self._rows)
+        if self.track is not None:
+            logger.output_formats.append(TrackingWriter(self.track, folder))
         PendingLog(self.model).load_state(pending)
 
     def _callbacks(self, folder: RunFolder, bar: ProgressBar) -> list[BaseCallback]:
         path = folder.file(CHECKPOINT)
         saver = CheckpointSaver(path, self._parts, self.pace.save_every)
         rows = RowWriter(self.pace)
-        own = [rows, FolderWatch(folder), saver, self.log, bar]
+        pictures = Pictures(self.config, self.pace.total, self.oprl)
+        own = [rows, FolderWatch(folder), saver, self.log, bar, pictures]
         return own if self.oprl is None else [self.oprl, *own]
 
     def _failed(self, folder: RunFolder, error: Exception) -> RunError:
