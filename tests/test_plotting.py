@@ -128,6 +128,17 @@ def test_a_group_has_one_colour_its_mean_and_one_entry_in_the_legend() -> None:
     assert (xs(mean)[0], xs(mean)[-1]) == (120, 1_500)
 
 
+def test_runs_of_one_seed_are_not_called_seeds() -> None:
+    run = (STEPS, np.ones(150))
+    ax = plotting.plot_curves(
+        [Curve("A", [run, run], seeds=1), Curve("B", [run, run, run], seeds=2)]
+    )
+    legend = ax.get_legend()
+    assert legend is not None
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels == ["A (2 runs, 1 seed)", "B (3 runs, 2 seeds)"]
+
+
 def test_the_reward_map_shows_walls_start_goal_path_and_numbers() -> None:
     layout = make_layout("S.#\n..G")
     rewards = np.array([[-1.5, 0.2, 9.0], [0.0, 0.4, 0.5]])

@@ -38,7 +38,7 @@ def where_from(env_id: str) -> str:
         if env_id.startswith(beginnings):
             there = importlib.util.find_spec(package) is not None
             first = "" if there else f"pip install {package}, and "
-            return f" It comes from a package: {first}and write {package}:{env_id}"
+            return f" It comes from a package: {first}write {package}:{env_id}"
     return (
         " An env of a package, or of a file here, is named with the module that "
         f"registers it: MODULE:{env_id}"
