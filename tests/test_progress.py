@@ -102,9 +102,9 @@ def test_pictures_take_two_percent_of_the_time(tmp_path, monkeypatch):
         now[0] += 1.0
         callback.num_timesteps = steps
         callback._on_rollout_end()
-    assert drawn[0] == 60.0  # at 50 s, which one second is 2 % of
-    assert 3 <= len(drawn) <= pictures.TIMES
-    assert sum(10.0 for _ in drawn) <= 0.021 * now[0]
+    assert drawn[0] == 110.0  # a twentieth of the run, which a second is 2 % of
+    assert len(drawn) >= 3
+    assert 10.0 * len(drawn) <= 0.02 * now[0]
 
 
 @pytest.mark.usefixtures("free")

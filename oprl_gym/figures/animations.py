@@ -72,7 +72,7 @@ def save_mp4(path: Path, frames: Sequence[Array]) -> None:
         RunError: It cannot be written.
         ImportError: imageio-ffmpeg is not installed.
     """
-    from imageio_ffmpeg import write_frames
+    from imageio_ffmpeg import write_frames  # type: ignore[import-untyped]
 
     height, width = frames[0].shape[:2]
     seconds = MAX_GIF_FRAMES / FPS  # as long as the GIF at most

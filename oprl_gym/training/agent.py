@@ -52,7 +52,8 @@ def make_algorithm(config: TrainConfig, venv: VecEnv) -> BaseAlgorithm:
     _check_known(config, kind)
     try:
         arguments["device"] = available_device(config.device)
-        return kind(**arguments)  # type: ignore[no-any-return]
+        algorithm: BaseAlgorithm = kind(**arguments)
+        return algorithm
     except (
         *(AssertionError, AttributeError, NotImplementedError, RuntimeError),
         *(TypeError, ValueError),

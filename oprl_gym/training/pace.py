@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.type_aliases import TrainFreq
 
 LOG_EVERY = 1024
 """Env steps from one row of progress.csv to the next, in whole rollouts."""
@@ -63,8 +63,8 @@ def _steps(model: BaseAlgorithm) -> int:
     if isinstance(model, OnPolicyAlgorithm):
         return model.n_steps
     assert isinstance(model, OffPolicyAlgorithm)
-    assert isinstance(model.train_freq, TrainFreq)
-    return model.train_freq.frequency
+    every: Any = model.train_freq  # a pair by now, whatever was given
+    return int(every.frequency)
 
 
 class RowWriter(BaseCallback):
