@@ -20,17 +20,27 @@ if (_root / "pyproject.toml").is_file():
 from oprl_gym.envs.registration import register_envs  # noqa: E402 (needs __path__)
 
 if TYPE_CHECKING:
+    from oprl_gym.callbacks import OPRLCallback
     from oprl_gym.config import OPRLConfig
     from oprl_gym.learning import OPRLLearner
     from oprl_gym.rewards import ProcessRewardModel
+    from oprl_gym.wrappers import ProcessRewardWrapper
 
 __version__ = "0.1.0"
-__all__ = ["OPRLConfig", "OPRLLearner", "ProcessRewardModel"]
+__all__ = [
+    "OPRLCallback",
+    "OPRLConfig",
+    "OPRLLearner",
+    "ProcessRewardModel",
+    "ProcessRewardWrapper",
+]
 
 _LAZY = {
+    "OPRLCallback": "oprl_gym.callbacks",
     "OPRLConfig": "oprl_gym.config",
     "OPRLLearner": "oprl_gym.learning",
     "ProcessRewardModel": "oprl_gym.rewards",
+    "ProcessRewardWrapper": "oprl_gym.wrappers",
 }
 
 register_envs()
@@ -43,4 +53,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_LAZY])
+    return [*__all__, "__version__"]

@@ -49,6 +49,47 @@ class OPRLConfig:
     teacher who has to be asked pair by pair, such as a person, is asked about
     64 pairs an update then, and the answers are kept.
 
+    Attributes:
+        rule: Who judges, unless a teacher is given.
+        return_worth: What the largest return so far is worth by the rule "utility", in
+            the largest novelty so far (measured).
+        temperature: Spreads of the utility that make an answer fairly sure, by the same
+            rule.
+        reward_input: What a step is scored by: obs before it (tutorial) or after it
+            (measured).
+        see_first_visits: Whether the model also sees if that observation is new in the
+            episode (measured).
+        hidden_size: Units in each of the two hidden layers (tutorial).
+        ensemble_size: Reward models K whose mean is used (tutorial: one).
+        reach: What the scores of an episode of average length may add up to; that of a
+            step reaches to 1 at most (measured; tutorial: to 1 always).
+        mean_prior: Weight of the squared mean score in the loss, which draws to 0 what
+            the answers leave open (measured; tutorial: none).
+        revisit_prior: Weight of the mean squared positive score of coming back to where
+            an episode has been: that earns nothing unless the answers insist (measured;
+            tutorial: none).
+        label_smoothing: How far a bare "this one" is from certain, 0 to 0.5 (tutorial:
+            0).
+        learning_rate: Step size of Adam (measured; tutorial: 3e-4).
+        max_grad_norm: Gradients are clipped to this norm (tutorial).
+        gradient_steps: Gradient steps in each update (measured).
+        update_interval: Env steps from one update of the reward model to the next
+            (measured).
+        interval_growth: The same at least, as a share of all env steps so far; 0: it
+            never grows (measured).
+        trajectory_capacity: Latest episodes kept to form pairs from (tutorial).
+        best_capacity: Best episodes kept besides those, where a rule judges all at
+            once: what was found once is not forgotten (measured).
+        min_preferences: Preferences needed before the first fit (tutorial).
+        pairs_per_update: Pairs put to the teacher in each update (tutorial: one);
+            "all": see above.
+        preference_capacity: Latest answers kept to fit to (tutorial), where pairs are
+            asked about.
+        batch_size: Answers B in one gradient step (tutorial: 32), where pairs are asked
+            about.
+        batch_episodes: Episodes compared in one gradient step where observations hardly
+            recur; where they do, all that are kept cost no more.
+
     Example:
         >>> from oprl_gym import OPRLConfig
         >>> OPRLConfig(update_interval=512).update_interval
@@ -61,81 +102,28 @@ class OPRLConfig:
     """
 
     rule: Rule = "utility"
-    """Who judges, unless a teacher is given."""
-
     return_worth: float = 3.0
-    """What the largest return so far is worth by the rule "utility", in the largest
-    novelty so far (measured)."""
-
     temperature: float = 0.3
-    """Spreads of the utility that make an answer fairly sure, by the same rule."""
-
     reward_input: RewardInput = "next_obs"
-    """What a step is scored by: obs before it (tutorial) or after it (measured)."""
-
     see_first_visits: bool = True
-    """Whether the model also sees if that observation is new in the episode
-    (measured)."""
-
     hidden_size: int = 128
-    """Units in each of the two hidden layers (tutorial)."""
-
     ensemble_size: int = 1
-    """Reward models K whose mean is used (tutorial: one)."""
-
     reach: float = 30.0
-    """What the scores of an episode of average length may add up to; that of a step
-    reaches to 1 at most (measured; tutorial: to 1 always)."""
-
     mean_prior: float = 1.0
-    """Weight of the squared mean score in the loss, which draws to 0 what the answers
-    leave open (measured; tutorial: none)."""
-
     revisit_prior: float = 10.0
-    """Weight of the mean squared positive score of coming back to where an episode has
-    been: that earns nothing unless the answers insist (measured; tutorial: none)."""
-
     label_smoothing: float = 0.1
-    """How far a bare "this one" is from certain, 0 to 0.5 (tutorial: 0)."""
-
     learning_rate: float = 1.5e-3
-    """Step size of Adam (measured; tutorial: 3e-4)."""
-
     max_grad_norm: float = 1.0
-    """Gradients are clipped to this norm (tutorial)."""
-
     gradient_steps: int = 10
-    """Gradient steps in each update (measured)."""
-
     update_interval: int = 256
-    """Env steps from one update of the reward model to the next (measured)."""
-
     interval_growth: float = 0.01
-    """The same at least, as a share of all env steps so far; 0: it never grows
-    (measured)."""
-
     trajectory_capacity: int = 200
-    """Latest episodes kept to form pairs from (tutorial)."""
-
     best_capacity: int = 100
-    """Best episodes kept besides those, where a rule judges all at once: what was found
-    once is not forgotten (measured)."""
-
     min_preferences: int = 32
-    """Preferences needed before the first fit (tutorial)."""
-
     pairs_per_update: int | Literal["all"] = "all"
-    """Pairs put to the teacher in each update (tutorial: one); "all": see above."""
-
     preference_capacity: int = 500
-    """Latest answers kept to fit to (tutorial), where pairs are asked about."""
-
     batch_size: int = 64
-    """Answers B in one gradient step (tutorial: 32), where pairs are asked about."""
-
     batch_episodes: int = 32
-    """Episodes compared in one gradient step where observations hardly recur; where
-    they do, all that are kept cost no more."""
 
     @classmethod
     def tutorial(cls) -> OPRLConfig:

@@ -1,6 +1,9 @@
 """``oprl-gym`` as its users meet it: what it prints, and its exit status."""
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oprl_gym.cli import first_sentence, main
+import oprl_gym
+from oprl_gym.cli import main
+from oprl_gym.cli.one_line import in_one_line
 
 QUICK = [
     *("--total-timesteps", "1000"),
@@ -116,10 +121,11 @@ def test_a_terminal_gets_a_progress_bar(
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     assert main(["train", "--run-dir", str(tmp_path / "run"), *QUICK]) == 0
-    bar = capsys.readouterr().err.split("\r")[-1]
-    assert "1024/1024" in bar
+    said = capsys.readouterr().err
+    bar = [part for part in said.split("\r") if "1024/1024" in part][-1]
     assert "success=" in bar
     assert "reward loss=0." in bar
+    assert said.index("drawing its figures") < said.index("evaluating the agent")
 
 
 def test_options_reach_the_run(
@@ -171,7 +177,7 @@ def test_an_env_that_cannot_be_drawn_is_said_to_have_no_gif(
     [
         (["train", "--env-id", "Nowhere-v0"], "Nowhere"),
         (["train", "--env-id", "OPRLMaze-v9"], "v9"),
-        (["train", "--algo", "dqn"], "invalid choice 'dqn'"),
+        (["train", "--algo", "dnq"], "invalid choice 'dnq'"),
         (["train", "--n-envs", "0"], "n_envs must be an integer >= 1, got 0"),
         (["train", "--n-envs", "many"], "many"),
         (["train", "--learner.batch-size", "0"], "OPRLConfig.batch_size must be"),
@@ -179,7 +185,8 @@ def test_an_env_that_cannot_be_drawn_is_said_to_have_no_gif(
         (["train", "--env-kwargs", "layout", "Nowhere"], "layout='Nowhere'"),
         (["train", "--env-id", "Blackjack-v1"], "cannot train ppo here"),
         (["train", "--no-oprl", "--device", "gpu"], "device 'gpu' cannot be used"),
-        (["trian"], "trian"),
+        (["trian"], "there is no command trian; did you mean train?"),
+        (["train", "--track", "trackio"], "pip install 'oprl-gym[trackio]'"),
         (["evaluate"], "DIR"),
         (["evaluate", "nowhere"], "there is no run folder nowhere"),
         (["evaluate", "nowhere", "--episodes", "0"], "--episodes 0 is too few"),
@@ -257,13 +264,69 @@ def test_ctrl_c(
     assert line.startswith("oprl-gym: interrupted after 8 steps; the policy")
 
 
+WRONG = {
+    "trian": "there is no command trian; did you mean train?",
+    "fly": "there is no command fly; there are train, evaluate, plot",
+    "train --algo dnq": "invalid choice 'dnq' for argument '--algo'. Expected one of",
+    "train --envid x": "Unrecognized options: --envid, x; did you mean --env-id?",
+    "train --n-envs many": "Error parsing --n-envs: invalid literal for int()",
+    "train --n-envs": "Missing value for argument '--n-envs'.",
+    "train --n-envs 0": "n_envs must be an integer >= 1, got 0",
+    "train --env-kwargs layout": "Error parsing --env-kwargs: Failed to parse",
+    "evaluate": "Missing from oprl-gym evaluate: DIR The run folder. (required)",
+    "evaluate nowhere": "there is no run folder nowhere",
+}
+ALL_OF_THEM = """
+import sys
+from oprl_gym.cli import main
+for line in sys.argv[1:]:
+    assert main(line.split()) == 2
+"""
+
+
+def test_each_kind_of_error_is_one_plain_line_in_a_colour_terminal() -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", ALL_OF_THEM, *WRONG],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "80"},
+    ) as process:
+        os.close(theirs)
+        said = _all_of(ours)
+    assert process.returncode == 0, said
+    lines = said.splitlines()
+    assert len(lines) == len(WRONG), said
+    for line, words in zip(lines, WRONG.values(), strict=True):
+        assert line.startswith(f"oprl-gym: {words}")
+        assert not set(line) & set("\x1b?╭│─") - set("?" if "?" in words else "")
+
+
+def _all_of(terminal: int) -> str:
+    """Return what is written to a terminal until its other end is closed."""
+    said = b""
+    with contextlib.suppress(OSError):
+        while block := os.read(terminal, 4096):
+            said += block
+    os.close(terminal)
+    return said.decode()
+
+
 def test_a_box_becomes_a_sentence() -> None:
     box = (
         "╭─ Invalid ─────────╮\n│ invalid choice    │\n│ 'x'.              │\n"
         "│ ───────────────── │\n│ For full helptext │\n╰───────────────────╯\n"
     )
-    assert first_sentence(box) == "invalid choice 'x'."
-    assert first_sentence("") == "these options cannot be read"
+    assert in_one_line(box) == "invalid choice 'x'."
+    plain = "Invalid\n-------\n invalid choice\n 'x'.\n ------\n For full helptext\n"
+    assert in_one_line(plain) == "invalid choice 'x'."
+    assert in_one_line("") == "these options cannot be read"
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"oprl-gym {oprl_gym.__version__}\n"
 
 
 # --- evaluate, plot, watch, play ----------------------------------------------------
@@ -315,6 +378,35 @@ def test_watch_writes_a_gif(run_dir: Path, tmp_path: Path) -> None:
     assert out.read_bytes() == (run_dir / "rollout.gif").read_bytes()
 
 
+def test_watch_writes_a_video(run_dir: Path, tmp_path: Path) -> None:
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    out = tmp_path / "out.mp4"
+    assert main(["watch", str(run_dir), "--mp4", str(out)]) == 0
+    frames, _ = imageio_ffmpeg.count_frames_and_secs(str(out))
+    with Image.open(run_dir / "rollout.gif") as gif:
+        assert frames >= gif.n_frames
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "words"),
+    [
+        ("--gif", "x.mp4", "--gif x.mp4: the name has to end in .gif"),
+        ("--mp4", "x.gif", "--mp4 x.gif: the name has to end in .mp4"),
+        ("--gif", "nowhere/x.gif", "there is no folder nowhere"),
+    ],
+)
+def test_where_an_animation_goes_is_checked_first(
+    option: str,
+    name: str,
+    words: str,
+    run_dir: Path,
+    refused: Check,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("oprl_gym.cli.watch._frames", lambda _: pytest.fail("played"))
+    assert words in refused("watch", run_dir, option, name)
+
+
 def test_watch_shows_the_episode_in_a_window(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -345,6 +437,16 @@ def test_watch_without_a_window(run_dir: Path, refused: Check) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(OPRLMazeEnv.metadata, "render_modes", ["rgb_array"])
         assert "has no window; try --gif" in refused("watch", run_dir)
+
+
+def test_an_invisible_screen_is_none(
+    refused: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What SDL falls back on; keys would be waited for for ever."""
+    import pygame
+
+    monkeypatch.setattr(pygame.display, "get_driver", lambda: "offscreen")
+    assert "there is no screen" in refused("play")
 
 
 def test_no_screen_is_one_line(refused: Check, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -214,7 +214,9 @@ def test_the_agent_that_is_read_acts_as_the_one_that_was_trained(
         folder = RunFolder.create(tmp_path / "run", config)
         kind: Any = {"ppo": PPO, "a2c": A2C}[algo]
         env = make_env(config)
-        model = kind(policy_class(env.observation_space), env, seed=3, n_steps=64)
+        model = kind(
+            policy_class(config, env.observation_space), env, seed=3, n_steps=64
+        )
         model.learn(64)
         save_policy(folder.file(POLICY), model.policy)
         player = load_policy(folder)

@@ -14,7 +14,8 @@ from PIL import Image
 from oprl_gym.config import OPRLConfig
 from oprl_gym.envs import make_layout
 from oprl_gym.figures import plotting
-from oprl_gym.figures.of_runs import distinct_labels, save_gif
+from oprl_gym.figures.animations import save_gif
+from oprl_gym.figures.of_runs import distinct_labels
 from oprl_gym.figures.plotting import Curve
 from oprl_gym.figures.reward_map import plot_reward_map, reward_frames
 from oprl_gym.runs.config import TrainConfig
@@ -146,6 +147,17 @@ def test_a_group_has_one_colour_its_mean_and_one_entry_in_the_legend() -> None:
     np.testing.assert_allclose(ys(mean), 0.5)
     # Only where both runs have a value.
     assert (xs(mean)[0], xs(mean)[-1]) == (120, 1_500)
+
+
+def test_runs_of_one_seed_are_not_called_seeds() -> None:
+    run = (STEPS, np.ones(150))
+    ax = plotting.plot_curves(
+        [Curve("A", [run, run], seeds=1), Curve("B", [run, run, run], seeds=2)]
+    )
+    legend = ax.get_legend()
+    assert legend is not None
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels == ["A (2 runs, 1 seed)", "B (3 runs, 2 seeds)"]
 
 
 def test_the_reward_map_shows_walls_start_goal_path_and_numbers() -> None:

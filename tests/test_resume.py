@@ -31,8 +31,8 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Log and save so often that short runs will do."""
-    monkeypatch.setattr(training, "LOG_EVERY", 128)
-    monkeypatch.setattr(training, "SAVE_EVERY", 500)
+    monkeypatch.setattr("oprl_gym.training.pace.LOG_EVERY", 128)
+    monkeypatch.setattr("oprl_gym.training.pace.SAVE_EVERY", 500)
 
 
 def assert_alike(one: RunFolder, other: RunFolder) -> None:

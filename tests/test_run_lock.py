@@ -159,7 +159,7 @@ def test_a_folder_that_goes_away_is_one_line(
             go(path)
         return True
 
-    monkeypatch.setattr(training, "SAVE_EVERY", 80)
+    monkeypatch.setattr("oprl_gym.training.pace.SAVE_EVERY", 80)
     monkeypatch.setattr(training.ProgressBar, "_on_step", step)
     monkeypatch.setattr(training, "draw_run", lambda _: at or go(path))
     words = ["train", "--algo", "a2c", "--run-dir", str(path)]

@@ -137,6 +137,7 @@ WRONG = {
     "seeds: 0": "seeds must be a number >= 1",
     "seeds: [1, 1]": "seeds must be different",
     "seeds: 1\ngird: {scale: [1]}": "unknown key gird; did you mean grid?",
+    "seeds: 1\nbase: {env: X}": "unknown key base.env; did you mean env_id?",
     "seeds: 1\nbase: {enf_id: X}": "unknown key base.enf_id; did you mean env_id?",
     "seeds: 1\nbase: {update_interval: 9}": "did you mean learner.update_interval?",
     "seeds: 1\nbase: {learner: {gradient_step: 9}}": "did you mean learner.gradient_s",

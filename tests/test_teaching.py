@@ -85,7 +85,7 @@ def test_answers_are_picked_up_between_rollouts(tmp_path, monkeypatch):
 
 def test_a_run_that_was_broken_off_goes_on_with_the_answers(tmp_path, monkeypatch):
     monkeypatch.setattr("oprl_gym.training.teaching.PreferenceStore", AnsweringStore)
-    monkeypatch.setattr(training, "SAVE_EVERY", 1)
+    monkeypatch.setattr("oprl_gym.training.pace.SAVE_EVERY", 1)
     config = replace(HUMAN, learner=QUICK_HUMAN)
 
     def stop(bar: training.ProgressBar) -> bool:

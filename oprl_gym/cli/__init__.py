@@ -10,16 +10,18 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import sys
+import tempfile
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import oprl_gym
 from oprl_gym.cli.compare import Compare
 from oprl_gym.cli.ending import ends_by_sigterm
 from oprl_gym.cli.evaluate import Evaluate
 from oprl_gym.cli.inspect import Inspect
 from oprl_gym.cli.label import Label
+from oprl_gym.cli.one_line import in_one_line, nearest
 from oprl_gym.cli.play import Play
 from oprl_gym.cli.plot import Plot
 from oprl_gym.cli.sweep import Sweep
@@ -64,10 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # pygame greets on standard output, which `evaluate --json` has for JSON alone.
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    arguments = sys.argv[1:] if arguments is None else arguments
+    # Without a desktop, what looks for one complains that this is not set.
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if arguments == ["--version"]:
+        print(f"oprl-gym {oprl_gym.__version__}")
+        return 0
     try:
-        command = _parse(list(arguments) or ["--help"])
-        return _run(command)
+        _check_command(arguments[0])
+        return _run(_parse(arguments))
     except RunError as error:
         return _say(str(error), USER_ERROR)
     except MemoryError as error:  # what a hostile file may ask for
@@ -92,6 +99,11 @@ def _run(command: Command | None) -> int:
     return 0
 
 
+def _check_command(word: str) -> None:
+    if not word.startswith("-") and word not in COMMANDS:
+        raise RunError(f"there is no command {word}{nearest(word, COMMANDS)}")
+
+
 def _parse(arguments: list[str]) -> Command | None:
     """Return the command to run; None after ``--help``."""
     command = _read(COMMANDS, arguments)
@@ -107,8 +119,8 @@ def _parse(arguments: list[str]) -> Command | None:
             raise
         raise RunError(
             "--resume keeps the settings of the run; the only other options that go "
-            "with it are --total-timesteps and, for an env that comes from a module, "
-            "--env-id or --trust"
+            "with it are --total-timesteps, --track and, for what comes from a module, "
+            "--env-id, --env-wrapper or --trust"
         ) from error
 
 
@@ -121,7 +133,8 @@ def _read(commands: dict[str, Any], arguments: list[str]) -> Command | None:
             command: Command = tyro.extras.subcommand_cli_from_dict(
                 commands,
                 prog="oprl-gym",
-                description="Online Process Reward Learning: train, look, compare.",
+                description="Online Process Reward Learning: train, look, compare. "
+                "--version says which this is.",
                 args=arguments,
             )
             return command
@@ -130,27 +143,7 @@ def _read(commands: dict[str, Any], arguments: list[str]) -> Command | None:
     except SystemExit as error:
         if not error.code:
             return None
-        raise RunError(first_sentence(errors.getvalue())) from None
-
-
-def first_sentence(box: str) -> str:
-    """Return what tyro says in a box of several lines, as one line.
-
-    Args:
-        box: Lines between vertical bars; what is wrong comes before a ruled line.
-    """
-    words: list[str] = []
-    for line in box.splitlines():
-        text = line.strip().strip("│").strip()
-        if text.startswith(("╭", "╰")):
-            continue
-        if text.startswith("─"):
-            break
-        words.append(text)
-    sentence = " ".join(" ".join(words).split())
-    # The name that tyro gives a nested config says nothing to anybody.
-    sentence = re.sub(r"^Error parsing __tyro[\w.-]*: ", "", sentence)
-    return sentence or "these options cannot be read"
+        raise RunError(in_one_line(errors.getvalue())) from None
 
 
 def _say(message: str, status: int) -> int:

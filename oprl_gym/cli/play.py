@@ -37,11 +37,11 @@ class Play:
         """Play."""
         from oprl_gym.runs.env import env_facts, import_env, make_env
 
-        import_env(self.env_id)
         chosen = {} if self.layout is None else {"layout": self.layout}
         config = TrainConfig(
             env_id=self.env_id, env_kwargs={**self.env_kwargs, **chosen}
         )
+        import_env(config)
         if "rgb_array" not in env_facts(config).render_modes:
             raise RunError(f"{self.env_id} cannot be drawn: it has no rgb_array")
         env = make_env(config, "rgb_array")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -14,6 +14,9 @@ from oprl_gym.runs.episode_log import WINDOW
 from oprl_gym.runs.folder import RunError, RunFolder, Summary
 from oprl_gym.runs.report import name_of, rate
 from oprl_gym.runs.teaching_config import HUMAN_LEARNER
+
+Tracker = Literal["wandb", "trackio"]  # as oprl_gym.training.tracking
+TRACK = tyro.conf.arg(metavar="wandb|trackio", help_behavior_hint="(default: neither)")
 
 NEVER_FITTED = (
     "reward      none was learned: too few episodes had ended, or been told apart; "
@@ -42,14 +45,18 @@ class Train:
         tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: a new run)"),
     ] = None
     """Go on with the run in DIR, which was broken off; its settings are kept. With
-    --total-timesteps a finished one is trained further. An env that comes from a module
-    is named once more: --env-id MODULE:ENV."""
+    --total-timesteps a finished one is trained further. What comes from a module is
+    named once more: --env-id MODULE:ENV, --env-wrapper MODULE:CLASS."""
 
     overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Replace the run that is in DIR."""
 
+    track: Annotated[Tracker | None, TRACK] = None
+    """Also send its progress to Weights & Biases, or to trackio: pip install
+    'oprl-gym[wandb]' or 'oprl-gym[trackio]'."""
+
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """With --resume: import whatever module the run's env comes from."""
+    """With --resume: import whatever modules the run's env comes from."""
 
     def run(self) -> None:
         """Train."""
@@ -58,7 +65,7 @@ class Train:
         from oprl_gym.training.run import train
 
         _one_thread()
-        print(report(train(self.config, self.run_dir, self.overwrite)))
+        print(report(train(self.config, self.run_dir, self.overwrite, self.track)))
 
     def read_as(self) -> type[Train | Resume]:
         """Return what the arguments are to be read as, once it is seen what they ask.
@@ -92,6 +99,9 @@ class Resume:
     ] = None
     """Train up to so many env steps, a finished run too."""
 
+    track: Annotated[Tracker | None, TRACK] = None
+    """Also send its progress there."""
+
     trust: Annotated[Trust, tyro.conf.arg(name="")] = NO_TRUST
 
     def run(self) -> None:
@@ -100,7 +110,7 @@ class Resume:
         from oprl_gym.training.run import resume
 
         _one_thread()
-        print(report(resume(self.resume, self.total_timesteps)))
+        print(report(resume(self.resume, self.total_timesteps, self.track)))
 
 
 def _one_thread() -> None:

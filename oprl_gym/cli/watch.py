@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Annotated
 import tyro
 
 from oprl_gym.cli.trust import NO_TRUST, Trust
+from oprl_gym.runs.doing import doing
 from oprl_gym.runs.folder import RunError, RunFolder
+from oprl_gym.types import Array
 
 LAST_LOOK_S = 1.5
 
@@ -28,26 +31,75 @@ class Watch:
     ] = None
     """Write an animation instead of opening a window."""
 
+    mp4: Annotated[
+        str | None,
+        tyro.conf.arg(metavar="FILE.mp4", help_behavior_hint="(default: a window)"),
+    ] = None
+    """Write a video, with every step in full size: pip install 'oprl-gym[video]'."""
+
     trust: Annotated[Trust, tyro.conf.arg(name="")] = NO_TRUST
 
     def run(self) -> None:
         """Watch."""
         folder = RunFolder.open(self.directory)
+        writers = [
+            (_checked(name, ending), save)
+            for name, ending, save in (
+                (self.gif, ".gif", _save_gif),
+                (self.mp4, ".mp4", _save_mp4),
+            )
+            if name is not None
+        ]
+        if self.mp4 is not None:
+            _check_video()
         self.trust.vouch(folder.config())
-        if self.gif is None:
+        if not writers:
             _show(folder)
-        else:
-            _write_gif(folder, Path(self.gif))
+            return
+        frames = _frames(folder)
+        for path, save in writers:
+            save(path, frames)
+            print(path)
 
 
-def _write_gif(folder: RunFolder, path: Path) -> None:
-    from oprl_gym.figures.of_runs import replay, save_gif
+def _checked(name: str, ending: str) -> Path:
+    """Return where to write, once it is seen that it can be: it takes a while."""
+    path = Path(name)
+    if path.suffix.lower() != ending:
+        option = ending.removeprefix(".")
+        raise RunError(f"--{option} {name}: the name has to end in {ending}")
+    if not path.parent.is_dir():
+        raise RunError(f"{path} cannot be written: there is no folder {path.parent}")
+    return path
 
-    rollout, _, _ = replay(folder)
+
+def _check_video() -> None:
+    if importlib.util.find_spec("imageio_ffmpeg") is None:
+        raise RunError(
+            "--mp4 needs one more package; run: pip install 'oprl-gym[video]'"
+        )
+
+
+def _frames(folder: RunFolder) -> list[Array]:
+    from oprl_gym.figures.of_runs import replay
+
+    with doing("playing an episode"):
+        rollout, _, _ = replay(folder)
     if not rollout.frames:
         raise RunError(f"{folder.config().env_id} cannot be drawn: it has no rgb_array")
-    save_gif(path, rollout.frames)
-    print(path)
+    return rollout.frames
+
+
+def _save_gif(path: Path, frames: list[Array]) -> None:
+    from oprl_gym.figures.animations import save_gif
+
+    save_gif(path, frames)
+
+
+def _save_mp4(path: Path, frames: list[Array]) -> None:
+    from oprl_gym.figures.animations import save_mp4
+
+    save_mp4(path, frames)
 
 
 def _show(folder: RunFolder) -> None:

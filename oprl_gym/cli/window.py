@@ -18,6 +18,10 @@ def needs_window() -> Iterator[None]:
     import pygame
 
     try:
+        pygame.display.init()
+        # What SDL falls back on: it would wait for keys in a window that nobody sees.
+        if pygame.display.get_driver() == "offscreen":
+            raise RunError("no window can be opened here: there is no screen")
         yield
     except pygame.error as error:
         raise RunError(f"no window can be opened here: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,28 +10,27 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 
-from oprl_gym.envs import Layout, OPRLMazeEnv
+from oprl_gym.envs import Layout
 from oprl_gym.figures import plotting
+from oprl_gym.figures.animations import save_gif
 from oprl_gym.figures.reward_map import plot_reward_map, reward_frames
-from oprl_gym.figures.saving import figures_of, save_bytes, save_figure
+from oprl_gym.figures.saving import figures_of, save_figure
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.env import drawable_env, env_facts
-from oprl_gym.runs.episode_log import TARGET, WINDOW
+from oprl_gym.runs.env import drawable_env, env_facts, maze_of
+from oprl_gym.runs.episode_log import TARGET, WINDOW, EpisodeLog
 from oprl_gym.runs.folder import RunFolder
 from oprl_gym.runs.report import name_of
-from oprl_gym.runs.reward_maps import reward_maps
-from oprl_gym.types import Array, FloatArray
+from oprl_gym.runs.reward_maps import RewardMaps, reward_maps
+from oprl_gym.types import BoolArray, FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from oprl_gym.rewards import ProcessReward
     from oprl_gym.runs.evaluation import Rollout
 
-GIF_FPS, REWARD_FPS = 8, 3
-GIF_LAST_FRAME_MS = 1500
-MAX_GIF_FRAMES = 150
-MAX_GIF_PIXELS = 400
+REWARD_FPS = 3
 
 
 def draw_run(folder: RunFolder) -> None:
@@ -44,7 +42,14 @@ def draw_run(folder: RunFolder) -> None:
     figures_of(folder)
     draw_learning(folder)
     rollout, env, reward = replay(folder)
-    _draw_reward(folder, rollout, env, reward)
+    maze = maze_of(env)
+    maps = None
+    if maze is not None and reward is not None:
+        maps = reward_maps(folder, maze.layout)
+        if maps is not None and len(maps.env_steps) > 1:
+            _save_reward_gif(folder, maze.layout, maps)
+    figure = reward_figure(folder.config(), rollout, env, reward, maps)
+    save_figure(figure, folder.figures / "reward_map.png")
     if rollout.frames:
         save_gif(folder.file("rollout.gif"), rollout.frames)
 
@@ -71,10 +76,11 @@ def show_reward(env: gym.Env[Any, Any], reward: ProcessReward | None) -> None:
     """Let a maze draw the learned reward under it; other envs stay as they are."""
     from oprl_gym.runs.evaluation import cell_rewards
 
-    if reward is not None and isinstance(env.unwrapped, OPRLMazeEnv):
-        cells = cell_rewards(reward, env.unwrapped.layout)
+    maze = maze_of(env)
+    if reward is not None and maze is not None:
+        cells = cell_rewards(reward, maze.layout)
         # Colours change at 0: half-way between the worst cell and the best.
-        env.unwrapped.set_heat(cells - (np.nanmin(cells) + np.nanmax(cells)) / 2)
+        maze.set_heat(cells - (np.nanmin(cells) + np.nanmax(cells)) / 2)
 
 
 def draw_learning(folder: RunFolder) -> None:
@@ -123,16 +129,23 @@ def draw_comparison(folders: Sequence[RunFolder], out: Path) -> None:
     percent = all(log.reports_success for _, log in runs) and any(
         log.first_success_step() is not None for _, log in runs
     )
-    groups: dict[str, plotting.Curve] = {}
+    groups: dict[str, list[tuple[TrainConfig, EpisodeLog]]] = {}
     labels = distinct_labels([config for config, _ in runs])
-    for label, (_, log) in zip(labels, runs, strict=True):
-        values = log.success if percent else log.env_returns
-        curve = groups.setdefault(label, plotting.Curve(label, []))
-        groups[label] = plotting.Curve(
-            label, [*curve.runs, (log.env_steps, np.asarray(values))]
+    for label, run in zip(labels, runs, strict=True):
+        groups.setdefault(label, []).append(run)
+    curves = [
+        plotting.Curve(
+            label,
+            [
+                (log.env_steps, log.success if percent else log.env_returns)
+                for _, log in group
+            ],
+            seeds=len({config.seed for config, _ in group}),
         )
+        for label, group in groups.items()
+    ]
     figure, axes = plotting.new_figure(size=(8, 4.6))
-    ax = plotting.plot_curves(list(groups.values()), WINDOW, percent, axes[0, 0])
+    ax = plotting.plot_curves(curves, WINDOW, percent, axes[0, 0])
     env_ids = {config.env_id for config, _ in runs}
     if len(env_ids) == 1:
         title = ax.set_title(f"{ax.get_title(loc='left')}, {env_ids.pop()}", loc="left")
@@ -158,75 +171,58 @@ def distinct_labels(configs: Sequence[TrainConfig]) -> list[str]:
     return labels
 
 
-def save_gif(path: Path, frames: Sequence[Array], fps: int = GIF_FPS) -> None:
-    """Write frames as an endless GIF that holds its last frame a while.
-
-    Args:
-        path: Where to.
-        frames: (height, width, 3) uint8 each. Of a long episode only every second,
-            third, ... and the last are kept.
-        fps: Frames a second.
-    """
-    from PIL import Image
-
-    stride = -(-len(frames) // MAX_GIF_FRAMES)
-    kept = [*frames[:-1:stride], frames[-1]]
-    images = [Image.fromarray(frame) for frame in kept]
-    for image in images:
-        image.thumbnail((MAX_GIF_PIXELS, MAX_GIF_PIXELS))
-    # One palette for all frames, of all their colours: else colours flicker.
-    sample = Image.fromarray(np.concatenate([kept[0], kept[len(kept) // 2], kept[-1]]))
-    palette = sample.quantize(128)
-    first, *rest = [
-        image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images
-    ]
-    durations = [1000 // fps] * len(rest) + [GIF_LAST_FRAME_MS]
-    file = io.BytesIO()
-    first.save(
-        file, "GIF", save_all=True, append_images=rest, duration=durations, loop=0
-    )
-    save_bytes(path, file.getvalue())
-
-
-def _draw_reward(
-    folder: RunFolder,
+def reward_figure(
+    config: TrainConfig,
     rollout: Rollout,
     env: gym.Env[Any, Any],
     reward: ProcessReward | None,
-) -> None:
-    """Draw ``figures/reward_map.png``: on the maze, or along the greedy episode."""
+    maps: RewardMaps | None = None,
+) -> Figure:
+    """Return the learned reward as a figure: on the maze, or along an episode.
+
+    Args:
+        config: Of the run.
+        rollout: The agent's greedy episode.
+        env: In which it was played.
+        reward: What was learned, if anything.
+        maps: Of a maze's training: cells where it never was are hatched.
+    """
     from oprl_gym.runs.evaluation import step_rewards
 
-    config = folder.config()
     steps, total = len(rollout.actions), sum(rollout.env_rewards)
     greedy = f"greedy episode, {steps} steps, return {total:g}"
-    if isinstance(env.unwrapped, OPRLMazeEnv):
-        ax = _maze_map(folder, env.unwrapped.layout, rollout, reward)
+    maze = maze_of(env)
+    if maze is not None:
+        visited = None if maps is None else maps.visited()
+        ax = _maze_map(config, maze.layout, rollout, reward, visited)
         ax.set_xlabel(f"{greedy}\n{ax.get_xlabel()}".strip())
     else:
         name, values = _rewards_along(rollout, reward, step_rewards)
         title = f"{config.env_id}: {greedy}"
         ax = plotting.plot_episode_rewards(values, name, title)
-    save_figure(ax.figure, folder.figures / "reward_map.png")
+    return ax.figure  # type: ignore[return-value]
 
 
 def _maze_map(
-    folder: RunFolder, layout: Layout, rollout: Rollout, reward: ProcessReward | None
+    config: TrainConfig,
+    layout: Layout,
+    rollout: Rollout,
+    reward: ProcessReward | None,
+    visited: BoolArray | None,
 ) -> Axes:
-    """Draw the learned reward of a maze, and a GIF of how it came to that."""
     from oprl_gym.runs.evaluation import cell_rewards
 
-    env_id = folder.config().env_id
     if reward is None:
-        return plot_reward_map(layout, None, rollout.cells, env_id)
-    maps = reward_maps(folder, layout)
-    if maps is not None and len(maps.env_steps) > 1:
-        frames = reward_frames(layout, maps, env_id)
-        save_gif(folder.figures / "reward.gif", frames, REWARD_FPS)
-    visited = None if maps is None else maps.visited()
+        return plot_reward_map(layout, None, rollout.cells, config.env_id)
     cells = cell_rewards(reward, layout)
-    title = f"{env_id}: learned reward"
+    title = f"{config.env_id}: learned reward"
     return plot_reward_map(layout, cells, rollout.cells, title, visited=visited)
+
+
+def _save_reward_gif(folder: RunFolder, layout: Layout, maps: RewardMaps) -> None:
+    """Draw ``figures/reward.gif``: how the learned reward came to what it is."""
+    frames = reward_frames(layout, maps, folder.config().env_id)
+    save_gif(folder.figures / "reward.gif", frames, REWARD_FPS)
 
 
 def _rewards_along(

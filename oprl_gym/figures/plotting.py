@@ -40,6 +40,7 @@ class Curve:
     label: str
     runs: Sequence[tuple[IntArray, FloatArray]]  # (M,) env steps, (M,) values each
     color: str | None = None  # None: the next of SERIES
+    seeds: int | None = None  # different ones among them; None: as many as runs
 
 
 def new_figure(
@@ -373,8 +374,14 @@ def _plot_group(ax: Axes, curve: Curve, window: int, color: str) -> None:
     # The mean is drawn only where every run has a value.
     grid = np.linspace(max(s[0] for s, _ in runs), min(s[-1] for s, _ in runs), 400)
     held = [mean[np.searchsorted(s, grid, side="right") - 1] for s, mean in runs]
-    label = f"{curve.label} ({len(runs)} seeds)"
+    label = f"{curve.label} ({_count(len(runs), curve.seeds)})"
     ax.plot(grid, np.mean(held, axis=0), color=color, lw=2.2, label=label)
+
+
+def _count(runs: int, seeds: int | None) -> str:
+    if seeds in (None, runs):
+        return f"{runs} seeds"
+    return f"{runs} runs, {seeds} seed{'s' if seeds != 1 else ''}"
 
 
 def _percent() -> Any:

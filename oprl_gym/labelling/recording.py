@@ -20,6 +20,7 @@ from oprl_gym.preferences.store.database import PreferenceStore
 from oprl_gym.rewards import ProcessReward
 from oprl_gym.rewards.encoding import to_array
 from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.doing import doing
 from oprl_gym.runs.env import EnvFacts, env_facts, make_env
 from oprl_gym.runs.evaluation import MAX_STEPS, SEED_OFFSET, load_reward
 from oprl_gym.runs.folder import RunError, RunFolder
@@ -78,7 +79,8 @@ def ask_about_run(
         env.close()
     pairs = queries.draw(episodes, n_pairs, _predict, rng)
     fitted = int(reward is not None and reward.fitted)
-    return sum(ask_once(store, *pair, picture, fitted) for pair in pairs)
+    with doing("making clips"):
+        return sum(ask_once(store, *pair, picture, fitted) for pair in pairs)
 
 
 def episodes_for(n_pairs: int, queries: Queries) -> int:

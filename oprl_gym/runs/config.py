@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal, get_args
 
-from tyro.conf import arg
+from tyro.conf import UseAppendAction, arg
 
 from oprl_gym.config import (
     DEFAULT_GAMMA,
@@ -21,30 +21,25 @@ from oprl_gym.config import (
     shown,
 )
 from oprl_gym.files.fields import as_object, check_kinds, from_dict
+from oprl_gym.runs.algorithms import (
+    ALGORITHM_DEFAULTS,
+    Algorithm,
+    Policy,
+    check_algo_kwargs,
+    check_has_effect,
+    check_plain,
+    check_policy_kwargs,
+)
+from oprl_gym.runs.env_wrappers import NamedWrapper
+from oprl_gym.runs.literals import Plain
 from oprl_gym.runs.teaching_config import TeachingConfig
 from oprl_gym.types import Mode
 
 MOST_ENVS = 10_000
 """Copies of an env in one process; each is an object of its own."""
 
-Algorithm = Literal["ppo", "a2c"]
 Bonus = Literal["none", "step-cost", "first-visit"]
 EnvValue = int | float | bool | str
-
-
-@dataclass(frozen=True)
-class AlgorithmDefaults:
-    """What an algorithm uses unless told otherwise; with it OPRLMaze-v0 is solved."""
-
-    n_steps: int
-    batch_size: int | None
-    learning_rate: float
-
-
-ALGORITHM_DEFAULTS: dict[Algorithm, AlgorithmDefaults] = {
-    "ppo": AlgorithmDefaults(n_steps=128, batch_size=256, learning_rate=3e-4),
-    "a2c": AlgorithmDefaults(n_steps=5, batch_size=None, learning_rate=7e-4),
-}
 
 
 AS_SUITS = OPRLConfig()
@@ -108,20 +103,29 @@ class TrainConfig:
         int | None,
         arg(metavar="INT", help_behavior_hint="(default: 128 with ppo, 5 with a2c)"),
     ] = None
-    """Steps of each env in a rollout."""
+    """Steps of each env in a rollout of ppo and a2c."""
 
     batch_size: Annotated[
         int | None,
-        arg(metavar="INT", help_behavior_hint="(default: 256, or the whole rollout)"),
+        arg(
+            metavar="INT",
+            help_behavior_hint="(default: 256, or the whole rollout; 64 with dqn)",
+        ),
     ] = None
-    """Steps in a minibatch of ppo."""
+    """Steps in a minibatch, of all algorithms but a2c."""
 
-    ent_coef: float = 0.01
-    """Weight of the entropy bonus, which keeps the agent exploring."""
+    ent_coef: Annotated[
+        float | None,
+        arg(metavar="FLOAT", help_behavior_hint="(default: 0.01; sac finds its own)"),
+    ] = None
+    """Weight of the entropy bonus of ppo, a2c and sac, which keeps them exploring."""
 
     learning_rate: Annotated[
         float | None,
-        arg(metavar="FLOAT", help_behavior_hint="(default: 3e-4 ppo, 7e-4 a2c)"),
+        arg(
+            metavar="FLOAT",
+            help_behavior_hint="(default: 3e-4; a2c 7e-4, dqn 5e-4, td3 1e-3)",
+        ),
     ] = None
     """Step size of the agent's optimiser."""
 
@@ -130,6 +134,41 @@ class TrainConfig:
         arg(metavar="KEY VALUE ...", help_behavior_hint="(default: none)"),
     ] = field(default_factory=dict)
     """Arguments of the env, such as: layout random layout_seed 3"""
+
+    env_wrapper: Annotated[
+        list[str],
+        UseAppendAction,
+        arg(metavar="MODULE:CLASS", help_behavior_hint="(default: none)"),
+    ] = field(default_factory=list)
+    """Wrapper around each env, such as: minigrid.wrappers:FlatObsWrapper, or with
+    arguments: 'mine:Late(steps=3)'. Given several times, the first is the innermost."""
+
+    vec_normalize: bool = False
+    """Let the agent see observations and rewards normalised by what came so far."""
+
+    subproc: bool = False
+    """Run each env in a process of its own: worth it if a step takes milliseconds."""
+
+    policy: Annotated[
+        Policy | None,
+        arg(
+            metavar="MlpPolicy|CnnPolicy|MultiInputPolicy",
+            help_behavior_hint="(default: as suits the observations)",
+        ),
+    ] = None
+    """Kind of the agent's network."""
+
+    policy_kwargs: Annotated[
+        dict[str, Plain],
+        arg(metavar="KEY VALUE ...", help_behavior_hint="(default: none)"),
+    ] = field(default_factory=dict)
+    """Arguments of it, such as: net_arch "[256, 256]" activation_fn ReLU"""
+
+    algo_kwargs: Annotated[
+        dict[str, Plain],
+        arg(metavar="KEY VALUE ...", help_behavior_hint="(default: none)"),
+    ] = field(default_factory=dict)
+    """Further arguments of the algorithm, such as: n_epochs 4 clip_range 0.1"""
 
     device: str = "cpu"
     """Where agent and reward model are trained: cpu, cuda or auto. Networks as small
@@ -151,11 +190,15 @@ class TrainConfig:
                 f"env_id must be the name of an env, got {self.env_id!a:.99}"
             )
         _check_env_kwargs(self.env_kwargs)
+        for wrapper in self.env_wrapper:
+            NamedWrapper.read(wrapper)
         if self.learner is AS_SUITS:
             object.__setattr__(self, "learner", self.teaching.usual_learner())
         check_choice("algo", self.algo, get_args(Algorithm))
         check_choice("bonus", self.bonus, get_args(Bonus))
         check_choice("mode", self.mode, get_args(Mode))
+        if self.policy is not None:
+            check_choice("policy", self.policy, get_args(Policy))
         _check_int("total_timesteps", self.total_timesteps, 1)
         _check_int("n_envs", self.n_envs, 1)
         if self.n_envs > MOST_ENVS:
@@ -169,7 +212,8 @@ class TrainConfig:
         if self.env_reward_weight is not None:
             _check_float("env_reward_weight", self.env_reward_weight, -math.inf)
         _check_float("gamma", self.gamma, 0.0, 1.0)
-        _check_float("ent_coef", self.ent_coef, 0.0)
+        if self.ent_coef is not None:
+            _check_float("ent_coef", self.ent_coef, 0.0)
         if self.learning_rate is not None:
             _check_float("learning_rate", self.learning_rate, 0.0)
         self._check_combinations()
@@ -178,28 +222,35 @@ class TrainConfig:
         """Return a copy in which the algorithm's defaults stand in place of None."""
         defaults = ALGORITHM_DEFAULTS[self.algo]
         n_steps = self.n_steps or defaults.n_steps
-        batch_size = self.batch_size
-        if batch_size is None and defaults.batch_size is not None:
-            batch_size = min(defaults.batch_size, n_steps * self.n_envs)
-        rate = self.learning_rate
+        batch_size = self.batch_size or defaults.batch_size
+        if self.batch_size is None and batch_size and n_steps:
+            batch_size = min(batch_size, n_steps * self.n_envs)
+        rate, ent_coef = self.learning_rate, self.ent_coef
         return replace(
             self,
             n_steps=n_steps,
             batch_size=batch_size,
             learning_rate=defaults.learning_rate if rate is None else rate,
+            ent_coef=defaults.ent_coef if ent_coef is None else ent_coef,
+            algo_kwargs={**defaults.kwargs, **self.algo_kwargs},
         )
 
     def _check_combinations(self) -> None:
-        if self.algo == "a2c" and self.batch_size is not None:
-            raise ValueError(
-                f"batch_size={self.batch_size} has no effect on a2c, which learns from "
-                "whole rollouts; leave it out"
-            )
         if self.oprl and self.bonus != "none":
             raise ValueError(
                 f"bonus={self.bonus!r} is a rival of the learned reward, and a run has "
                 "one of them; add --no-oprl (in YAML oprl: false)"
             )
+        check_has_effect(
+            self.algo,
+            n_steps=self.n_steps,
+            batch_size=self.batch_size,
+            ent_coef=self.ent_coef,
+        )
+        for name in ("policy_kwargs", "algo_kwargs"):
+            check_plain(name, getattr(self, name))
+        check_algo_kwargs(self.algo_kwargs)
+        check_policy_kwargs(self.policy_kwargs)
         if self.teaching.by_people and not self.oprl:
             raise ValueError(
                 "a run without oprl learns from no answers; leave out --no-oprl, or "

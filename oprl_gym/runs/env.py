@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import re
 import shlex
 import sys
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from gymnasium import spaces
 from oprl_gym.envs import OPRLMazeEnv
 from oprl_gym.envs.layouts import Layout
 from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.env_packages import where_from
+from oprl_gym.runs.env_wrappers import NamedWrapper
 from oprl_gym.runs.folder import RunError
 
 
@@ -28,7 +31,8 @@ class EnvFacts:
         observation_space: Space of one env's observation.
         action_space: Space of one env's action.
         render_modes: Those that the env says it has.
-        layout: Its map if it is a maze of ours, which can be drawn without the env.
+        layout: Its map if it is a maze of ours whose observations no wrapper changes:
+            it can be drawn without the env.
     """
 
     observation_space: spaces.Space[Any]
@@ -37,22 +41,51 @@ class EnvFacts:
     layout: Layout | None
 
 
-def import_env(env_id: str) -> None:
-    """Import the module of an env that is named as ``MODULE:ENV``.
+def import_env(config: TrainConfig) -> None:
+    """Import the modules of an env and its wrappers that are named with theirs.
 
-    Importing executes the module. So this is for ids that the user has named, and never
-    for one out of a run folder, which may be somebody else's.
+    Importing executes a module. So this is for what the user has named, and never for
+    what a run folder names, which may be somebody else's.
+
+    Raises:
+        RunError: One cannot be imported.
+    """
+    import_named(config.env_id, module_of(config.env_id))
+    import_wrappers(config)
+
+
+def import_wrappers(config: TrainConfig) -> None:
+    """Import the modules of the env's wrappers, as :func:`import_env` does.
+
+    Raises:
+        RunError: One cannot be imported.
+    """
+    for text in config.env_wrapper:
+        import_named(text, NamedWrapper.read(text).module)
+
+
+def import_named(name: str, module: str | None) -> None:
+    """Import a module that the user has named; None is none.
+
+    One that is found nowhere else is looked for in the current folder, which stays the
+    last of the places where Python looks.
 
     Raises:
         RunError: It cannot be imported.
     """
-    module = module_of(env_id)
     if module is None:
         return
+    package, here = module.partition(".")[0], str(Path.cwd())
     try:
+        if (
+            package not in sys.modules
+            and importlib.util.find_spec(package) is None
+            and PathFinder.find_spec(package, [here]) is not None
+        ):
+            sys.path.append(here)
         importlib.import_module(module)
     except Exception as error:  # whatever the user's own code raises
-        raise RunError(f"cannot make {env_id}: {error}") from error
+        raise RunError(f"cannot make {name}: {error}") from error
 
 
 def module_of(env_id: str) -> str | None:
@@ -81,20 +114,27 @@ def make_env(config: TrainConfig, render_mode: str | None = None) -> gym.Env[Any
         RunError: There is no such env, or it does not take the arguments; or its module
             has not been imported.
     """
-    _check_module(config.env_id)
+    _check_modules(config)
     kwargs: dict[str, Any] = dict(config.env_kwargs)
     if render_mode is not None:
         kwargs["render_mode"] = render_mode
     try:
-        return gym.make(config.env_id, **kwargs)
-    except gym.error.NameNotFound as error:
-        remedy = f" If another package has it, name that too: PACKAGE:{config.env_id}"
-        if ":" in config.env_id:
-            remedy = ""
+        env = gym.make(config.env_id, **kwargs)
+    except (gym.error.NameNotFound, gym.error.NamespaceNotFound) as error:
+        remedy = where_from(config.env_id)
         raise RunError(f"cannot make {config.env_id}: {error}{remedy}") from error
     # Whatever an env's constructor raises, here it is about what the user asked for.
     except Exception as error:
         raise RunError(f"cannot make {config.env_id}: {error}") from error
+    return _wrapped(env, config)
+
+
+def maze_of(env: gym.Env[Any, Any]) -> OPRLMazeEnv | None:
+    """Return the maze that an env is; None if it is none, or seen otherwise."""
+    maze = env.unwrapped
+    if not isinstance(maze, OPRLMazeEnv):
+        return None
+    return maze if env.observation_space == maze.observation_space else None
 
 
 def env_facts(config: TrainConfig) -> EnvFacts:
@@ -104,13 +144,13 @@ def env_facts(config: TrainConfig) -> EnvFacts:
         RunError: There is no such env, or it does not take the arguments.
     """
     env = make_env(config)
-    maze = env.unwrapped
+    maze = maze_of(env)
     try:
         return EnvFacts(
             env.observation_space,
             env.action_space,
             tuple(env.metadata.get("render_modes") or ()),
-            maze.layout if isinstance(maze, OPRLMazeEnv) else None,
+            None if maze is None else maze.layout,
         )
     finally:
         env.close()
@@ -130,15 +170,42 @@ def drawable_env(config: TrainConfig, facts: EnvFacts) -> gym.Env[Any, Any]:
     return env
 
 
-def _check_module(env_id: str) -> None:
-    """Refuse to let Gymnasium import a module that nobody has asked for."""
-    module = module_of(env_id)
-    if module is None or module in sys.modules or module in _installed_env_modules():
-        return
-    raise RunError(
-        f"the env {env_id} comes from the module {module}, which would be executed; no "
+def _wrapped(env: gym.Env[Any, Any], config: TrainConfig) -> gym.Env[Any, Any]:
+    """Put an env into its wrappers, the first one innermost."""
+    for text in config.env_wrapper:
+        try:
+            env = NamedWrapper.read(text).wrap(env)
+        except Exception as error:  # as above
+            env.close()
+            raise RunError(f"cannot wrap {config.env_id} in {text}: {error}") from error
+    return env
+
+
+def _check_modules(config: TrainConfig) -> None:
+    """Refuse to let a module be imported that nobody has asked for."""
+    module = module_of(config.env_id)
+    if module is not None and not _brings_envs(module):
+        raise _not_imported(f"the env {config.env_id}", module, "env-id", config.env_id)
+    for text in config.env_wrapper:
+        module = NamedWrapper.read(text).module
+        if not _brings_wrappers(module):
+            raise _not_imported(f"the wrapper {text}", module, "env-wrapper", text)
+
+
+def _brings_envs(module: str) -> bool:
+    return module in sys.modules or module in _installed_env_modules()
+
+
+def _brings_wrappers(module: str) -> bool:
+    packages = {"gymnasium", "oprl_gym"} | _installed_env_modules()
+    return module in sys.modules or module.partition(".")[0] in packages
+
+
+def _not_imported(what: str, module: str, option: str, name: str) -> RunError:
+    return RunError(
+        f"{what} comes from the module {module}, which would be executed; no "
         "run folder alone has that done. If you know the module, give "
-        f"--env-id {shlex.quote(env_id)}; if you trust whoever made the folder, "
+        f"--{option} {shlex.quote(name)}; if you trust whoever made the folder, "
         f"--trust (in Python: import {module} first)"
     )
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 
-from oprl_gym.envs import Layout, OPRLMazeEnv
+from oprl_gym.envs import Layout
 from oprl_gym.rewards import ProcessReward, load_process_reward
 from oprl_gym.rewards.encoding import to_array
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.env import EnvFacts, env_facts, make_env
+from oprl_gym.runs.env import EnvFacts, env_facts, make_env, maze_of
 from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.runs.success import episode_success, reward_threshold
 from oprl_gym.types import Array, FloatArray, Trajectory
@@ -164,9 +164,11 @@ def evaluate(
     )
 
 
-def greedy_rollout(model: PolicyPredictor, env: gym.Env[Any, Any]) -> Rollout:
-    """Play one episode of at most ``MAX_STEPS``, taking the likeliest actions."""
-    return play(env, lambda seen: model.predict(seen, deterministic=True)[0])
+def greedy_rollout(
+    model: PolicyPredictor, env: gym.Env[Any, Any], most: int = MAX_STEPS
+) -> Rollout:
+    """Play one episode of at most so many steps, taking the likeliest actions."""
+    return play(env, lambda seen: model.predict(seen, deterministic=True)[0], most=most)
 
 
 def play(
@@ -174,20 +176,22 @@ def play(
     choose: Callable[[Any], Any],
     seed: int = SEED_OFFSET,
     most_frames: int | None = None,
+    most: int = MAX_STEPS,
 ) -> Rollout:
-    """Play one episode of at most ``MAX_STEPS``.
+    """Play one episode.
 
     Args:
         env: The plain env, with pictures if some are wanted.
         choose: Returns an action for an observation.
         seed: Of the episode.
         most_frames: As of :class:`Rollout`.
+        most: Steps of it.
     """
     rollout = Rollout(most_frames)
     observation, info = env.reset(seed=seed)
     _note_state(rollout, env, observation, info)
     over = False
-    while not over and len(rollout.actions) < MAX_STEPS:
+    while not over and len(rollout.actions) < most:
         action = choose(observation)
         if isinstance(env.action_space, gym.spaces.Discrete):
             action = int(action)  # some envs look it up in a dict
@@ -230,7 +234,7 @@ def _note_state(
     rollout: Rollout, env: gym.Env[Any, Any], observation: Any, info: dict[str, Any]
 ) -> None:
     rollout.observations.append(to_array(env.observation_space, observation))
-    if isinstance(env.unwrapped, OPRLMazeEnv):
+    if maze_of(env) is not None:
         rollout.cells.append(info["position"])
     if env.render_mode == "rgb_array":
         rollout.look(env)

@@ -14,21 +14,28 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
+from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.policies import (
-    ActorCriticCnnPolicy,
-    ActorCriticPolicy,
-    MultiInputActorCriticPolicy,
-)
-from stable_baselines3.common.vec_env import DummyVecEnv
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from oprl_gym.config import one_line, shown
 from oprl_gym.files.state_file import read_state, write_state
 from oprl_gym.rewards.images import image_shape
 from oprl_gym.rewards.tensors import to_arrays
+from oprl_gym.runs.algorithms import Algorithm
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.env import make_env
 from oprl_gym.runs.folder import POLICY, RunError, RunFolder
+from oprl_gym.runs.normalising import load_statistics, normalise, statistics_of
+
+ALGORITHMS: dict[Algorithm, type[BaseAlgorithm]] = {
+    "ppo": PPO,
+    "a2c": A2C,
+    "dqn": DQN,
+    "sac": SAC,
+    "td3": TD3,
+}
 
 
 @dataclass(frozen=True)
@@ -37,9 +44,11 @@ class Player:
 
     Attributes:
         policy: Of Stable-Baselines3.
+        normaliser: What makes of the env's observations those it reads, if they differ.
     """
 
-    policy: ActorCriticPolicy
+    policy: BasePolicy
+    normaliser: VecNormalize | None = None
 
     def predict(
         self,
@@ -53,6 +62,8 @@ class Player:
         Raises:
             RunError: The weights are so large that no probabilities come of them.
         """
+        if self.normaliser is not None:
+            observation = self.normaliser.normalize_obs(observation)
         try:
             return self.policy.predict(observation, state, episode_start, deterministic)
         except ValueError as error:  # torch's word for a distribution of NaN
@@ -61,23 +72,54 @@ class Player:
             ) from error
 
 
-def policy_class(observation_space: spaces.Space[Any]) -> type[ActorCriticPolicy]:
-    """Return the policy of Stable-Baselines3 that reads such observations."""
-    if isinstance(observation_space, spaces.Dict):
-        return MultiInputActorCriticPolicy
-    if image_shape(observation_space) is None:
-        return ActorCriticPolicy
-    return ActorCriticCnnPolicy
+def policy_class(
+    config: TrainConfig, observation_space: spaces.Space[Any]
+) -> type[BasePolicy]:
+    """Return the policy of Stable-Baselines3 that a run has for such observations."""
+    name: str = config.policy or "MlpPolicy"
+    if config.policy is None and isinstance(observation_space, spaces.Dict):
+        name = "MultiInputPolicy"
+    elif config.policy is None and image_shape(observation_space) is not None:
+        name = "CnnPolicy"
+    return ALGORITHMS[config.algo].policy_aliases[name]
 
 
-def save_policy(path: Path, policy: ActorCriticPolicy) -> None:
+def policy_arguments(config: TrainConfig) -> dict[str, Any]:
+    """Return the arguments of a run's policy, with classes in place of their names.
+
+    Raises:
+        RunError: torch has no such activation.
+    """
+    arguments = dict(config.policy_kwargs)
+    if "activation_fn" not in arguments:
+        return arguments
+    name = arguments["activation_fn"]
+    found = getattr(torch.nn.modules.activation, str(name), None)
+    if not (isinstance(found, type) and issubclass(found, torch.nn.Module)):
+        raise RunError(
+            f"policy_kwargs activation_fn must be one of torch.nn's, such as ReLU or "
+            f"Tanh; got {shown(name)}"
+        )
+    return {**arguments, "activation_fn": found}
+
+
+def save_policy(
+    path: Path, policy: BasePolicy, normaliser: VecNormalize | None = None
+) -> None:
     """Write the weights, replacing ``path`` only once the new file is whole.
+
+    Args:
+        path: The file.
+        policy: What acts.
+        normaliser: What it sees observations through, if anything.
 
     Raises:
         OSError: The file cannot be written.
     """
-    weights = to_arrays(_weights(policy))
-    write_state(path, {**_spaces(policy), "weights": weights})
+    state = {**_spaces(policy), "weights": to_arrays(_weights(policy))}
+    if normaliser is not None:
+        state["normaliser"] = statistics_of(normaliser)
+    write_state(path, state)
 
 
 def load_policy(folder: RunFolder) -> Player:
@@ -93,32 +135,44 @@ def load_policy(folder: RunFolder) -> Player:
             "hold code, is never opened); train again with --overwrite, or go on with "
             "--resume and a larger --total-timesteps"
         )
-    policy = _untrained(folder.config())
+    player = _untrained(folder.config())
     try:
-        _load(policy, read_state(path))
+        state = read_state(path)
+        _load(player.policy, state)
+        if player.normaliser is not None:
+            load_statistics(player.normaliser, state["normaliser"])
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         word = f"it lacks {error}" if isinstance(error, KeyError) else one_line(error)
         raise RunError(f"{path} is not the agent of this run: {word}") from error
-    return Player(policy)
+    return player
 
 
-def _untrained(config: TrainConfig) -> ActorCriticPolicy:
-    """Return the policy that training of this config begins with."""
+def _untrained(config: TrainConfig) -> Player:
+    """Return the player that training of this config begins with."""
     env = make_env(config)
+    arguments = policy_arguments(config)
     try:
+        venv = normalise(DummyVecEnv([lambda: env]), config)
         # As SB3 does before it trains: it turns pictures round.
-        venv = BaseAlgorithm._wrap_env(DummyVecEnv([lambda: env]))
-        kind = policy_class(env.observation_space)
-        policy = kind(venv.observation_space, venv.action_space, lambda _: 0.0)
-    # What SB3 raises of spaces that it knows no network for.
-    except (AssertionError, NotImplementedError, TypeError, ValueError) as error:
+        seen = BaseAlgorithm._wrap_env(venv)
+        kind: Any = policy_class(config, env.observation_space)
+        policy = kind(seen.observation_space, seen.action_space, _no_rate, **arguments)
+    # What SB3 raises of spaces, or arguments, that it knows no network for.
+    except (
+        *(AssertionError, AttributeError, NotImplementedError, RuntimeError),
+        *(TypeError, ValueError),
+    ) as error:
         raise RunError(f"no agent plays in {config.env_id}: {error}") from error
     finally:
         env.close()
-    return policy
+    return Player(policy, venv if isinstance(venv, VecNormalize) else None)
 
 
-def _load(policy: ActorCriticPolicy, state: dict[str, Any]) -> None:
+def _no_rate(_: float) -> float:
+    return 0.0
+
+
+def _load(policy: BasePolicy, state: dict[str, Any]) -> None:
     for name, value in _spaces(policy).items():
         if state[name] != value:
             raise ValueError(f"its {name} is {shown(state[name])}, here it is {value}")
@@ -143,12 +197,12 @@ def _check(name: str, saved: Any, own: torch.Tensor) -> None:
         raise ValueError(f"its {name} holds NaN or infinite weights")
 
 
-def _weights(policy: ActorCriticPolicy) -> dict[str, torch.Tensor]:
+def _weights(policy: BasePolicy) -> dict[str, torch.Tensor]:
     """Return all weights by name, those under several names only once."""
     return dict(policy.named_parameters())
 
 
-def _spaces(policy: ActorCriticPolicy) -> dict[str, Any]:
+def _spaces(policy: BasePolicy) -> dict[str, Any]:
     return {
         "observation_space": str(policy.observation_space),
         "action_space": str(policy.action_space),

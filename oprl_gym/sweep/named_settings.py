@@ -59,7 +59,8 @@ def check_name(name: Any, known: Iterable[str], prefix: str) -> None:
     known = list(known)
     if name in known:
         return
-    near = difflib.get_close_matches(str(name), known, n=1)
+    begun = [one for one in known if name and one.startswith(str(name))]
+    near = begun or difflib.get_close_matches(str(name), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
     raise ValueError(f"unknown key {prefix}{name!s:.{LONGEST}}; {hint}")
 

@@ -106,7 +106,7 @@ def do_run(config: TrainConfig, path: Path) -> None:
         if folder.is_finished():
             return
         if folder.file("config.json").is_file():
-            import_env(config.env_id)  # named by whoever wrote the sweep
+            import_env(config)  # named by whoever wrote the sweep
             resume(path)
         else:
             train(config, path)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
 import shlex
 import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, configure
@@ -21,6 +21,7 @@ from oprl_gym.figures.of_runs import draw_run
 from oprl_gym.files.atomic import replace_file
 from oprl_gym.rewards import save_process_reward
 from oprl_gym.runs.config import TrainConfig
+from oprl_gym.runs.doing import doing
 from oprl_gym.runs.env import env_facts, import_env, may_name_module, module_of
 from oprl_gym.runs.folder import CHECKPOINT, POLICY, REWARD_MAPS, RunError, RunFolder
 from oprl_gym.runs.lock import at_work
@@ -38,18 +39,16 @@ from oprl_gym.training.log import (
     rows_up_to,
     write_again,
 )
+from oprl_gym.training.pace import RowWriter, pace_of, write_row
+from oprl_gym.training.pictures import Pictures
 from oprl_gym.training.reward_maps import RewardMapRecorder
 from oprl_gym.training.summary import summary_of, tell_of_long_evaluation
 from oprl_gym.training.teaching import album_for, check_answers, teaching
+from oprl_gym.training.tracking import Tracker, TrackingWriter, check_tracker
 
 __all__ = ["Interrupted", "TrainConfig", "resume", "train"]
 
 RUNS = "runs"
-LOG_EVERY = 1024
-"""Env steps from one row of progress.csv to the next, in whole rollouts."""
-
-SAVE_EVERY = 5_000
-"""Env steps from one checkpoint to the next, in whole rows of progress.csv."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -60,6 +59,7 @@ def train(
     config: TrainConfig,
     run_dir: str | Path | None = None,
     overwrite: bool = False,
+    track: Tracker | None = None,
 ) -> RunFolder:
     """Train an agent and write everything about it to a run folder.
 
@@ -68,6 +68,7 @@ def train(
         run_dir: The folder; None makes a new one in ``runs/``.
         overwrite: Whether a run that is in ``run_dir`` already may be replaced. It is
             left as it is if the new one cannot start.
+        track: Who else is told of its progress.
 
     Returns:
         The folder.
@@ -80,10 +81,11 @@ def train(
             folder, but no summary.
     """
     config = config.resolved()
-    import_env(config.env_id)
+    check_tracker(track)
+    import_env(config)
     if run_dir is not None:
         RunFolder(Path(run_dir)).check_free(overwrite)
-    run = _Run(config)
+    run = _Run(config, track)
     with contextlib.ExitStack() as others_out:
         with contextlib.closing(run.venv):
             check_answers(config, run.venv, run_dir)
@@ -94,7 +96,11 @@ def train(
     return folder
 
 
-def resume(run_dir: str | Path, total_timesteps: int | None = None) -> RunFolder:
+def resume(
+    run_dir: str | Path,
+    total_timesteps: int | None = None,
+    track: Tracker | None = None,
+) -> RunFolder:
     """Go on with a run that was broken off, from its latest checkpoint.
 
     It ends as it would have, had it never been broken off.
@@ -103,6 +109,7 @@ def resume(run_dir: str | Path, total_timesteps: int | None = None) -> RunFolder
         run_dir: Its folder.
         total_timesteps: Train up to so many env steps, instead of as many as it was
             begun with.
+        track: As in :func:`train`.
 
     Returns:
         The folder.
@@ -110,13 +117,14 @@ def resume(run_dir: str | Path, total_timesteps: int | None = None) -> RunFolder
     Raises:
         RunError, Interrupted: As :func:`train`.
     """
+    check_tracker(track)
     folder = RunFolder.begun(run_dir)
     with at_work(folder.path):
         config = folder.config().resolved()
         folder.named_store()  # it has to be there
         if total_timesteps is not None:
             config = replace(config, total_timesteps=total_timesteps)
-        run = _Run(config)
+        run = _Run(config, track)
         with contextlib.closing(run.venv):
             check_answers(config, run.venv, run_dir)
             run.learn(folder, from_checkpoint=True)
@@ -143,10 +151,12 @@ class _Run:
 
     Args:
         config: A resolved one.
+        track: Who else is told of its progress.
     """
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, track: Tracker | None = None) -> None:
         self.config = config
+        self.track = track
         # Says what is wrong with the env before anything else is started.
         facts = env_facts(config)
         self.layout = facts.layout
@@ -158,6 +168,7 @@ class _Run:
             self.venv.close()
             raise
         self.model.set_logger(Logger(folder=None, output_formats=[]))
+        self.pace = pace_of(self.model, config.total_timesteps)
         self.oprl: OPRLCallback | None = None
         self.maps: RewardMapRecorder | None = None  # of a maze's learned reward
         self.log = EpisodeLogger()
@@ -196,7 +207,7 @@ class _Run:
         seen = self.venv.observation_space.shape
         if self.layout is None or seen != (self.layout.num_states,):
             return
-        every = self._log_interval * self._rollout
+        every = self.pace.log_interval * self.pace.rollout
         self.maps = RewardMapRecorder(self.layout, oprl, every)
         self._parts["reward_maps"] = self.maps
 
@@ -228,7 +239,7 @@ class _Run:
             )
         # The row of an unfilled interval is written after the last checkpoint, and is
         # still to come if the run was broken off as it drew its figures.
-        unfilled = (done // self._rollout) % self._log_interval
+        unfilled = (done // self.pace.rollout) % self.pace.log_interval
         try:
             log = folder.file("progress.csv")
             self._rows = rows_up_to(log, done - bool(unfilled))
@@ -237,22 +248,22 @@ class _Run:
 
     def _learn(self, folder: RunFolder) -> None:
         model, done = self.model, self.model.num_timesteps
-        log_interval = self._log_interval
         self._log_to(folder)
         self.stopwatch.start()
-        bar = ProgressBar(self._total, self.log, self.oprl)
+        bar = ProgressBar(self.pace.total, self.log, self.oprl)
         answers = AnswerWatch(self.config.env_id)
         answers.start()
         try:
-            model.learn(
+            learn: Any = model.learn  # takes None, whatever its annotation says
+            learn(
                 self.config.total_timesteps - done,
                 callback=[*self._callbacks(folder, bar), answers],
-                log_interval=log_interval,
+                log_interval=self.pace.log_interval if self.pace.own_rows else None,
                 reset_num_timesteps=done == 0,
             )
-            rollouts = model.num_timesteps // self._rollout
-            if rollouts % log_interval:  # the last ones, which fill no interval
-                model.dump_logs(rollouts)
+            rollouts = model.num_timesteps // self.pace.rollout
+            if rollouts % self.pace.log_interval:  # the last ones, which fill none
+                write_row(model, rollouts)
         except KeyboardInterrupt as error:
             self._save(folder)
             raise Interrupted(
@@ -277,30 +288,17 @@ class _Run:
             RunError: The folder cannot be written any more.
         """
         try:
-            draw_run(folder)
+            with doing("drawing its figures"):
+                draw_run(folder)
         except Exception as error:  # hours of training are worth more than a picture
             folder.check_there()
             warnings.warn(f"the run could not be drawn: {error}", stacklevel=2)
         seconds = self.stopwatch.seconds()
         tell_of_long_evaluation(self.log.log(), self.model.num_timesteps)
-        summary = summary_of(self.config, self.model, self.log, seconds)
+        with doing("evaluating the agent"):
+            summary = summary_of(self.config, self.model, self.log, seconds)
         folder.check_there()
         folder.write_summary(summary)
-
-    @property
-    def _rollout(self) -> int:
-        """Env steps in a rollout."""
-        return (self.config.n_steps or 1) * self.config.n_envs
-
-    @property
-    def _log_interval(self) -> int:
-        """Rollouts from one row of progress.csv to the next."""
-        return max(1, LOG_EVERY // self._rollout)
-
-    @property
-    def _total(self) -> int:
-        """Env steps that will really be taken: whole rollouts."""
-        return self._rollout * math.ceil(self.config.total_timesteps / self._rollout)
 
     def _log_to(self, folder: RunFolder) -> None:
         pending = PendingLog(self.model).state()
@@ -312,18 +310,19 @@ class _Run:
             raise RunError(f"{folder.path} cannot be written: {error}") from error
         self.model.set_logger(logger)
         write_again(self.model.logger, self._rows)
+        if self.track is not None:
+            logger.output_formats.append(TrackingWriter(self.track, folder))
         PendingLog(self.model).load_state(pending)
 
     def _callbacks(self, folder: RunFolder, bar: ProgressBar) -> list[BaseCallback]:
-        # Checkpoints stand where rows of progress.csv do, so that a resumed run goes
-        # on writing the same ones.
-        interval = self._log_interval * self._rollout
-        every = interval * math.ceil(SAVE_EVERY / interval)
-        saver = CheckpointSaver(folder.file(CHECKPOINT), self._parts, every)
+        path = folder.file(CHECKPOINT)
+        saver = CheckpointSaver(path, self._parts, self.pace.save_every)
         # The learner first, so that the others see what it has just learned.
         first = ValueWatch() if self.oprl is None else self.oprl
         maps = [] if self.maps is None else [self.maps]
-        return [first, *maps, FolderWatch(folder), saver, self.log, bar]
+        rows = RowWriter(self.pace)
+        pictures = Pictures(self.config, self.pace.total, self.oprl)
+        return [first, *maps, rows, FolderWatch(folder), saver, self.log, bar, pictures]
 
     def _failed(self, folder: RunFolder, error: Exception) -> RunError:
         """Save what there is; returns what to say.
@@ -356,7 +355,9 @@ class _Run:
         policy = io.BytesIO()
         self.model.save(policy)
         replace_file(folder.file("policy.zip"), policy.getvalue())
-        save_policy(folder.file(POLICY), self.model.policy)
+        save_policy(
+            folder.file(POLICY), self.model.policy, self.model.get_vec_normalize_env()
+        )
         self.log.log().write(folder.file("episodes.csv"))
         if self.oprl is not None and self.oprl.learner is not None:
             reward = self.oprl.learner.process_reward
@@ -368,6 +369,8 @@ class _Run:
         words = ["oprl-gym", "train", "--resume", str(folder.path)]
         if module_of(self.config.env_id) is not None:
             words += ["--env-id", self.config.env_id]
+        for wrapper in self.config.env_wrapper:
+            words += ["--env-wrapper", wrapper]
         if any(map(may_name_module, self.config.env_kwargs.values())):
             words.append("--trust")
         return shlex.join(words)

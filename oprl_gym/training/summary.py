@@ -10,13 +10,14 @@ import gymnasium as gym
 import numpy as np
 import stable_baselines3
 import torch
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 import oprl_gym
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.episode_log import EpisodeLog
 from oprl_gym.runs.evaluation import EPISODES, evaluate
 from oprl_gym.runs.folder import Summary
+from oprl_gym.runs.policy import Player
 from oprl_gym.runs.success import GOAL
 from oprl_gym.training.log import EpisodeLogger
 
@@ -51,7 +52,7 @@ def tell_of_long_evaluation(episodes: EpisodeLog, num_timesteps: int) -> None:
 
 
 def summary_of(
-    config: TrainConfig, model: OnPolicyAlgorithm, log: EpisodeLogger, seconds: float
+    config: TrainConfig, model: BaseAlgorithm, log: EpisodeLogger, seconds: float
 ) -> Summary:
     """Return the summary of a run, for which the agent plays on the plain env.
 
@@ -61,9 +62,10 @@ def summary_of(
         log: Its episodes.
         seconds: What the training took.
     """
+    player = Player(model.policy, model.get_vec_normalize_env())
     has_goal = log.success_means == GOAL
-    greedy = evaluate(model, config, has_goal=has_goal)
-    sampled = evaluate(model, config, deterministic=False, has_goal=has_goal)
+    greedy = evaluate(player, config, has_goal=has_goal)
+    sampled = evaluate(player, config, deterministic=False, has_goal=has_goal)
     episodes = log.log()
     return Summary(
         env_id=config.env_id,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_wrapper
 
 from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.labelling.album import Album
@@ -54,7 +54,8 @@ def teaching(
     Raises:
         RunError: The store cannot be used.
     """
-    if not isinstance(venv, VecProcessReward):
+    rewarded = unwrap_vec_wrapper(venv, VecProcessReward)
+    if rewarded is None:
         yield None
         return
     if not config.teaching.by_people:
@@ -65,7 +66,7 @@ def teaching(
             hint = f"oprl-gym: now run in another shell: oprl-gym label {folder.path}"
             print(hint, file=sys.stderr)
         try:
-            yield OPRLCallback(learner=_learner(config, venv, store, album))
+            yield OPRLCallback(learner=_learner(config, rewarded, store, album))
         except StoreError as error:  # it may break, or be locked, at any time
             raise RunError(str(error)) from error
 
@@ -87,11 +88,12 @@ def check_answers(
     path = options.preferences
     if path is None and options.teacher == "human" and run_dir is not None:
         path = str(RunFolder(Path(run_dir)).own_store())
-    if path is None or not isinstance(venv, VecProcessReward):
+    rewarded = unwrap_vec_wrapper(venv, VecProcessReward)
+    if path is None or rewarded is None:
         return
     if Path(path).is_file():
         with _open(Path(path)) as store:
-            _check_spaces(store, venv)
+            _check_spaces(store, rewarded)
     elif options.teacher != "human":
         raise RunError(f"there is no {path} to take answers from")
 
@@ -131,7 +133,7 @@ def _learner(
 def _picture(venv: VecProcessReward, album: Album | None) -> Picture:
     if album is not None:
         return album.picture
-    return maze_picture(venv.get_attr("unwrapped", 0)[0].layout)
+    return maze_picture(venv.get_attr("layout", 0)[0])
 
 
 def _check_spaces(store: PreferenceStore, venv: VecProcessReward) -> None:

@@ -44,7 +44,7 @@ def draw_compare(scores: Scores, title: str, path: Path) -> None:
         plotting.Curve(
             arm.name,
             [(log.env_steps, values_of(log, scores.by_success)) for log in arm.logs],
-            COLORS[arm.name],
+            color=COLORS[arm.name],
         )
         for arm in scores.arms
     ]

@@ -25,7 +25,7 @@ def pays_late(config: TrainConfig) -> bool:
     Raises:
         RunError: There is no such env, or it breaks.
     """
-    import_env(config.env_id)
+    import_env(config)
     env = make_env(config)
     try:
         return _pays_late(env, config.seed)
