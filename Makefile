@@ -15,11 +15,11 @@ train: $(VENV)/.installed
 	$(BIN)/oprl-gym train $(ARGS)
 
 test: check
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
-# What takes minutes: 250 kills, two million steps.
+# What takes minutes: 250 kills, two million steps, five hundred examples of a property.
 test-long: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m long $(ARGS)
+	$(BIN)/python -m pytest -m "long or hypothesis" --hypothesis-profile long $(ARGS)
 
 # What needs Ray: clusters of several nodes, started on this machine. RLlib takes a
 # Gymnasium of its own, and so an environment of its own.
