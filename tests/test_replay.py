@@ -65,7 +65,6 @@ def agent(
         "buffer_size": 400,
         "learning_starts": 60,
         "batch_size": 16,
-        "train_freq": 8,
         "policy_kwargs": {"net_arch": [8]},
         "replay_buffer_class": buffer,
         "seed": 0,
@@ -399,7 +398,7 @@ def test_an_agent_learns_with_rewards_of_today(kind, env):
     wrapped = env()
     is_dict = isinstance(wrapped.observation_space, spaces.Dict)
     fresh = ProcessRewardDictReplayBuffer if is_dict else ProcessRewardReplayBuffer
-    model = agent(kind, wrapped, fresh, buffer_size=300)
+    model = agent(kind, wrapped, fresh, buffer_size=300, train_freq=4)
     callback = OPRLCallback(QUICK)
     model.learn(900, callback=callback)
     model.env.close()
