@@ -1,7 +1,9 @@
 """Settings and fixtures that all tests share."""
 
+import functools
 import multiprocessing
 import os
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -12,6 +14,15 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+try:
+    from hypothesis import settings
+except ModuleNotFoundError:  # in the venv for RLlib, whose tests do without
+    pass
+else:  # `make test-long` asks for more
+    settings.register_profile("quick", max_examples=30)
+    settings.register_profile("long", max_examples=500, deadline=None)
+    settings.load_profile("quick")
 
 try:
     version("ray")
@@ -35,6 +46,17 @@ def _one_torch_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _few_evaluations() -> Iterator[None]:
+    """Runs end with ten episodes; a hundred take longer than a short run itself."""
+    from oprl_gym.training import summary
+
+    with pytest.MonkeyPatch.context() as patch:
+        few = functools.partial(summary.evaluate, episodes=10)
+        patch.setattr(summary, "evaluate", few)
+        yield
 
 
 @pytest.fixture

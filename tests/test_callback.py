@@ -54,6 +54,8 @@ SET_UPS = {
 
 
 def agent(env, algo=A2C, **settings):
+    if algo is PPO:  # what is shown here is the same however long it fits
+        settings = {"n_epochs": 1, **settings}
     return algo("MlpPolicy", env, seed=0, device="cpu", **settings)
 
 
@@ -89,12 +91,12 @@ class Witness(BaseCallback):
 @pytest.mark.parametrize("set_up", SET_UPS.values(), ids=SET_UPS.keys())
 def test_the_reward_model_is_learned_and_reaches_the_envs(set_up, algo, tmp_path):
     env = set_up()
-    settings = {"n_steps": 64, "batch_size": 64} if algo is PPO else {}
-    model = agent(env, algo, **settings)
+    settings = {"batch_size": 64} if algo is PPO else {}
+    model = agent(env, algo, n_steps=64 if algo is PPO else 16, **settings)
     model.set_logger(configure(str(tmp_path), ["csv"]))
     callback, witness = OPRLCallback(QUICK), Witness()
     try:
-        model.learn(1024, callback=[callback, witness], log_interval=1)
+        model.learn(640, callback=[callback, witness], log_interval=1)
     finally:
         model.get_env().close()
 
@@ -165,7 +167,7 @@ def test_the_reward_changes_only_between_rollouts_at_the_interval(interval):
             return True
 
     agent(env, PPO, n_steps=32, batch_size=64).learn(
-        2048, callback=[OPRLCallback(config), Scores()]
+        2 * interval + 256, callback=[OPRLCallback(config), Scores()]
     )
     changed_at = [step for step, _ in updates[1:]]
     assert changed_at
@@ -186,7 +188,7 @@ def test_the_later_the_rarer_are_the_updates():
             if not done or done[-1][1] is not self.report:
                 done.append((self.num_timesteps, self.report))
 
-    agent(env, PPO, n_steps=32, batch_size=64).learn(2048, callback=Watched(config))
+    agent(env, PPO, n_steps=32, batch_size=64).learn(1024, callback=Watched(config))
     times = np.array([step for step, _ in done])
     assert times[:4].tolist() == [64, 128, 192, 256]
     gaps = np.diff(times)
@@ -386,13 +388,13 @@ def test_wrappers_that_mix_differently_are_refused():
 
 def test_learning_goes_on_in_a_second_learn():
     callback = OPRLCallback(QUICK)
-    model = agent(SET_UPS["VecProcessReward"]())
-    model.learn(512, callback=CallbackList([callback]))
+    model = agent(SET_UPS["VecProcessReward"](), n_steps=16)
+    model.learn(256, callback=CallbackList([callback]))
     learner, known = callback.learner, len(callback.learner.memory.trajectories)
-    model.learn(512, callback=callback, reset_num_timesteps=False)
+    model.learn(256, callback=callback, reset_num_timesteps=False)
     assert callback.learner is learner
     assert len(learner.memory.trajectories) > known
-    model.learn(512, callback=callback, reset_num_timesteps=True)
+    model.learn(256, callback=callback, reset_num_timesteps=True)
     assert callback.learner is learner
 
 
@@ -403,8 +405,8 @@ def weights(model):
 def run(callback=None, scale=0.1, oprl=True, seed=0):
     venv = make_vec_env(MAZE, n_envs=2)
     env = VecProcessReward(venv, scale=scale) if oprl else venv
-    model = PPO("MlpPolicy", env, n_steps=64, batch_size=64, seed=seed, device="cpu")
-    model.learn(1024, callback=callback)
+    model = PPO("MlpPolicy", env, n_steps=64, n_epochs=2, seed=seed, device="cpu")
+    model.learn(640, callback=callback)
     return weights(model)
 
 
@@ -449,8 +451,8 @@ def test_subprocesses_and_one_process_learn_the_same(tmp_path):
         env = make_vec_env(
             MAZE, n_envs=2, wrapper_class=ProcessRewardWrapper, vec_env_cls=vec_env_cls
         )
-        model = agent(env)
-        model.learn(1024, callback=OPRLCallback(QUICK))
+        model = agent(env, n_steps=16)
+        model.learn(640, callback=OPRLCallback(QUICK))
         env.close()
         return weights(model)
 
@@ -465,13 +467,13 @@ def _spaces():
 def test_episodes_do_not_wait_for_the_update_nor_for_the_rollouts_end():
     """The wrapper keeps 1000 and would drop, and warn of, any more."""
     env = VecProcessReward(DummyVecEnv([lambda: CountingEnv(length=1)] * 4))
-    model = agent(env, n_steps=400)  # 1600 episodes in a rollout
-    config = OPRLConfig(hidden_size=8, update_interval=5000, min_preferences=10**6)
+    model = agent(env, n_steps=300)  # 1200 episodes in a rollout
+    config = OPRLConfig(hidden_size=8, update_interval=2000, min_preferences=10**6)
     callback = OPRLCallback(config)
-    model.learn(1600, callback=callback)
+    model.learn(1200, callback=callback)
     assert callback.report is None
     assert callback.learner is not None
     assert len(callback.learner.memory.trajectories) == 200
-    model.learn(4800, callback=callback, reset_num_timesteps=False)
+    model.learn(1200, callback=callback, reset_num_timesteps=False)
     assert callback.report is not None
-    assert callback.report.new_trajectories == 6400
+    assert callback.report.new_trajectories == 2400

@@ -74,7 +74,7 @@ def dict_venv() -> VecProcessReward:
 
 
 ON_POLICY: dict[str, Any] = {"n_steps": 64, "seed": 1, "device": "cpu"}
-OF_PPO: dict[str, Any] = {**ON_POLICY, "n_epochs": 2}
+OF_PPO: dict[str, Any] = {**ON_POLICY, "n_epochs": 1}
 OFF_POLICY: dict[str, Any] = {
     "learning_starts": 100,
     "buffer_size": 500,
@@ -214,9 +214,9 @@ def late_maze() -> gym.Env:
     ids=[name + ", asked" * (config is ASKING) for name, config in CASES],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(name, config, tmp_path):
-    total = 1400  # Pendulum takes 200 steps an episode
+    total = 1400 if name.startswith("SAC") else 1000  # Pendulum takes 200 an episode
     whole = learn(RUNS[name], tmp_path / "whole", total, config=config)
-    for at in (300, 800):  # broken off twice
+    for at in (300, 600):  # broken off twice
         with pytest.raises(BreakOffError):
             learn(RUNS[name], tmp_path / "parts", total, at, config)
         counters = read_state(tmp_path / "parts")["agent"]["counters"]

@@ -15,6 +15,7 @@ from PIL import Image
 
 import oprl_gym
 from oprl_gym.cli import main
+from oprl_gym.cli.evaluate import Evaluate
 from oprl_gym.cli.one_line import in_one_line
 
 QUICK = [
@@ -96,8 +97,9 @@ def test_no_arguments_give_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_train_through_a_real_process_is_quiet(tmp_path: Path) -> None:
     """Nothing but the result: no progress bar in a log file."""
+    short = ["--env-kwargs", "max_episode_steps", "12"]  # a hundred are evaluated
     result = subprocess.run(
-        [sys.executable, "-m", "oprl_gym", "train", "--run-dir", "run", *QUICK],
+        [sys.executable, "-m", "oprl_gym", "train", "--run-dir", "run", *QUICK, *short],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -111,9 +113,11 @@ def test_train_through_a_real_process_is_quiet(tmp_path: Path) -> None:
         "evaluation",
         "results",
     ]
-    assert (tmp_path / "run" / "summary.json").is_file()
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["eval_episodes"] == Evaluate("run").episodes == 100
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_terminal_gets_a_progress_bar(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -128,6 +132,7 @@ def test_a_terminal_gets_a_progress_bar(
     assert said.index("drawing its figures") < said.index("evaluating the agent")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_options_reach_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +154,7 @@ def test_options_reach_the_run(
     assert ": 100 steps in" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_cartpole_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["train", "--env-id", "CartPole-v1", "--run-dir", str(tmp_path / "run")]
     assert main([*arguments, "--n-steps", "32", "--total-timesteps", "256"]) == 0
@@ -250,6 +256,7 @@ def test_a_config_with_an_unknown_key(tmp_path: Path, refused: Check) -> None:
     assert "unknown key algorithm" in refused("evaluate", tmp_path)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_ctrl_c(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -335,9 +342,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_evaluate_reproduces_the_summary(
     run_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["evaluate", str(run_dir), "--json"]) == 0
-    results = json.loads(capsys.readouterr().out)
     summary = json.loads((run_dir / "summary.json").read_text())
+    episodes = ["--episodes", str(summary["eval_episodes"])]
+    assert main(["evaluate", str(run_dir), "--json", *episodes]) == 0
+    results = json.loads(capsys.readouterr().out)
     assert results == {name: summary[name] for name in results}
     assert set(results) >= {"final_success_rate", "sampled_success_rate"}
     assert main(["evaluate", str(run_dir), "--episodes", "3"]) == 0

@@ -205,7 +205,7 @@ SET_UPS = {
 def test_an_agent_of_a_late_env_comes_to_learn_from_the_process_reward(
     set_up, tmp_path
 ):
-    model = PPO("MlpPolicy", set_up(), n_steps=64, batch_size=64, seed=0, device="cpu")
+    model = PPO("MlpPolicy", set_up(), n_steps=64, n_epochs=1, seed=0, device="cpu")
     model.set_logger(configure(str(tmp_path), ["csv"]))
     config = OPRLConfig(hidden_size=8, min_preferences=4, update_interval=64)
     try:

@@ -17,7 +17,6 @@ from oprl_gym.envs.oracle import distance_to_goal
 from oprl_gym.envs.sb3 import OPRLMazeVecEnv
 
 NUM_ENVS = 5
-NUM_STEPS = 1000
 RANDOM_MAZE = {"layout": "random", "size": 6, "layout_seed": 2}
 SETTINGS = [
     ({}, 60),
@@ -29,6 +28,11 @@ SETTINGS = [
     ({"layout": "SG"}, 1),
 ]
 """Mazes and time limits; where the limit is the shortest path, both ends coincide."""
+
+
+def steps_until(limit: int) -> int:
+    """Return how many steps show more than twenty ends of either kind."""
+    return min(1000, max(150, 25 * limit))
 
 
 def mixed_policy(layout: Layout, seed: int) -> Iterator[Any]:
@@ -116,7 +120,7 @@ def test_the_vector_env_is_a_sync_vector_env(
     mine, other = ours.reset(seed=7), theirs.reset(seed=7)
     assert_same_step(mine, other)
     ends = np.zeros(2, dtype=int)
-    for _ in range(NUM_STEPS):
+    for _ in range(steps_until(limit)):
         actions = policy.send(mine[0])
         mine, other = ours.step(actions), theirs.step(actions)
         assert_same_step(mine, other)
@@ -142,7 +146,7 @@ def test_partial_resets_are_those_of_a_sync_vector_env() -> None:
     policy = start({})
     mine, other = ours.reset(), theirs.reset()
     resets = 0
-    for _ in range(NUM_STEPS):
+    for _ in range(steps_until(20)):
         actions = policy.send(mine[0])
         mine, other = ours.step(actions), theirs.step(actions)
         assert_same_step(mine, other)
@@ -166,7 +170,7 @@ def test_the_sb3_env_is_a_dummy_vec_env(arguments: dict[str, Any], limit: int) -
     policy = start(arguments)
     observations = ours.reset()
     np.testing.assert_array_equal(observations, theirs.reset())
-    for _ in range(NUM_STEPS):
+    for _ in range(steps_until(limit)):
         actions = policy.send(observations)
         mine, other = ours.step(actions), theirs.step(actions)
         for ours_i, theirs_i in zip(mine[:3], other[:3], strict=True):

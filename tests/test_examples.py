@@ -1,8 +1,9 @@
 """The examples run, and the one that is quick shows what it says."""
 
 import re
-import subprocess
+import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,19 +11,20 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
-def run(name: str, *options: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLES / name), *options],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def run(monkeypatch, capsys) -> Callable[..., str]:
+    """Return what runs an example as a program and returns what that prints."""
+
+    def running(name: str, *options: str) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *options])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return running
 
 
 @pytest.mark.slow
-def test_q_learning_solves_what_it_does_not_solve_alone():
+def test_q_learning_solves_what_it_does_not_solve_alone(run):
     learned = run("q_learning.py", "--total-timesteps", "10000")
     success = re.search(r" 10,000 steps: (\d+)% success", learned)
     assert success is not None
@@ -33,7 +35,7 @@ def test_q_learning_solves_what_it_does_not_solve_alone():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--no-oprl",)])
-def test_ppo_in_a_single_file_runs(options):
+def test_ppo_in_a_single_file_runs(options, run):
     printed = run("single_file_ppo.py", "--total-timesteps", "5120", *options)
     assert "5,120 steps" in printed
 

@@ -152,6 +152,7 @@ def poisoned(archive: Path, payload: Payload) -> None:
             zipped.writestr(name, content)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("command", [*LOOKS.values(), RESUME], ids=[*LOOKS, "resume"])
 def test_no_file_of_a_run_folder_is_unpickled(command, run, trace):
     payload = Payload(trace)
@@ -214,10 +215,9 @@ def test_the_agent_that_is_read_acts_as_the_one_that_was_trained(
         folder = RunFolder.create(tmp_path / "run", config)
         kind: Any = {"ppo": PPO, "a2c": A2C}[algo]
         env = make_env(config)
-        model = kind(
-            policy_class(config, env.observation_space), env, seed=3, n_steps=64
-        )
-        model.learn(64)
+        brief: Any = {"n_steps": 16} | ({"n_epochs": 1} if algo == "ppo" else {})
+        model = kind(policy_class(config, env.observation_space), env, seed=3, **brief)
+        model.learn(16)
         save_policy(folder.file(POLICY), model.policy)
         player = load_policy(folder)
         own, read = model.policy.state_dict(), player.policy.state_dict()
@@ -317,6 +317,7 @@ def test_a_folder_without_weights_says_why_the_archive_is_not_read(run, refused)
 # --- modules ------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("command", [*LOOKS.values(), RESUME], ids=[*LOOKS, "resume"])
 def test_a_module_is_imported_only_if_it_is_named_or_trusted(
     command, run, stranger, trace, refused
@@ -409,6 +410,7 @@ def test_trust_without_a_folder_has_no_effect(refused):
 # --- a checkpoint -------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("kind", ["counters", "places"])
 def test_a_checkpoint_sets_nothing_but_what_an_agent_has(kind, run):
     def plant(state: dict[str, Any]) -> None:

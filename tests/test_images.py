@@ -179,6 +179,7 @@ def test_an_agent_with_a_picture_policy_learns_beside_it(first):
     assert callback.learner.process_reward.fitted
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_line_chooses_a_picture_policy(tmp_path):
     gym.register("BrightSpot-v0", lambda: BrightSpot(first=False))
     try:

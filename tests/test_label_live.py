@@ -22,7 +22,7 @@ from oprl_gym.preferences import PreferenceStore, ProgressTeacher
 from oprl_gym.preferences.store.records import Answer
 from oprl_gym.runs.folder import RunFolder
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 QUESTIONS = 60
 TRAIN = (

@@ -72,8 +72,16 @@ def test_every_module_of_the_checkout_is_in_the_wheel(wheel):
 BOTH = "import oprl_gym.wrappers, oprl_gym.callbacks; print(oprl_gym.wrappers.__file__)"
 
 
-def test_the_wheel_works_outside_the_repository(site, tmp_path):
-    assert python(BOTH, tmp_path, site).startswith(str(site))
+def test_the_wheel_works_outside_the_repository_and_runs_the_readmes_example(
+    site, tmp_path
+):
+    from test_readme import THREE_LINES
+
+    short = THREE_LINES.replace("5_000", "500")
+    assert short != THREE_LINES
+    where, done = python(f"{BOTH}\n{short}\nprint('done')", tmp_path, site).split("\n")
+    assert where.startswith(str(site))
+    assert done == "done"
 
 
 def test_the_wheel_works_from_the_repositorys_root(site):
@@ -81,15 +89,6 @@ def test_the_wheel_works_from_the_repositorys_root(site):
     assert python(BOTH, ROOT, site) == str(ROOT / "wrappers" / "__init__.py")
 
 
-@pytest.mark.parametrize("cwd", ["root", "elsewhere"])
-def test_this_installation_works_too(cwd, tmp_path):
-    folder = ROOT if cwd == "root" else tmp_path
-    subprocess.run([sys.executable, "-c", BOTH], cwd=folder, check=True)
-
-
-def test_the_readmes_example_runs_from_the_wheel(site, tmp_path):
-    from test_readme import THREE_LINES
-
-    short = THREE_LINES.replace("5_000", "500")
-    assert short != THREE_LINES
-    assert python(f"{short}\nprint('done')", tmp_path, site) == "done"
+def test_this_installation_works_elsewhere_too(tmp_path):
+    """In the repository's root all other tests use it."""
+    subprocess.run([sys.executable, "-c", BOTH], cwd=tmp_path, check=True)

@@ -121,7 +121,7 @@ def test_an_agent_learns_in(name, kind):
     settings = {"n_steps": 64} | ({"n_epochs": 1} if kind is PPO else {})
     model = kind(policy_of(env), env, seed=0, device="cpu", **settings)
     callback = OPRLCallback(QUICK)
-    model.learn(512, callback=callback)
+    model.learn(320, callback=callback)
     check(callback)
 
 
@@ -179,7 +179,7 @@ def test_agents_of_sb3_contrib_learn(name, outer, monkeypatch):
         scored.append(not np.array_equal(before, buffer.rewards))
 
     monkeypatch.setattr(OnlineAgent, "_rescore", watched)
-    model.learn(1024, callback=callback)
+    model.learn(512, callback=callback)
     check(callback)
     assert any(scored)
 

@@ -108,7 +108,7 @@ def worth(start: int, end: int, n_steps: int) -> tuple[int, float]:
 
 
 @pytest.mark.parametrize("handled", [True, False])
-@pytest.mark.parametrize("steps", [60, 3000])  # 400 fit in
+@pytest.mark.parametrize("steps", [60, 900])  # 400 fit in
 @pytest.mark.parametrize("n_steps", [2, 3, 10])
 def test_returns_of_several_steps_are_those_of_fresh_rewards(n_steps, steps, handled):
     """An episode ends them, and so does where the newest row meets the oldest."""
@@ -208,7 +208,7 @@ def test_goals_that_are_relabelled_are_refused_and_the_advice_works(kind):
 
 
 @pytest.mark.parametrize("n_envs", [1, 3])
-@pytest.mark.parametrize("steps", [60, 3000])  # 400 fit in
+@pytest.mark.parametrize("steps", [60, 900])  # 400 fit in
 @pytest.mark.parametrize("lean", [False, True])
 def test_what_is_drawn_is_scored_by_the_observation_reached(n_envs, steps, lean):
     """CountingEnv reaches 100 * episode + step and pays 1000 + step."""
@@ -256,13 +256,13 @@ def test_ends_are_drawn_with_the_reward_the_wrapper_gave(changes, reward_input, 
         OPRLConfig(reward_input=reward_input, update_interval=999),
     )
     learner.process_reward.changed(fitted=True)
-    model.learn(300, callback=OPRLCallback(learner=learner))
+    model.learn(168, callback=OPRLCallback(learner=learner))
     buffer = model.replay_buffer
-    given = buffer.rewards[:150].copy()
-    ended = buffer.dones[:150] > 0
+    given = buffer.rewards[:84].copy()
+    ended = buffer.dones[:84] > 0
     assert len(np.unique(given[ended].round(4))) > 1
-    buffer.sample(5000)  # every row is drawn, and brought up to date
-    np.testing.assert_allclose(buffer.rewards[:150], given, atol=1e-5)
+    buffer.sample(3000)  # every row is drawn, and brought up to date
+    np.testing.assert_allclose(buffer.rewards[:84], given, atol=1e-5)
 
 
 def test_new_weights_change_what_was_stored_before_them():
@@ -330,12 +330,12 @@ def test_with_the_same_weights_the_reward_is_the_one_the_wrapper_gave(
     is_dict = name == "Dict"
     fresh = ProcessRewardDictReplayBuffer if is_dict else ProcessRewardReplayBuffer
     model = agent(kind, venv, fresh, learning_starts=10**6)
-    model.learn(300)
+    model.learn(160)
     buffer = model.replay_buffer
     assert isinstance(buffer, FreshRewards)
     scorer = StepScorer(*reward_spaces, shaping)
     scorer.load_reward_state(state)
-    rows = np.arange(150)
+    rows = np.arange(80)
     again = buffer._mixed(scorer, rows)
     assert len(np.unique(again)) > 5
     np.testing.assert_allclose(again, buffer.rewards[rows], rtol=1e-4, atol=1e-5)
@@ -398,7 +398,7 @@ def test_an_agent_learns_with_rewards_of_today(kind, env):
     wrapped = env()
     is_dict = isinstance(wrapped.observation_space, spaces.Dict)
     fresh = ProcessRewardDictReplayBuffer if is_dict else ProcessRewardReplayBuffer
-    model = agent(kind, wrapped, fresh, buffer_size=300)
+    model = agent(kind, wrapped, fresh, buffer_size=300, train_freq=4)
     callback = OPRLCallback(QUICK)
     model.learn(900, callback=callback)
     model.env.close()

@@ -271,12 +271,23 @@ def test_a_damaged_checkpoint_is_named_and_the_run_left_alone(tmp_path, capsys):
     assert {p: p.read_bytes() for p in folder.path.rglob("*") if p.is_file()} == before
 
 
+SAVE_OFTEN = """
+import sys
+from oprl_gym.cli import main
+from oprl_gym.training import run
+
+run.LOG_EVERY, run.SAVE_EVERY = 128, 500
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.slow
 def test_a_process_that_is_killed_is_resumed_by_another(tmp_path):
-    command = [sys.executable, "-m", "oprl_gym", "train"]
-    settings = ["--algo", "a2c", "--total-timesteps", "7000"]
+    config = replace(SMALL, total_timesteps=3_000)
+    settings = ["--algo", "a2c", "--total-timesteps", "3000", "--n-envs", "4"]
     run = tmp_path / "run"
-    process = subprocess.Popen([*command, *settings, "--run-dir", str(run)])
+    command = [sys.executable, "-c", SAVE_OFTEN, "train", "--run-dir", str(run)]
+    process = subprocess.Popen([*command, *settings])
     deadline = time.monotonic() + 120
     while not (run / CHECKPOINT).exists():
         assert time.monotonic() < deadline
@@ -286,9 +297,5 @@ def test_a_process_that_is_killed_is_resumed_by_another(tmp_path):
     process.wait()
     assert not (run / "summary.json").exists()
     assert load_file(run / CHECKPOINT)
-    subprocess.run([*command, "--resume", str(run)], check=True, capture_output=True)
-    whole = tmp_path / "whole"
-    subprocess.run(
-        [*command, *settings, "--run-dir", str(whole)], check=True, capture_output=True
-    )
-    assert_alike(RunFolder(run), RunFolder(whole))
+    assert main(["train", "--resume", str(run)]) == 0
+    assert_alike(RunFolder(run), train(config, tmp_path / "whole"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -46,28 +45,28 @@ def returns(folder: Path) -> list[float]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=["ppo", "a2c", "dqn"])
-def test_the_commands_of_the_readme_train_with_a_process_reward(command, tmp_path):
+def test_the_commands_of_the_readme_train_with_a_process_reward(
+    command, tmp_path, monkeypatch, capfd
+):
+    from rl_zoo3.train import train
+
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    program, *arguments = shlex.split(command)
-    assert program == "python"
-    done = subprocess.run(
-        [sys.executable, "-W", "error", *arguments, *SHORT],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    python, *arguments = shlex.split(command)
+    assert [python, *arguments[:2]] == ["python", "-m", "rl_zoo3.train"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [*arguments[1:], *SHORT])
+    train()
+    printed = capfd.readouterr().out
     # A reward model was fitted and scored steps; it tells better from worse.
-    assert logged(done.stdout, "preferences")[-1] > 32
-    assert logged(done.stdout, "process_reward_mean")[-1] < 0
-    assert logged(done.stdout, "accuracy")[-1] > 0.6
+    assert logged(printed, "preferences")[-1] > 32
+    assert logged(printed, "process_reward_mean")[-1] < 0
+    assert logged(printed, "accuracy")[-1] > 0.6
     # What is reported is the env's own return: 0 or 10 an episode.
     folder = tmp_path / "logs" / option(command, "--algo") / "OPRLMaze-v0_1"
     own = returns(folder)
     assert len(own) < 100  # so that all of them are in the mean
     assert set(own) <= {0.0, 10.0}
-    mean = logged(done.stdout, "ep_rew_mean")[-1]
+    mean = logged(printed, "ep_rew_mean")[-1]
     assert mean == pytest.approx(np.mean(own), rel=1e-2)
     assert set(np.load(folder / "evaluations.npz")["results"].ravel()) <= {0.0, 10.0}
 

@@ -122,7 +122,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, capsys):
     assert not finished(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_driver_takes_its_runs_with_it_and_the_next_goes_on(tmp_path):
     driver = start_sweep(tmp_path, "--jobs", "2")
     wait_for(lambda: half_run(tmp_path) and finished(tmp_path))

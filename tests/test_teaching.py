@@ -59,6 +59,7 @@ class AnsweringStore(PreferenceStore):
 # --- while training goes on ---------------------------------------------------------
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_person_is_asked_and_training_goes_on_without_answers(tmp_path, capsys):
     folder = train(HUMAN, tmp_path / "run")
     hint = f"oprl-gym: now run in another shell: oprl-gym label {folder.path}\n"
@@ -83,6 +84,7 @@ def test_answers_are_picked_up_between_rollouts(tmp_path, monkeypatch):
     assert len(learner.memory.preferences) == 6
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_that_was_broken_off_goes_on_with_the_answers(tmp_path, monkeypatch):
     monkeypatch.setattr("oprl_gym.training.teaching.PreferenceStore", AnsweringStore)
     monkeypatch.setattr("oprl_gym.training.pace.SAVE_EVERY", 1)
@@ -281,6 +283,7 @@ def test_answers_need_a_process_reward_to_go_into():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_a_finished_run_can_be_labelled(tmp_path):
     config = TrainConfig(total_timesteps=512, learner=OPRLConfig(gradient_steps=1))
     folder = train(config, tmp_path / "run")

@@ -325,7 +325,7 @@ def test_unnamed_runs_are_numbered(
     assert names == [name, f"{name}-2", f"{name}-3"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("algo", ["ppo", "a2c"])
 def test_the_defaults_solve_the_maze(algo: str, tmp_path: Path) -> None:

@@ -35,15 +35,25 @@ def with_these_tests():
 
 @pytest.fixture(scope="module")
 def ray_here():
-    """Start Ray on this machine; logical CPUs, so that few cores run many runners."""
+    """Have Ray on this machine; logical CPUs, so that few cores run many runners.
+
+    It is started once and stays until the end, or until a test has a cluster instead.
+    """
     import ray
 
-    ray.init(
-        "local",  # whatever else runs here
-        num_cpus=8,
-        include_dashboard=False,
-        log_to_driver=False,
-        runtime_env=with_these_tests(),
-    )
+    if not ray.is_initialized():
+        ray.init(
+            "local",  # whatever else runs here
+            num_cpus=8,
+            include_dashboard=False,
+            log_to_driver=False,
+            runtime_env=with_these_tests(),
+        )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ray_ends():
+    import ray
+
     yield
     ray.shutdown()
