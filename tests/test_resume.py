@@ -80,8 +80,18 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
         replace(SMALL, oprl=False),
         replace(SMALL, oprl=False, bonus="first-visit"),
         replace(SMALL, env_id="FrozenLake-v1"),
+        replace(SMALL, algo="dqn", batch_size=8, algo_kwargs={"learning_starts": 100}),
+        replace(
+            SMALL,
+            algo="td3",
+            env_id="Pendulum-v1",
+            env_wrapper=["gymnasium.wrappers:TimeLimit(50)"],
+            vec_normalize=True,
+            batch_size=8,
+            policy_kwargs={"net_arch": [8]},
+        ),
     ],
-    ids=["a2c", "ppo", "plain", "bonus", "slippery"],
+    ids=["a2c", "ppo", "plain", "bonus", "slippery", "dqn", "td3"],
 )
 def test_a_resumed_run_ends_as_an_uninterrupted_one(config, tmp_path, monkeypatch):
     whole = train(config, tmp_path / "whole")
