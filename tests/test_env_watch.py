@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from oprl_gym.cli import main
-from oprl_gym.runs.episode_log import EpisodeLog
+from oprl_gym.runs.episode_log import Episode, EpisodeLog
 from oprl_gym.training.env_watch import AnswerWatch
 from oprl_gym.training.summary import tell_of_long_evaluation
 
@@ -108,8 +108,7 @@ def test_an_env_that_nothing_is_asked_of_is_not_waited_for(capsys):
     ],
 )
 def test_a_long_evaluation_is_told_of(capsys, lengths, steps, words):
-    columns = np.zeros(len(lengths))
-    log = EpisodeLog(columns.astype(int), columns, np.array(lengths, int), columns)
+    log = EpisodeLog.of([Episode(1, 0.0, length, None) for length in lengths])
     tell_of_long_evaluation(log, steps)
     printed = capsys.readouterr().err
     assert (words in printed) if words else not printed

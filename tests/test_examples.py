@@ -41,5 +41,5 @@ def test_ppo_in_a_single_file_runs(options, run):
 
 
 def test_every_example_is_tested():
-    tested = {"q_learning.py", "single_file_ppo.py"}
+    tested = {"my_env.py", "q_learning.py", "single_file_ppo.py"}  # the first: compare
     assert {path.name for path in EXAMPLES.glob("*.py")} == tested

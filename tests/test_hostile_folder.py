@@ -215,7 +215,9 @@ def test_the_agent_that_is_read_acts_as_the_one_that_was_trained(
         folder = RunFolder.create(tmp_path / "run", config)
         kind: Any = {"ppo": PPO, "a2c": A2C}[algo]
         env = make_env(config)
-        brief: Any = {"n_steps": 16} | ({"n_epochs": 1} if algo == "ppo" else {})
+        brief: Any = {"n_steps": 16} | (
+            {"n_epochs": 1, "batch_size": 16} if algo == "ppo" else {}
+        )
         model = kind(policy_class(config, env.observation_space), env, seed=3, **brief)
         model.learn(16)
         save_policy(folder.file(POLICY), model.policy)

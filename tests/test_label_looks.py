@@ -172,7 +172,7 @@ def look_at(page: Page, picture: Path) -> None:
 
 
 def lose_server(page: Page) -> None:
-    page.route("**/answer", lambda route: route.abort())
+    page.context.set_offline(True)
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#message")).to_contain_text("does not answer")
 

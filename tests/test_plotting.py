@@ -142,7 +142,7 @@ def test_a_group_has_one_colour_its_mean_and_one_entry_in_the_legend() -> None:
     labels = [text.get_text() for text in legend.get_texts()]
     assert labels == ["PPO + OPRL (2 seeds)", "PPO plain"]
     first, second, mean, plain = ax.lines[:4]
-    assert first.get_color() == second.get_color() == mean.get_color()
+    assert first.get_color() == second.get_color() == plotting.pale(mean.get_color())
     assert plain.get_color() != mean.get_color()
     np.testing.assert_allclose(ys(mean), 0.5)
     # Only where both runs have a value.

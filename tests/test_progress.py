@@ -146,10 +146,3 @@ def test_a_tracker_gets_the_rows_and_goes_on_with_a_run(tmp_path, monkeypatch):
     assert all(isinstance(value, float) for value in rows[-1][1].values())
     config = json.loads(Path(tmp_path / "run" / "config.json").read_text())
     assert "track" not in config
-
-
-@pytest.mark.parametrize(("pairs", "episodes"), [(1, 4), (40, 16), (10_000, 40)])
-def test_few_pairs_of_a_finished_run_are_made_of_few_episodes(pairs, episodes):
-    from oprl_gym.labelling.recording import _episodes_for
-
-    assert _episodes_for(pairs) == episodes

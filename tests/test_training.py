@@ -292,7 +292,7 @@ def test_an_env_that_no_policy_reads_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no policy of Stable-Baselines3 reads its"):
         train(config, tmp_path / "run")
     config = TrainConfig(env_id="MiniGrid-Nowhere-v0")
-    with pytest.raises(RunError, match="name that too: PACKAGE:MiniGrid-Nowhere-v0"):
+    with pytest.raises(RunError, match="package: write minigrid:MiniGrid-Nowhere-v0"):
         train(config, tmp_path / "run")
 
 
@@ -338,7 +338,7 @@ def test_the_defaults_solve_the_maze(algo: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"algo": "dqn"}, "algo must be one of ppo, a2c; got 'dqn'"),
+        ({"algo": "reinforce"}, "algo must be one of ppo, a2c, dqn, sac, td3; got"),
         ({"n_envs": 0}, "n_envs must be an integer >= 1, got 0"),
         ({"seed": -1}, "seed must be an integer >= 0, got -1"),
         ({"gamma": 1.5}, "gamma must be a finite number in"),

@@ -165,10 +165,14 @@ def evaluate(
 
 
 def greedy_rollout(
-    model: PolicyPredictor, env: gym.Env[Any, Any], most: int = MAX_STEPS
+    model: PolicyPredictor, env: gym.Env[Any, Any], most_steps: int | None = None
 ) -> Rollout:
-    """Play one episode of at most so many steps, taking the likeliest actions."""
-    return play(env, lambda seen: model.predict(seen, deterministic=True)[0], most=most)
+    """Play one episode, taking the likeliest actions; see :func:`play`."""
+
+    def likeliest(observation: Any) -> Any:
+        return model.predict(observation, deterministic=True)[0]
+
+    return play(env, likeliest, most_steps=most_steps)
 
 
 def play(
@@ -176,7 +180,7 @@ def play(
     choose: Callable[[Any], Any],
     seed: int = SEED_OFFSET,
     most_frames: int | None = None,
-    most: int = MAX_STEPS,
+    most_steps: int | None = None,
 ) -> Rollout:
     """Play one episode.
 
@@ -185,13 +189,14 @@ def play(
         choose: Returns an action for an observation.
         seed: Of the episode.
         most_frames: As of :class:`Rollout`.
-        most: Steps of it.
+        most_steps: After which it is broken off; None: ``MAX_STEPS``.
     """
     rollout = Rollout(most_frames)
     observation, info = env.reset(seed=seed)
     _note_state(rollout, env, observation, info)
+    most_steps = MAX_STEPS if most_steps is None else most_steps
     over = False
-    while not over and len(rollout.actions) < most:
+    while not over and len(rollout.actions) < most_steps:
         action = choose(observation)
         if isinstance(env.action_space, gym.spaces.Discrete):
             action = int(action)  # some envs look it up in a dict
