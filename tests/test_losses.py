@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -62,7 +62,6 @@ def test_swapping_the_pair_changes_nothing(logit, label):
     assert loss == pytest.approx(swapped, rel=1e-4, abs=1e-5)
 
 
-@settings(deadline=None)  # the first backward of a process takes long
 @given(seed=st.integers(0, 2**31), n=st.integers(1, 6))
 def test_loss_and_gradient_are_those_of_torch_pair_by_pair(seed, n):
     """However many answers there are, and on whichever side of a pair they stand."""
