@@ -257,6 +257,7 @@ def _save(figure: Any, path: Path) -> None:
     try:
         image = io.BytesIO()
         figure.savefig(image, format=path.suffix.removeprefix("."))
+        path.parent.mkdir(exist_ok=True)  # git, for one, keeps no empty folder
         replace_file(path, image.getvalue())
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from error

@@ -331,7 +331,7 @@ class RunFolder:
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.file(name)
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = json.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} cannot be read: {error}") from error
         if not isinstance(values, dict):
