@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from oprl_gym.types import Mode, RewardInput
 
 # What the wrappers use unless told otherwise. The scale is the tutorial's 0.1.
@@ -153,6 +155,7 @@ class OPRLConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        take_numpy(self)
         if self.pairs_per_update != "all":
             what = 'an integer of at least 1, or "all"'
             _require_int(self, "pairs_per_update", what, 1)
@@ -219,6 +222,18 @@ def is_finite(value: float) -> bool:
         return math.isfinite(value)
     except OverflowError:
         return False
+
+
+def take_numpy(config: object) -> None:
+    """Put Python's numbers in place of NumPy's in a config: files hold no others."""
+    for name, value in vars(config).items():
+        object.__setattr__(config, name, _of_python(value))
+
+
+def _of_python(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _of_python(one) for name, one in value.items()}
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def check_config(config: object) -> None:

@@ -103,6 +103,7 @@ def test_a_wrong_checkpoint_is_refused_or_can_be_learned_on_from(
         except Exception as error:
             pytest.fail(f"{words}: {error!r}")
         model, callback = agent(), OPRLCallback(QUICK, save_path=path)
+    print(dict(outcomes))  # for docs/reliability.md
     assert outcomes["refused"] > count // 2
     assert outcomes["taken"] >= 1
 
@@ -117,6 +118,7 @@ def test_a_wrong_config_is_named_in_one_line(count, seed, tmp_path):
         folder.file("config.json").write_text(json.dumps(wrong))
         said = complaint(RunError, lambda: folder.config().resolved())
         outcomes["refused" if said else "taken"] += 1
+    print(dict(outcomes))  # for docs/reliability.md
     assert outcomes["refused"] > count // 2
     assert outcomes["taken"] >= 1
 
@@ -141,6 +143,7 @@ def test_a_wrong_header_of_a_reward_model_is_named_in_one_line(count, seed, tmp_
             ValueError, lambda: load_process_reward(path, LINE, ACTIONS).score(*seen)
         )
         outcomes["refused" if said else "taken"] += 1
+    print(dict(outcomes))  # for docs/reliability.md
     assert outcomes["refused"] > count // 3
     assert outcomes["taken"] >= 1
 

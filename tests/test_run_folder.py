@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from oprl_gym.config import OPRLConfig
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.episode_log import Episode, EpisodeLog
 from oprl_gym.runs.folder import RunError, RunFolder, Summary
@@ -253,3 +254,33 @@ def test_a_summary_is_written_whole_or_not_at_all(run: RunFolder) -> None:
     with pytest.raises(ValueError, match="JSON"):
         run.write_summary(broken)
     assert run.summary() == SUMMARY
+
+
+def test_settings_that_are_numpys_are_kept_as_pythons(tmp_path: Path) -> None:
+    """As they come out of a loop over an array."""
+    size, rate = np.int64(4), np.float32(0.5)
+    settings = {"seed": size, "gamma": rate, "env_kwargs": {"size": size}}
+    config = TrainConfig(learner=OPRLConfig(hidden_size=np.int32(8)), **settings)  # type: ignore[arg-type]
+    folder = RunFolder.create(tmp_path / "run", config)
+    assert folder.config() == config
+    assert folder.config().env_kwargs == {"size": 4}
+    assert (config.seed, config.gamma, config.learner.hidden_size) == (4, 0.5, 8)
+
+
+def test_a_mark_that_windows_puts_before_a_text_is_passed_over(run: RunFolder) -> None:
+    config, path = run.config(), run.file("config.json")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert run.config() == config
+
+
+@pytest.mark.parametrize("steps", ["-5", str(2**62), "inf", "nan"])
+def test_steps_that_nobody_takes_are_named(run: RunFolder, steps: str) -> None:
+    """No axis of a figure would end there."""
+    run.file("progress.csv").write_text(f"time/total_timesteps,x\n{steps},1\n")
+    with pytest.raises(RunError, match=r"progress\.csv cannot be read: .* is no count"):
+        run.progress("x")
+    run.file("episodes.csv").write_text(
+        f"env_steps,env_return,length,success\n{steps},1.0,1,\n"
+    )
+    with pytest.raises(RunError, match=r"episodes\.csv cannot be read"):
+        run.episodes()

@@ -20,6 +20,7 @@ from oprl_gym.preferences import HumanTeacher, PreferenceStore
 from oprl_gym.preferences.store.exchange import export_answers, import_answers
 from oprl_gym.preferences.store.inspection import delete_broken
 from oprl_gym.preferences.store.opening import LockedError, StoreError
+from oprl_gym.preferences.store.schema import APPLICATION_ID, STEPS
 
 ANSWERED = 6
 TABLES = (
@@ -146,6 +147,65 @@ def test_a_table_that_goes_while_the_store_is_open_is_missed_in_one_line(folder)
         database.close()
         with pytest.raises(StoreError, match=r"is damaged.*recover"):
             session(store).current()
+
+
+ENDLESS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c)"
+PLANTED = {
+    "endless view": (
+        "DROP VIEW valid_answers",
+        f"CREATE VIEW valid_answers AS {ENDLESS} SELECT max(n) AS id FROM c",
+    ),
+    "view without columns": ("DROP VIEW log", "CREATE VIEW log AS SELECT 1 AS id"),
+    "endless trigger": (
+        "CREATE TRIGGER more AFTER INSERT ON showings BEGIN UPDATE totals SET open ="
+        " (SELECT max(n) FROM (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1"
+        " FROM c) SELECT n FROM c)); END",
+    ),
+    "trigger that refuses": (
+        "CREATE TRIGGER more BEFORE INSERT ON showings"
+        " BEGIN SELECT raise(ABORT, 'no'); END",
+    ),
+    "index that computes": (
+        "CREATE INDEX more ON showings (length(printf('%9000000d', id)))",
+    ),
+    "table that is a view": (
+        "DROP TABLE totals",
+        f"CREATE VIEW totals AS {ENDLESS} SELECT max(n) AS open FROM c",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+@pytest.mark.parametrize("version", [1, 2])
+def test_what_somebody_has_planted_in_a_store_is_never_computed(
+    folder, tmp_path, kind, version
+):
+    """A view or a trigger could go on for ever."""
+    path = folder.preferences
+    if version == 1:
+        path = tmp_path / "old.sqlite"
+    database = sqlite3.connect(path)
+    if version == 1:
+        database.executescript(STEPS[0])
+        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        database.execute("PRAGMA user_version = 1")
+        if kind == "table that is a view":
+            database.execute("CREATE TABLE totals (open)")
+    for statement in PLANTED[kind]:
+        database.execute(statement)
+    database.commit()
+    database.close()
+    refusals = use(path, folder.path)
+    assert len(refusals) == 6
+    assert all("is damaged" in refusal for refusal in refusals)
+
+
+def test_what_else_lies_in_the_file_is_nobody_elses_business(folder):
+    database = sqlite3.connect(folder.preferences)
+    database.execute("CREATE TABLE notes (words)")
+    database.execute("ANALYZE")
+    database.close()
+    assert use(folder.preferences, folder.path) == []
 
 
 def damage(folder, seeds):

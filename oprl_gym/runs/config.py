@@ -19,6 +19,7 @@ from oprl_gym.config import (
     check_choice,
     is_finite,
     shown,
+    take_numpy,
 )
 from oprl_gym.files.fields import as_object, check_kinds, from_dict
 from oprl_gym.runs.algorithms import (
@@ -184,6 +185,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check every value, and fill in the learner."""
+        take_numpy(self)
         check_kinds(self)
         if not self.env_id.isprintable() or len(self.env_id) > LONGEST:
             raise ValueError(

@@ -18,6 +18,9 @@ COLUMNS = ("env_steps", "env_return", "length", "success", "learned_return")
 WINDOW = 100
 """Episodes over which a training success rate is taken."""
 
+MOST_STEPS = 2**53
+"""Env steps that nobody takes; beyond, floats count in twos."""
+
 TARGET = 0.9
 """Success rate at which an env counts as learned."""
 
@@ -158,10 +161,19 @@ class EpisodeLog:
             rows = csv.reader(file)
             if tuple(next(rows, ())) != COLUMNS:
                 raise ValueError(f"its columns are not {','.join(COLUMNS)}")
-            return cls.of(_episode(*row) for row in rows)
+            log = cls.of(_episode(*row) for row in rows)
+        check_steps(log.env_steps)
+        return log
 
     def _first_step(self, holds: np.ndarray) -> int | None:
         return int(self.env_steps[holds.argmax()]) if holds.any() else None
+
+
+def check_steps(steps: FloatArray | IntArray) -> None:
+    """Raise ValueError unless all of these are counts of env steps."""
+    wrong = ~((steps >= 0) & (steps <= MOST_STEPS))  # nor is NaN
+    if wrong.any():
+        raise ValueError(f"{steps[wrong][0]} is no count of env steps")
 
 
 def _known_or_nan(values: Iterable[float | None]) -> FloatArray:

@@ -15,7 +15,7 @@ import numpy as np
 from oprl_gym.files.atomic import replace_file
 from oprl_gym.files.fields import from_dict
 from oprl_gym.runs.config import TrainConfig, config_from_dict
-from oprl_gym.runs.episode_log import EpisodeLog
+from oprl_gym.runs.episode_log import EpisodeLog, check_steps
 from oprl_gym.types import FloatArray
 
 FORMAT = "oprl-gym run 1"
@@ -250,9 +250,10 @@ class RunFolder:
                 for row in rows
                 if row.get(column)
             ]
+            array = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+            check_steps(array[:, 0])
         except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
             raise RunError(f"{path} cannot be read: {error}") from error
-        array = np.array(pairs, dtype=np.float64).reshape(-1, 2)
         return array[:, 0], array[:, 1]
 
     def own_store(self) -> Path:
@@ -342,7 +343,7 @@ class RunFolder:
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.file(name)
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = json.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} cannot be read: {error}") from error
         if not isinstance(values, dict):

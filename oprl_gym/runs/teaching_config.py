@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from tyro.conf import arg
 
-from oprl_gym.config import MOST_INT, OPRLConfig, check_choice, shown
+from oprl_gym.config import MOST_INT, OPRLConfig, check_choice, shown, take_numpy
 from oprl_gym.files.fields import check_kinds
 from oprl_gym.preferences.queries import Queries, QueryChoice
 
@@ -59,6 +59,7 @@ class TeachingConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        take_numpy(self)
         check_kinds(self)
         check_choice("teacher", self.teacher, get_args(Who))
         Queries(self.queries, self.segment_length)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,12 @@ from ray.cluster_utils import Cluster
 from support.sweeping import (
     SWEEP,
     assert_went_on,
+    began_at,
     end_sweep,
     finished,
     half_run,
     is_alive,
+    run_folders,
     start_sweep,
     wait_for,
 )
@@ -108,6 +111,39 @@ def test_a_worker_is_killed_and_results_are_those_of_the_local_engine(tmp_path):
         assert len(texts) == 1
 
 
+def test_two_drivers_in_one_folder_are_one_too_many(cluster, tmp_path):
+    """The second takes no worker, and disturbs none of the first."""
+    cluster.add_node(num_cpus=2)
+    driver = start_sweep(tmp_path, *ray(cluster))
+    wait_for(lambda: half_run(tmp_path))
+    command = [sys.executable, "-m", "oprl_gym", "sweep", "sweep.yaml", "--out", "out"]
+    second = subprocess.run(
+        [*command, *ray(cluster)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert second.returncode == 2, second.stderr
+    assert "another sweep is at work" in second.stderr
+    assert "its process was lost" not in end_sweep(driver, tmp_path)
+    assert len(finished(tmp_path)) == 3
+    assert all(len(began_at(run)) == 1 for run in run_folders(tmp_path))
+
+
+def test_all_workers_are_killed_at_once_and_their_runs_go_on(cluster, tmp_path):
+    cluster.add_node(num_cpus=2)
+    driver = start_sweep(tmp_path, *ray(cluster))
+    wait_for(lambda: len(half_run(tmp_path)) >= 2)
+    broken_off = half_run(tmp_path)
+    for run in broken_off:
+        os.kill(process_of(run), signal.SIGKILL)
+    printed = end_sweep(driver, tmp_path)
+    assert printed.count("its process was lost; it goes on in another") >= 2
+    assert len(finished(tmp_path)) == 3
+    assert_went_on(broken_off)
+
+
 @pytest.mark.parametrize(
     ("address", "words"),
     [
@@ -145,8 +181,6 @@ def test_something_else_at_the_address_is_no_cluster(tmp_path, capfd, monkeypatc
 
 
 def test_the_ladder_runs_on_ray(tmp_path):
-    import subprocess
-
     root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-m", "benchmarks.ladder", "--arms", "plain"]
     options = ["--rungs", "smoke", "--algos", "a2c", "--seeds", "2", "--engine", "ray"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from oprl_gym.config import shown
 from oprl_gym.preferences.store.schema import APPLICATION_ID, VERSION, statements
 
 _POLL_S = 0.05
@@ -108,6 +110,39 @@ def _prepare(database: sqlite3.Connection, path: str | Path, patience: float) ->
     # No lock is taken for nothing: a store that somebody writes to can be opened.
     if version < VERSION:
         _upgrade(database, path)
+    else:
+        _check_schema(database, path, version)
+
+
+def _check_schema(database: sqlite3.Connection, path: str | Path, version: int) -> None:
+    """Refuse a store in which something else is computed than in one of this version.
+
+    A view or a trigger of somebody else's could go on for ever.
+
+    Raises:
+        StoreError: Of what belongs to the tables something is missing, other or new.
+    """
+    expected = _schema(version)
+    found = {
+        name: words
+        for name, table, words in database.execute(_MADE)
+        if name in expected or table in expected
+    }
+    for name in sorted(expected.keys() | found.keys(), key=str):
+        if found.get(name) != expected.get(name):
+            raise damaged(path, f"its {shown(name)} is not as a store is made")
+
+
+_MADE = "SELECT name, tbl_name, sql FROM sqlite_master"
+
+
+@lru_cache
+def _schema(version: int) -> dict[str, str | None]:
+    """Return how each table, index, view and trigger of a version is made, by name."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+        for statement in statements(0, version):
+            database.execute(statement)
+        return {name: words for name, _, words in database.execute(_MADE)}
 
 
 def _known_version(database: sqlite3.Connection, path: str | Path) -> int:
@@ -132,8 +167,9 @@ def _known_version(database: sqlite3.Connection, path: str | Path) -> int:
 def _upgrade(database: sqlite3.Connection, path: str | Path) -> None:
     database.execute("BEGIN IMMEDIATE")
     try:
-        # Another process may have done it meanwhile.
-        for statement in statements(_known_version(database, path)):
+        version = _known_version(database, path)  # raised by another one meanwhile
+        _check_schema(database, path, version)
+        for statement in statements(version):
             database.execute(statement)
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         database.execute(f"PRAGMA user_version = {VERSION}")

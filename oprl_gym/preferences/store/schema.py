@@ -197,13 +197,13 @@ STEPS = (_FIRST, _SECOND, _THIRD)
 VERSION = len(STEPS)
 
 
-def statements(version: int) -> list[str]:
-    """Return the statements that lead from a version to today's, 0 being nothing.
+def statements(version: int, until: int = VERSION) -> list[str]:
+    """Return the statements that lead from a version to a later one, 0 being nothing.
 
     One by one: `executescript` would commit in between.
     """
     found, current = [], ""
-    for line in "".join(STEPS[version:]).splitlines():
+    for line in "".join(STEPS[version:until]).splitlines():
         current += line + "\n"
         if sqlite3.complete_statement(current):
             found.append(current)
