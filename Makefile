@@ -9,7 +9,7 @@ LINKS := build/types
 RAY_VENV ?= .venv-ray
 RLLIB_VENV ?= .venv-rllib
 
-.PHONY: train test test-long test-ray test-clusters test-rllib bench check lint types docs dist format clean
+.PHONY: train test test-long test-ray bench check lint types docs dist format clean
 
 train: $(VENV)/.installed
 	$(BIN)/oprl-gym train $(ARGS)
@@ -21,15 +21,10 @@ test: check
 test-long: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m "long or hypothesis" --hypothesis-profile long $(ARGS)
 
-# What needs Ray: clusters of several nodes, started on this machine, which wait more
-# than they work. RLlib takes a Gymnasium of its own, and so an environment of its own.
+# What needs Ray: clusters of several nodes, started on this machine. RLlib takes a
+# Gymnasium of its own, and so an environment of its own.
 test-ray: $(RAY_VENV)/.installed $(RLLIB_VENV)/.installed
-	$(MAKE) --jobs 2 --output-sync test-clusters test-rllib
-
-test-clusters: $(RAY_VENV)/.installed
 	$(RAY_VENV)/bin/python -m pytest tests/ray $(ARGS)
-
-test-rllib: $(RLLIB_VENV)/.installed
 	$(RLLIB_VENV)/bin/python -m pytest tests/rllib $(ARGS)
 
 # What `benchmarks/results/speed.md` says. IMITATION: a Python that has imitation 1.0.1,

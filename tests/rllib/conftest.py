@@ -35,25 +35,15 @@ def with_these_tests():
 
 @pytest.fixture(scope="module")
 def ray_here():
-    """Have Ray on this machine; logical CPUs, so that few cores run many runners.
-
-    It is started once and stays until the end, or until a test has a cluster instead.
-    """
+    """Start Ray on this machine; logical CPUs, so that few cores run many runners."""
     import ray
 
-    if not ray.is_initialized():
-        ray.init(
-            "local",  # whatever else runs here
-            num_cpus=8,
-            include_dashboard=False,
-            log_to_driver=False,
-            runtime_env=with_these_tests(),
-        )
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _ray_ends():
-    import ray
-
+    ray.init(
+        "local",  # whatever else runs here
+        num_cpus=8,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env=with_these_tests(),
+    )
     yield
     ray.shutdown()

@@ -21,7 +21,6 @@ SMALL = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
 @pytest.fixture
 def cluster():
     """Start a head with room for no env runner, and two nodes with room for three."""
-    ray.shutdown()  # the one that the tests before had
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **SMALL})
     for _ in range(2):
         cluster.add_node(num_cpus=3, object_store_memory=SMALL["object_store_memory"])
