@@ -292,9 +292,9 @@ def test_a_damaged_checkpoint_is_named_and_the_run_left_alone(tmp_path, capsys):
 SAVE_OFTEN = """
 import sys
 from oprl_gym.cli import main
-from oprl_gym.training import run
+from oprl_gym.training import pace
 
-run.LOG_EVERY, run.SAVE_EVERY = 128, 500
+pace.LOG_EVERY, pace.SAVE_EVERY = 128, 500
 sys.exit(main(sys.argv[1:]))
 """
 
