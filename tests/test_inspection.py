@@ -25,7 +25,7 @@ from oprl_gym.runs.evaluation import play
 from oprl_gym.runs.findings import findings
 from oprl_gym.runs.folder import POLICY, RunFolder
 from oprl_gym.runs.inspection import Inspection, PlayedEpisode, played_episodes
-from oprl_gym.runs.measures import rank_correlation
+from oprl_gym.runs.ranks import rank_correlation
 from oprl_gym.runs.teaching_config import TeachingConfig
 from oprl_gym.training.run import _Run, train
 
@@ -160,7 +160,10 @@ def test_what_is_said_and_what_to_do(
 
 
 def test_rank_correlations_by_hand() -> None:
-    assert rank_correlation(np.array([1.0, 2, 3]), np.array([1.0, 9, 5])) == 0.5
+    some = rank_correlation(np.array([1.0, 2, 3]), np.array([1.0, 9, 5]))
+    assert some == pytest.approx(0.5)
+    ties = rank_correlation(np.array([1.0, 1, 2]), np.array([1.0, 2, 3]))
+    assert ties == pytest.approx(0.75**0.5)  # ranks 1.5, 1.5, 3 and 1, 2, 3
     assert rank_correlation(np.array([1.0, 1, 1]), np.array([1.0, 2, 3])) is None
     assert rank_correlation(np.array([1.0]), np.array([1.0])) is None
 

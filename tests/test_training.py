@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -374,3 +375,17 @@ def test_rows_of_the_episode_file(ppo_run: RunFolder) -> None:
     assert float(rows[-1]["learned_return"]) != 0.0
     assert isinstance(ppo_run.episodes(), EpisodeLog)
     assert os.path.getsize(ppo_run.file("rollout.gif")) < 300_000
+
+
+def test_a_run_is_drawn_without_the_packages_of_any_extra(tmp_path, monkeypatch):
+    """What `make train` installs has neither SciPy nor PyYAML."""
+    for name in [*sys.modules]:
+        if name.partition(".")[0] in ("scipy", "yaml") or name.endswith(
+            "runs.measures"
+        ):
+            monkeypatch.delitem(sys.modules, name)
+    for name in ("scipy", "yaml"):
+        monkeypatch.setitem(sys.modules, name, None)
+    config = TrainConfig(algo="a2c", total_timesteps=1_200, n_envs=4)
+    folder = train(config, tmp_path / "run")
+    assert (folder.figures / "learning.png").stat().st_size > 0

@@ -266,7 +266,7 @@ def plot_learned_returns(
         >>> ax.get_title(loc="right")
         'rank correlation 1.00'
     """
-    from oprl_gym.runs.measures import rank_correlation
+    from oprl_gym.runs.ranks import rank_correlation
 
     xlabel = f"env return (dark: {dark})" if dark else "env return"
     ax = _prepared(ax, title, "learned return", xlabel)

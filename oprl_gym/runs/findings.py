@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from oprl_gym.runs.inspection import Inspection
-from oprl_gym.runs.measures import rank_correlation
+from oprl_gym.runs.ranks import rank_correlation
 from oprl_gym.types import FloatArray
 
 Verdict = Literal["right", "unclear", "wrong", "spent"]

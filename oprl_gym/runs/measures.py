@@ -132,19 +132,3 @@ def band(curves: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         rng=np.random.default_rng(0),
     ).confidence_interval
     return middle, interval.low, interval.high
-
-
-def rank_correlation(first: FloatArray, second: FloatArray) -> float | None:
-    """Return Spearman's rank correlation, None where one is all the same.
-
-    Args:
-        first: (M,) numbers.
-        second: (M,) numbers.
-
-    Example:
-        >>> rank_correlation(np.array([0.0, 1.0, 2.0]), np.array([1.0, 5.0, 6.0]))
-        1.0
-    """
-    if len(first) < 2 or not (np.ptp(first) and np.ptp(second)):
-        return None
-    return float(stats.spearmanr(first, second).statistic)
