@@ -3,7 +3,7 @@
 import functools
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -65,6 +65,20 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     from oprl_gym.training import run
 
     monkeypatch.setattr(run, "draw_run", lambda folder: None)
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Return a function that expects exit status 2 and returns the one line."""
+    from oprl_gym.cli import main
+
+    def check(*arguments: str) -> str:
+        capsys.readouterr()
+        assert main(list(arguments)) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    return check
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import functools
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,7 +44,6 @@ class Twice(gym.Wrapper):
 """
 OWN = ["--env-id", "own_envs:Own-v0", "--env-kwargs", "size", "2"]
 TWICE = ["--env-wrapper", "own_envs:Twice(times=3)"]
-Refused = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
@@ -65,17 +64,6 @@ def forget() -> None:
     gym.registry.pop("Own-v0", None)
     here = str(Path.cwd())
     sys.path[:] = [path for path in sys.path if path != here]
-
-
-@pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
-    def check(*arguments: str) -> str:
-        capsys.readouterr()
-        assert main(list(arguments)) == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        return line
-
-    return check
 
 
 def trained(*arguments: str) -> RunFolder:

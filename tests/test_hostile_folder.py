@@ -55,7 +55,6 @@ LOOKS = {
     "label": ("label", "RUN", "--pairs", "1"),
 }
 RESUME = ("train", "--resume", "RUN", "--total-timesteps", "440")
-Refused = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -96,19 +95,6 @@ def stranger(
     yield "stranger:Stranger-v0"
     sys.modules.pop("stranger", None)
     gym.registry.pop("Stranger-v0", None)
-
-
-@pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
-    """Return a function that expects exit status 2 and returns the one line."""
-
-    def check(*arguments: str) -> str:
-        capsys.readouterr()
-        assert main(list(arguments)) == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        return line
-
-    return check
 
 
 class Payload:

@@ -7,7 +7,6 @@ the env's own.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
@@ -16,6 +15,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 from oprl_gym.envs.layouts import Layout
 from oprl_gym.envs.oracle import distance_to_goal
 from oprl_gym.types import Array, BoolArray, FloatArray
+from oprl_gym.visits import VisitTracker
 
 
 class BonusVecEnv(VecEnvWrapper):
@@ -130,19 +130,12 @@ class CountBonus(BonusVecEnv):
 
     def __init__(self, venv: VecEnv, scale: float) -> None:
         super().__init__(venv, scale)
-        self._seen: list[set[bytes]] = [set() for _ in range(self.num_envs)]
+        self._visits = VisitTracker(self.num_envs)
 
     def begin(self, first: Array, beginning: BoolArray) -> None:
         """Forget the last episode; where one begins has been visited already."""
-        for env in np.flatnonzero(beginning):
-            self._seen[env] = {first[env].tobytes()}
+        self._visits.begin(first, beginning)
 
     def bonus(self, before: Array, reached: Array, terminated: BoolArray) -> FloatArray:
         """Return 1 where the observation is new, else 0."""
-        new: Any = [
-            row.tobytes() not in seen
-            for row, seen in zip(reached, self._seen, strict=True)
-        ]
-        for row, seen in zip(reached, self._seen, strict=True):
-            seen.add(row.tobytes())
-        return np.array(new, dtype=np.float64)
+        return self._visits.step(reached).astype(np.float64)

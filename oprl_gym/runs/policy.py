@@ -37,6 +37,12 @@ ALGORITHMS: dict[Algorithm, type[BaseAlgorithm]] = {
     "td3": TD3,
 }
 
+NOT_UNDERSTOOD = (
+    *(AssertionError, AttributeError, NotImplementedError, RuntimeError),
+    *(TypeError, ValueError),
+)
+"""What Stable-Baselines3 raises of spaces, or arguments, that it knows no agent for."""
+
 
 @dataclass(frozen=True)
 class Player:
@@ -157,11 +163,7 @@ def _untrained(config: TrainConfig) -> Player:
         seen = BaseAlgorithm._wrap_env(venv)
         kind: Any = policy_class(config, env.observation_space)
         policy = kind(seen.observation_space, seen.action_space, _no_rate, **arguments)
-    # What SB3 raises of spaces, or arguments, that it knows no network for.
-    except (
-        *(AssertionError, AttributeError, NotImplementedError, RuntimeError),
-        *(TypeError, ValueError),
-    ) as error:
+    except NOT_UNDERSTOOD as error:
         raise RunError(f"no agent plays in {config.env_id}: {error}") from error
     finally:
         env.close()

@@ -17,7 +17,12 @@ from oprl_gym.rewards.tensors import available_device
 from oprl_gym.runs.algorithms import ON_POLICY
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.folder import RunError
-from oprl_gym.runs.policy import ALGORITHMS, policy_arguments, policy_class
+from oprl_gym.runs.policy import (
+    ALGORITHMS,
+    NOT_UNDERSTOOD,
+    policy_arguments,
+    policy_class,
+)
 
 EXPLORATION = 0.1
 """Deviation of td3's noise, of actions from -1 to 1: what its authors use."""
@@ -54,10 +59,7 @@ def make_algorithm(config: TrainConfig, venv: VecEnv) -> BaseAlgorithm:
         arguments["device"] = available_device(config.device)
         algorithm: BaseAlgorithm = kind(**arguments)
         return algorithm
-    except (
-        *(AssertionError, AttributeError, NotImplementedError, RuntimeError),
-        *(TypeError, ValueError),
-    ) as error:
+    except NOT_UNDERSTOOD as error:
         raise RunError(f"cannot train {config.algo} here: {error}") from error
 
 
