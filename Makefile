@@ -5,9 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LINKS := build/types
-# Ray has venvs of its own, so that `make test` stays small.
+# Ray has a venv of its own: `make test` stays small, and RLlib takes one Gymnasium only.
 RAY_VENV ?= .venv-ray
-RLLIB_VENV ?= .venv-rllib
 
 .PHONY: train test test-long test-ray bench check lint types docs dist format clean
 
@@ -21,11 +20,9 @@ test: check
 test-long: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m "long or hypothesis" --hypothesis-profile long $(ARGS)
 
-# What needs Ray: clusters of several nodes, started on this machine. RLlib takes a
-# Gymnasium of its own, and so an environment of its own.
-test-ray: $(RAY_VENV)/.installed $(RLLIB_VENV)/.installed
-	$(RAY_VENV)/bin/python -m pytest tests/ray $(ARGS)
-	$(RLLIB_VENV)/bin/python -m pytest tests/rllib $(ARGS)
+# What needs Ray: clusters of several nodes, started on this machine.
+test-ray: $(RAY_VENV)/.installed
+	$(RAY_VENV)/bin/python -m pytest tests/ray tests/rllib $(ARGS)
 
 # What `benchmarks/results/speed.md` says. IMITATION: a Python that has imitation 1.0.1,
 # which needs versions of its own; without one those two goals are not measured.
@@ -70,7 +67,7 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(RAY_VENV) $(RLLIB_VENV) build dist *.egg-info
+	rm -rf $(VENV) $(RAY_VENV) build dist *.egg-info
 	rm -rf .mypy_cache .pytest_cache .ruff_cache
 
 $(BIN)/python:
@@ -91,16 +88,9 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	$(PIP) --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
-$(RAY_VENV)/.installed: pyproject.toml constraints.txt
+$(RAY_VENV)/.installed: pyproject.toml constraints-ray.txt
 	$(PYTHON) -m venv $(RAY_VENV)
-	@echo "Installing oprl-gym and Ray into $(RAY_VENV) (some minutes the first time)"
+	@echo "Installing oprl-gym, Ray and RLlib into $(RAY_VENV) (some minutes the first time)"
 	$(RAY_VENV)/bin/python -m pip --disable-pip-version-check install --quiet \
-		--constraint constraints.txt --editable '.[ray,test]'
-	touch $@
-
-$(RLLIB_VENV)/.installed: pyproject.toml constraints-rllib.txt
-	$(PYTHON) -m venv $(RLLIB_VENV)
-	@echo "Installing oprl-gym and RLlib into $(RLLIB_VENV) (some minutes the first time)"
-	$(RLLIB_VENV)/bin/python -m pip --disable-pip-version-check install --quiet \
-		--constraint constraints-rllib.txt --editable '.[rllib]' pytest
+		--constraint constraints-ray.txt --editable '.[ray,rllib]' pytest pytest-xdist
 	touch $@

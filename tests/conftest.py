@@ -17,7 +17,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 try:
     from hypothesis import settings
-except ModuleNotFoundError:  # in the venv for RLlib, whose tests do without
+except ModuleNotFoundError:  # in the venv for Ray, whose tests do without
     pass
 else:  # `make test-long` asks for more; a busy machine is no fault
     settings.register_profile("quick", max_examples=30, deadline=None)

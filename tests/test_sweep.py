@@ -18,8 +18,10 @@ from support.sweeping import (
     finished,
     half_run,
     is_alive,
+    open_gate,
+    process_of,
     run_folders,
-    start_sweep,
+    started_sweep,
     wait_for,
 )
 
@@ -124,13 +126,13 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, capsys):
 
 @pytest.mark.long
 def test_a_killed_driver_takes_its_runs_with_it_and_the_next_goes_on(tmp_path):
-    driver = start_sweep(tmp_path, "--jobs", "2")
-    wait_for(lambda: half_run(tmp_path) and finished(tmp_path))
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
+    with started_sweep(tmp_path, "--jobs", "2") as driver:
+        open_gate(tmp_path, "one")
+        wait_for(lambda: half_run(tmp_path) and finished(tmp_path), driver)
+        driver.send_signal(signal.SIGKILL)
     before, broken_off = finished(tmp_path), half_run(tmp_path)
-    again = start_sweep(tmp_path, "--jobs", "2")
-    printed = end_sweep(again, tmp_path)
+    with started_sweep(tmp_path, "--jobs", "2") as again:
+        printed = end_sweep(again, tmp_path)
     assert f"3 runs: {len(before)} finished, " in printed
     after = finished(tmp_path)
     assert {path: after[path] for path in before} == before
@@ -140,16 +142,14 @@ def test_a_killed_driver_takes_its_runs_with_it_and_the_next_goes_on(tmp_path):
 
 @pytest.mark.slow
 def test_a_run_whose_process_is_killed_goes_on_from_its_checkpoint(tmp_path):
-    driver = start_sweep(
-        tmp_path, "--jobs", "1", text=SWEEP.replace("seeds: 3", "seeds: 1")
-    )
-    wait_for(lambda: half_run(tmp_path))
-    (run,) = half_run(tmp_path)
-    (file,) = run.path.glob("events.out.tfevents.*")
-    pid = int(file.name.split(".")[-2])  # TensorBoard puts it there
-    assert is_alive(pid)
-    os.kill(pid, signal.SIGKILL)
-    printed = end_sweep(driver, tmp_path)
+    text = SWEEP.replace("seeds: 3", "seeds: 1")
+    with started_sweep(tmp_path, "--jobs", "1", text=text) as driver:
+        wait_for(lambda: half_run(tmp_path), driver)
+        (run,) = half_run(tmp_path)
+        pid = process_of(run)
+        assert is_alive(pid)
+        os.kill(pid, signal.SIGKILL)
+        printed = end_sweep(driver, tmp_path)
     assert "its process was lost; it goes on in another" in printed
     assert_went_on([run])
     assert len(finished(tmp_path)) == 1

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
@@ -18,6 +20,7 @@ from oprl_gym.runs.folder import CHECKPOINT, RunFolder
 from oprl_gym.sweep.display import steps_taken
 
 PATIENCE_S = 600.0
+GATED = Path(__file__).with_name("gated.py")
 
 
 class Log:
@@ -88,10 +91,14 @@ def sleep(path: Path) -> None:
     time.sleep(600)
 
 
-def wait_for(condition: Callable[[], object]) -> None:
+def wait_for(
+    condition: Callable[[], object], sweep: subprocess.Popen[bytes] | None = None
+) -> None:
+    """Wait until it is so, or a sweep that was to bring it about has ended."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline
+        assert sweep is None or sweep.poll() is None
         time.sleep(0.02)
 
 
@@ -105,30 +112,45 @@ def is_alive(pid: int) -> bool:
 
 SWEEP = """
 seeds: 3
-base: {algo: a2c, oprl: false, total_timesteps: 12000}
+base:
+  {env_id: "gated:Gated-v0", algo: a2c, n_envs: 4, oprl: false, total_timesteps: 12000}
 arms:
   low: {gamma: 0.9}
 """
-"""Three runs of seconds, long enough for two checkpoints each."""
+"""Three runs that stop half-way at a gate (``gated.py``), past a checkpoint."""
 
 
-def start_sweep(
+@contextlib.contextmanager
+def started_sweep(
     folder: Path, *options: str, text: str = SWEEP
-) -> subprocess.Popen[bytes]:
-    """Start ``oprl-gym sweep`` in a process of its own."""
+) -> Iterator[subprocess.Popen[bytes]]:
+    """``oprl-gym sweep`` in a process of its own, which does not outlive the block."""
     (folder / "sweep.yaml").write_text(text)
+    shutil.copy(GATED, folder)
     command = [sys.executable, "-m", "oprl_gym", "sweep", "sweep.yaml"]
-    with (folder / "printed").open("w") as file:
-        return subprocess.Popen(
+    with (
+        (folder / "printed").open("w") as file,
+        subprocess.Popen(
             [*command, "--out", "out", *options],
             cwd=folder,
             stdout=file,
             stderr=subprocess.STDOUT,
-        )
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def open_gate(folder: Path, to: str = "open") -> None:
+    """Let all runs go on, or ``one``."""
+    (folder / to).touch()
 
 
 def end_sweep(process: subprocess.Popen[bytes], folder: Path) -> str:
-    """Wait until all went well; returns what was printed."""
+    """Open the gate and wait until all went well; returns what was printed."""
+    open_gate(folder)
     status = process.wait(timeout=PATIENCE_S)
     printed = (folder / "printed").read_text()
     assert status == 0, printed
@@ -142,13 +164,19 @@ def run_folders(folder: Path) -> list[RunFolder]:
 
 
 def half_run(folder: Path) -> list[RunFolder]:
-    """Return the runs with a checkpoint that have steps left to take."""
+    """Return the runs that have a checkpoint and stand at the gate, or before it."""
     return [
         run
         for run in run_folders(folder)
         if run.file(CHECKPOINT).exists()
-        and steps_taken(run.file("progress.csv")) < 9_000
+        and steps_taken(run.file("progress.csv")) <= 6_000
     ]
+
+
+def process_of(run: RunFolder) -> int:
+    """Return the id of the process that has a run."""
+    files = sorted(run.path.glob("events.out.tfevents.*"), key=os.path.getmtime)
+    return int(files[-1].name.split(".")[-2])  # TensorBoard puts it there
 
 
 def finished(folder: Path) -> dict[Path, int]:
