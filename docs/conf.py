@@ -54,6 +54,8 @@ napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = "oprl-gym"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_copyright = False
 html_show_sphinx = False
 

@@ -421,8 +421,8 @@ def test_the_headline_says_what_failed():
         for seed, steps in enumerate([20_000, 20_000, 20_000, None])
     ]
     *_, row, _, _, seeds = headline_table(runs).splitlines()
-    assert seeds == "Seeds: plain 4, OPRL 4."
-    assert row.startswith("| TwoWalls | 20,000\xa0(1) |  | 20,000\xa0(1) |")
+    assert seeds == "Seeds: OPRL 4, plain 4."
+    assert row.startswith("| TwoWalls | 20,000\xa0(1) | 20,000\xa0(1) |  |")
 
 
 def test_a_page_without_a_place_for_the_table_is_left_alone(tmp_path):

@@ -56,7 +56,7 @@ MAZES = Table(
     {
         f"{title} {words}": (algo, arm)
         for algo, title in (("ppo", "PPO"), ("a2c", "A2C"))
-        for arm, words in (("plain", "plain"), ("oracle", "oracle"), ("oprl", "OPRL"))
+        for arm, words in (("oprl", "OPRL"), ("plain", "plain"), ("oracle", "oracle"))
     },
     (EVIDENCE,),
 )
@@ -65,24 +65,24 @@ PUBLIC = (
         "search",
         tuple(SEARCH),
         {
+            "OPRL": ("ppo", "oprl"),
             "plain": ("ppo", "plain"),
             "first-visit bonus": ("ppo", "count"),
             "RND": ("ppo", "rnd"),
             "NovelD": ("ppo", "noveld"),
             "cost a step": ("ppo", "step-cost"),
             "paid for speed": ("ppo", "velocity"),
-            "OPRL": ("ppo", "oprl"),
         },
     ),
     Table(
         "late",
         tuple(LATE),
         {
+            "OPRL": ("ppo", "oprl"),
             "plain": ("ppo", "plain"),
             "IRCR": ("ppo", "ircr"),
             "RRD": ("ppo", "rrd"),
             "the dense reward": ("ppo", "dense"),
-            "OPRL": ("ppo", "oprl"),
         },
     ),
 )
