@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -56,15 +58,30 @@ html_theme = "furo"
 html_title = "oprl-gym"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_math_renderer = "mathml"
 html_show_copyright = False
 html_show_sphinx = False
 
 
 def setup(app: Sphinx) -> None:
     """Show files of the repository as pages, and let links lead to pages."""
+    app.add_html_math_renderer("mathml", (show_math, None), (show_math_block, None))
     app.connect("source-read", read_page)
     app.connect("autodoc-process-docstring", read_headings)
     app.connect("doctree-read", drop_widgets)
+
+
+def show_math(page: HTML5Translator, node: nodes.math) -> None:
+    """Write a formula as MathML, which needs no script of another host."""
+    page.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def show_math_block(page: HTML5Translator, node: nodes.math_block) -> None:
+    """Write a formula that has lines of its own."""
+    formula = convert(node.astext(), display="block")
+    page.body.append(f'<div class="math">{formula}</div>\n')
+    raise nodes.SkipNode
 
 
 def read_headings(app: Sphinx, *where: Any) -> None:
