@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -22,7 +23,13 @@ from benchmarks.ladder import __main__ as ladder
 from benchmarks.ladder import goals, settings
 from benchmarks.ladder.analyse import PUBLIC_RESULTS, RESULTS
 from benchmarks.ladder.envs import make_venv
-from benchmarks.ladder.headline import MAZES, PUBLIC, headline_table, write_headline
+from benchmarks.ladder.headline import (
+    EVIDENCE,
+    MAZES,
+    PUBLIC,
+    headline_table,
+    write_headline,
+)
 from benchmarks.ladder.recording import Track, success_curve
 from benchmarks.ladder.results import RunId, read_all, read_run, state_of
 from benchmarks.ladder.settings import ALGOS, ARMS, RUNGS, SUITES, Rung, settings_of
@@ -412,6 +419,12 @@ def test_the_headline_is_that_of_the_reported_runs():
         shown = headline_table(mazes if table is MAZES else public, table)
         for page in table.pages:
             assert shown in page.read_text(encoding="utf-8"), (table.name, page)
+
+
+def test_the_suites_that_a_page_names_can_be_run():
+    named = re.findall(r"--suite (\S+)", EVIDENCE.read_text(encoding="utf-8"))
+    assert named == ["search", "late", "easy", "core"]
+    assert set(named) <= set(SUITES)
 
 
 def test_the_headline_says_what_failed():
