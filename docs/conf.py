@@ -9,22 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+SAID = re.compile(r"^The site shows \[.+?\]\((.+?)\) here\.$", re.M)
+"""What stands in a page for a file of the repository, or for a section of one."""
+
+SECTION = re.compile(r"^#+ (.+)\n((?:(?!#).*\n)*)", re.M)
 SHOWN = {
-    "changelog": ROOT / "CHANGELOG.md",
-    "contributing": ROOT / "CONTRIBUTING.md",
-    "benchmarks": ROOT / "benchmarks/public/README.md",
-    "benchmarks-results": ROOT / "benchmarks/public/results/README.md",
-    "ladder": ROOT / "benchmarks/README.md",
-    "ladder-results": ROOT / "benchmarks/results/README.md",
-    "speed": ROOT / "benchmarks/results/speed.md",
-    "rl-zoo3": ROOT / "examples/rl_zoo3/README.md",
+    (DOCS / said[1]).resolve(): page.name
+    for page in DOCS.glob("*.md")
+    if (said := SAID.fullmatch(page.read_text(encoding="utf-8").strip()))
 }
-"""Pages that show a file of the repository; what they hold is a link for GitHub."""
+"""Files of the repository that a page shows whole."""
 
 project = "oprl-gym"
 author = "The oprl-gym maintainers"
@@ -55,15 +56,32 @@ napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = "oprl-gym"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_math_renderer = "mathml"
 html_show_copyright = False
 html_show_sphinx = False
 
 
 def setup(app: Sphinx) -> None:
     """Show files of the repository as pages, and let links lead to pages."""
+    app.add_html_math_renderer("mathml", (show_math, None), (show_math_block, None))
     app.connect("source-read", read_page)
     app.connect("autodoc-process-docstring", read_headings)
     app.connect("doctree-read", drop_widgets)
+
+
+def show_math(page: HTML5Translator, node: nodes.math) -> None:
+    """Write a formula as MathML, which needs no script of another host."""
+    page.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def show_math_block(page: HTML5Translator, node: nodes.math_block) -> None:
+    """Write a formula that has lines of its own."""
+    formula = convert(node.astext(), display="block")
+    page.body.append(f'<div class="math">{formula}</div>\n')
+    raise nodes.SkipNode
 
 
 def read_headings(app: Sphinx, *where: Any) -> None:
@@ -81,11 +99,32 @@ def drop_widgets(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def read_page(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Put the file that a page shows in its place, and turn its links."""
-    path = SHOWN.get(docname)
-    folder = path.parent if path else DOCS
-    text = path.read_text(encoding="utf-8") if path else source[0]
-    source[0] = LINK.sub(lambda link: f"]({turned(link[1], folder)})", text)
+    """Put what a page shows of other files in its place, and turn all links."""
+    source[0] = with_turned_links(SAID.sub(shown, source[0]), DOCS)
+
+
+def shown(said: re.Match[str]) -> str:
+    """Return the file that a page shows, or what stands below one of its headings.
+
+    Raises:
+        KeyError: The file has no such heading.
+    """
+    name, _, anchor = said[1].partition("#")
+    path = DOCS / name
+    text = path.read_text(encoding="utf-8")
+    if anchor:
+        text = {slug(title): body for title, body in SECTION.findall(text)}[anchor]
+    return with_turned_links(text, path.parent)
+
+
+def slug(title: str) -> str:
+    """Return what GitHub and MyST call a heading in a link."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
+def with_turned_links(text: str, folder: Path) -> str:
+    """Return a text of a file in a folder with what its links say on the site."""
+    return LINK.sub(lambda link: f"]({turned(link[1], folder)})", text)
 
 
 def turned(target: str, folder: Path) -> str:
@@ -94,5 +133,4 @@ def turned(target: str, folder: Path) -> str:
         return target
     name, hash_sign, anchor = target.partition("#")
     path = (folder / name).resolve()
-    pages = {file: f"{docname}.md" for docname, file in SHOWN.items()}
-    return pages.get(path, os.path.relpath(path, DOCS)) + hash_sign + anchor
+    return SHOWN.get(path, os.path.relpath(path, DOCS)) + hash_sign + anchor

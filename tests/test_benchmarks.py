@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -22,7 +23,13 @@ from benchmarks.ladder import __main__ as ladder
 from benchmarks.ladder import goals, settings
 from benchmarks.ladder.analyse import PUBLIC_RESULTS, RESULTS
 from benchmarks.ladder.envs import make_venv
-from benchmarks.ladder.headline import PAGE, PUBLIC, headline_table, write_headline
+from benchmarks.ladder.headline import (
+    EVIDENCE,
+    MAZES,
+    PUBLIC,
+    headline_table,
+    write_headline,
+)
 from benchmarks.ladder.recording import Track, success_curve
 from benchmarks.ladder.results import RunId, read_all, read_run, state_of
 from benchmarks.ladder.settings import ALGOS, ARMS, RUNGS, SUITES, Rung, settings_of
@@ -406,12 +413,18 @@ def test_a_group_of_runs_comes_to_one_row():
 
 
 def test_the_headline_is_that_of_the_reported_runs():
-    """The page shows what `analyse.py` would write today."""
-    text = PAGE.read_text(encoding="utf-8")
-    assert headline_table(read_all(RESULTS)) in text
-    runs = read_all(PUBLIC_RESULTS)
-    for table in PUBLIC:
-        assert headline_table(runs, table) in text
+    """The pages show what `analyse.py` would write today."""
+    mazes, public = read_all(RESULTS), read_all(PUBLIC_RESULTS)
+    for table in (MAZES, *PUBLIC):
+        shown = headline_table(mazes if table is MAZES else public, table)
+        for page in table.pages:
+            assert shown in page.read_text(encoding="utf-8"), (table.name, page)
+
+
+def test_the_suites_that_a_page_names_can_be_run():
+    named = re.findall(r"--suite (\S+)", EVIDENCE.read_text(encoding="utf-8"))
+    assert named == ["search", "late", "easy", "core"]
+    assert set(named) <= set(SUITES)
 
 
 def test_the_headline_says_what_failed():
@@ -421,15 +434,15 @@ def test_the_headline_says_what_failed():
         for seed, steps in enumerate([20_000, 20_000, 20_000, None])
     ]
     *_, row, _, _, seeds = headline_table(runs).splitlines()
-    assert seeds == "Seeds: plain 4, OPRL 4."
-    assert row.startswith("| TwoWalls | 20,000\xa0(1) |  | 20,000\xa0(1) |")
+    assert seeds == "Seeds: OPRL 4, plain 4."
+    assert row.startswith("| TwoWalls | 20,000\xa0(1) | 20,000\xa0(1) |  |")
 
 
 def test_a_page_without_a_place_for_the_table_is_left_alone(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# Something else\n")
     with pytest.raises(ValueError, match="lacks the lines"):
-        write_headline([], page=page)
+        write_headline([], replace(MAZES, pages=(page,)))
     assert page.read_text() == "# Something else\n"
 
 

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"oprl_gym": "", "wrappers": "wrappers/", "callbacks": "callbacks/"}
 FLOORS = (
-    ("types", "visits", "config"),
+    ("types", "visits", "config", "extras"),
     ("files",),
     ("envs", "episodes", "rewards"),
     ("preferences",),
@@ -164,7 +164,7 @@ def test_without_rllib_it_is_said_how_to_install_it(library):
     )
     assert result.stderr.splitlines()[-1] == (
         "ImportError: oprl_gym.rllib needs Ray RLlib; "
-        "run: pip install 'oprl-gym[rllib]'"
+        f"run: {sys.executable} -m pip install 'oprl-gym[rllib]'"
     )
 
 

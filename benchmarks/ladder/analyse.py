@@ -52,7 +52,7 @@ RUN_COLUMNS = (
 def write_tables(results: Path) -> None:
     """Write `summary.csv`, `runs.csv` and `README.md` of the runs in a folder.
 
-    Those of the reported runs also make the table in docs/is-it-for-me.md.
+    Those of the reported runs also make the tables of docs/evidence.md.
 
     Raises:
         ValueError: There are no runs.

@@ -1,4 +1,4 @@
-"""The tables of docs/is-it-for-me.md: steps to the target rate, and nothing else."""
+"""The tables of docs/evidence.md: steps to the target rate, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ from benchmarks.paths import ROOT
 from benchmarks.public.rungs import LATE, SEARCH
 from oprl_gym.runs.measures import interquartile_mean
 
+EVIDENCE = ROOT / "docs/evidence.md"
 PAGE = ROOT / "docs/is-it-for-me.md"
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table of the page.
+    """One table.
 
     Attributes:
-        name: Of its place there.
+        name: Of its place in a page.
         rungs: Its rows; those that OPRL has not run are left out.
         columns: (algorithm, arm) by what stands above.
+        pages: Where it stands.
     """
 
     name: str
     rungs: tuple[str, ...]
     columns: dict[str, tuple[str, str]]
+    pages: tuple[Path, ...] = (EVIDENCE, PAGE)
 
     @property
     def begin(self) -> str:
@@ -53,32 +56,33 @@ MAZES = Table(
     {
         f"{title} {words}": (algo, arm)
         for algo, title in (("ppo", "PPO"), ("a2c", "A2C"))
-        for arm, words in (("plain", "plain"), ("oracle", "oracle"), ("oprl", "OPRL"))
+        for arm, words in (("oprl", "OPRL"), ("plain", "plain"), ("oracle", "oracle"))
     },
+    (EVIDENCE,),
 )
 PUBLIC = (
     Table(
         "search",
         tuple(SEARCH),
         {
+            "OPRL": ("ppo", "oprl"),
             "plain": ("ppo", "plain"),
             "first-visit bonus": ("ppo", "count"),
             "RND": ("ppo", "rnd"),
             "NovelD": ("ppo", "noveld"),
             "cost a step": ("ppo", "step-cost"),
             "paid for speed": ("ppo", "velocity"),
-            "OPRL": ("ppo", "oprl"),
         },
     ),
     Table(
         "late",
         tuple(LATE),
         {
+            "OPRL": ("ppo", "oprl"),
             "plain": ("ppo", "plain"),
             "IRCR": ("ppo", "ircr"),
             "RRD": ("ppo", "rrd"),
             "the dense reward": ("ppo", "dense"),
-            "OPRL": ("ppo", "oprl"),
         },
     ),
 )
@@ -100,23 +104,22 @@ def headline_table(runs: Iterable[Run], table: Table = MAZES) -> str:
     return "\n".join([*lines, "", _seeds(groups, table)]) + "\n"
 
 
-def write_headline(
-    runs: Iterable[Run], table: Table = MAZES, page: Path = PAGE
-) -> None:
-    """Put a table into the page, in the place of the one that is there.
+def write_headline(runs: Iterable[Run], table: Table = MAZES) -> None:
+    """Put a table into its pages, in the place of the one that is there.
 
     Raises:
-        ValueError: The page has no place for it.
+        ValueError: A page has no place for it.
     """
-    text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(table.begin)
-    _, end, after = rest.partition(table.end)
-    if not begin or not end:
-        raise ValueError(
-            f"{page} lacks the lines {table.begin.strip()} and {table.end.strip()}"
-        )
     shown = f"\n{headline_table(runs, table)}\n"
-    page.write_text(before + begin + shown + end + after, encoding="utf-8")
+    for page in table.pages:
+        text = page.read_text(encoding="utf-8")
+        before, begin, rest = text.partition(table.begin)
+        _, end, after = rest.partition(table.end)
+        if not begin or not end:
+            raise ValueError(
+                f"{page} lacks the lines {table.begin.strip()} and {table.end.strip()}"
+            )
+        page.write_text(before + begin + shown + end + after, encoding="utf-8")
 
 
 def _seeds(groups: Mapping[Key, Sequence[Run]], table: Table) -> str:

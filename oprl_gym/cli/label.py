@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from oprl_gym.cli.trust import NO_TRUST, Trust
+from oprl_gym.extras import how_to_install
 from oprl_gym.preferences.queries import Queries, QueryChoice
 from oprl_gym.runs.folder import RunError, RunFolder
 
@@ -27,7 +28,6 @@ WHILE_LOOKED_AT_S = 3.0
 """Seconds that a person waits for another program that writes to the store."""
 MAX_INSTRUCTIONS = 300
 """Characters, so that the clips need not make room for more than a few lines."""
-NO_LABEL = "the web page needs more packages; run: pip install 'oprl-gym[label]'"
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,9 @@ class Label:
         try:
             from oprl_gym.labelling.web import Labelled, serve
         except ImportError as error:
-            raise RunError(NO_LABEL) from error
+            raise RunError(
+                f"the web page needs more packages; run: {how_to_install('label')}"
+            ) from error
 
         def agent() -> Clip | None:
             from oprl_gym.labelling.recording import newest_clip

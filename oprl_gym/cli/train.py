@@ -52,8 +52,8 @@ class Train:
     """Replace the run that is in DIR."""
 
     track: Annotated[Tracker | None, TRACK] = None
-    """Also send its progress to Weights & Biases, or to trackio: pip install
-    'oprl-gym[wandb]' or 'oprl-gym[trackio]'."""
+    """Also send its progress to Weights & Biases, or to trackio (extras [wandb] and
+    [trackio])."""
 
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """With --resume: import whatever modules the run's env comes from."""

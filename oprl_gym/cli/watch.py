@@ -11,6 +11,7 @@ from typing import Annotated
 import tyro
 
 from oprl_gym.cli.trust import NO_TRUST, Trust
+from oprl_gym.extras import how_to_install
 from oprl_gym.runs.doing import doing
 from oprl_gym.runs.folder import RunError, RunFolder
 from oprl_gym.types import Array
@@ -35,7 +36,7 @@ class Watch:
         str | None,
         tyro.conf.arg(metavar="FILE.mp4", help_behavior_hint="(default: a window)"),
     ] = None
-    """Write a video, with every step in full size: pip install 'oprl-gym[video]'."""
+    """Write a video, with every step in full size (extra [video])."""
 
     trust: Annotated[Trust, tyro.conf.arg(name="")] = NO_TRUST
 
@@ -75,9 +76,7 @@ def _checked(name: str, ending: str) -> Path:
 
 def _check_video() -> None:
     if importlib.util.find_spec("imageio_ffmpeg") is None:
-        raise RunError(
-            "--mp4 needs one more package; run: pip install 'oprl-gym[video]'"
-        )
+        raise RunError(f"--mp4 needs one more package; run: {how_to_install('video')}")
 
 
 def _frames(folder: RunFolder) -> list[Array]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from oprl_gym.extras import how_to_install
 from oprl_gym.runs.folder import RunError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Workers:
     """Runs at a time."""
 
     engine: Literal["local", "ray"] = "local"
-    """Processes of this machine, or Ray Tune: pip install 'oprl-gym[ray]'."""
+    """Processes of this machine, or Ray Tune (extra [ray])."""
 
     address: Annotated[
         str | None,
@@ -72,6 +73,5 @@ def check_packages(command: str) -> None:
         import yaml  # type: ignore[import-untyped]  # noqa: F401
     except ImportError as error:
         raise RunError(
-            f"{command} needs more packages ({error}); run: pip install "
-            "'oprl-gym[sweep]'"
+            f"{command} needs more packages ({error}); run: {how_to_install('sweep')}"
         ) from error

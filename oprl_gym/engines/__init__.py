@@ -7,6 +7,7 @@ alone, so whatever dies, the same call again does the rest.
 
 from oprl_gym.engines.local import LocalEngine
 from oprl_gym.engines.tasks import Engine, Outcome, Task, Watcher
+from oprl_gym.extras import how_to_install
 
 __all__ = ["Engine", "LocalEngine", "Outcome", "Task", "Watcher", "make_engine"]
 
@@ -52,6 +53,6 @@ def make_engine(
         from oprl_gym.engines.ray_tune import RayEngine
     except ImportError as error:
         raise RunError(
-            f"--engine ray needs Ray ({error}); run: pip install 'oprl-gym[ray]'"
+            f"--engine ray needs Ray ({error}); run: {how_to_install('ray')}"
         ) from error
     return RayEngine(address, jobs, retries, paths)

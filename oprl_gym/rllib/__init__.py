@@ -5,11 +5,13 @@ before a learner computes advantages, a connector of its pipeline adds the proce
 reward by the newest weights.
 """
 
+from oprl_gym.extras import how_to_install
+
 try:
     import ray.rllib  # noqa: F401 (only asked whether it is there)
 except ImportError as error:
     raise ImportError(
-        "oprl_gym.rllib needs Ray RLlib; run: pip install 'oprl-gym[rllib]'"
+        f"oprl_gym.rllib needs Ray RLlib; run: {how_to_install('rllib')}"
     ) from error
 
 from oprl_gym.rllib.setup import with_oprl

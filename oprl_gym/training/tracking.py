@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from stable_baselines3.common.logger import KVWriter
 
+from oprl_gym.extras import how_to_install
 from oprl_gym.runs.folder import RunError, RunFolder
 
 Tracker = Literal["wandb", "trackio"]
@@ -70,5 +71,5 @@ def check_tracker(tracker: Tracker | None) -> None:
     """
     if tracker is not None and importlib.util.find_spec(tracker) is None:
         raise RunError(
-            f"--track {tracker} needs a package; run: pip install 'oprl-gym[{tracker}]'"
+            f"--track {tracker} needs a package; run: {how_to_install(tracker)}"
         )
