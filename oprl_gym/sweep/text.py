@@ -127,7 +127,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _as_text(key: yaml.Node) -> yaml.Node:
-    """Return a name as it is written; `<<`, and what is no word, are left as they are."""
+    """Return a name as it is written; `<<`, and what is no word, stay as they are."""
     if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
         return key
     return yaml.ScalarNode(_TEXT, key.value, key.start_mark, key.end_mark)
