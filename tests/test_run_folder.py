@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -323,3 +324,9 @@ def test_a_summary_of_no_run_is_named(run: RunFolder, name: str, value: float):
     with pytest.raises(RunError, match=rf"summary\.json: {name} is ") as refusal:
         run.summary()
     assert len(str(refusal.value)) < 500
+
+
+def test_no_pipe_in_the_place_of_a_config_is_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.json")
+    with pytest.raises(RunError, match="no run folder, so it is left alone"):
+        RunFolder.create(tmp_path, TrainConfig())

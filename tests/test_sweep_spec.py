@@ -143,7 +143,7 @@ WRONG = {
     "seeds: 1\nbase: {<<: 5}": "expected a mapping",
     "seeds: 1\nbase: &b {<<: *b}": "is nested too deep, or in itself",
     "seeds: 1\nbase: {learner.rule: x, learner: {rule: y}}": "rule is set twice",
-    "seeds: 1\nbase: {preferences: ~no-such-user/x}": "preferences '~no-such-user/x' is no path",
+    "seeds: 1\nbase: {preferences: ~no-such-user/x}": "no-such-user/x' is no path",
     "seeds: 1\nbase: {env_kwargs: {size: .nan}}": "must be a finite number or text",
     f"seeds: 1\nbase: {{env_kwargs: {{size: 0x{'f' * 5_000}}}}}": "a finite number",
     'seeds: 1\narms: {"\\e[2J": {}}': "use printable letters",

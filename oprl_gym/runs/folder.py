@@ -349,7 +349,7 @@ class RunFolder:
         return path
 
     def _read_json(self, name: str) -> dict[str, Any]:
-        path = self.file(name)
+        path = self._plain_file(name)
         try:
             values = json.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, RecursionError) as error:
