@@ -188,6 +188,9 @@ def test_an_env_that_cannot_be_drawn_is_said_to_have_no_gif(
         (["train", "--n-envs", "many"], "many"),
         (["train", "--learner.batch-size", "0"], "OPRLConfig.batch_size must be"),
         (["train", "--colour", "red"], "--colour"),
+        (["train", "--env-kwargs", "size", "nan"], "a finite number or text, got nan"),
+        (["evaluate", "x" * 300], "File name too long"),
+        (["train", "--resume", "x" * 300], "File name too long"),
         (["train", "--env-kwargs", "layout", "Nowhere"], "layout='Nowhere'"),
         (["train", "--env-id", "Blackjack-v1"], "cannot train ppo here"),
         (["train", "--no-oprl", "--device", "gpu"], "device 'gpu' cannot be used"),
@@ -214,6 +217,30 @@ def test_one_line_and_status_2(
     monkeypatch.chdir(tmp_path)
     assert words in refused(*arguments)
     assert not list(tmp_path.iterdir())  # nothing was begun
+
+
+@pytest.mark.parametrize("option", ["--export-to", "--import-from"])
+def test_a_file_without_a_name_is_no_reason_to_show_the_page(
+    option: str, run_dir: Path, refused: Check
+) -> None:
+    """As of a shell's variable that is not set."""
+    assert ".jsonl" in refused("label", run_dir, option, "")
+
+
+def test_a_figure_in_the_place_of_a_folder(run_dir: Path, refused: Check) -> None:
+    for out in (".", "/", run_dir):
+        assert "is a folder; name a file" in refused("plot", run_dir, "--out", out)
+
+
+def test_a_name_that_is_no_text_is_printed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux allows any bytes as a file's name."""
+    with (tmp_path / "out").open("w", encoding="ascii") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        assert main(["--version"]) == 0
+        print("runs/\udcff/ü")
+    assert (tmp_path / "out").read_text().endswith("runs/\\udcff/\\xfc\n")
 
 
 def test_the_status_of_a_real_process(tmp_path: Path) -> None:

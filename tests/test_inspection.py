@@ -328,8 +328,6 @@ def test_numbers_that_are_none_are_passed_over(
     monkeypatch.setattr("oprl_gym.figures.inspection.save_figure", lambda *_: None)
     columns = "time/total_timesteps,oprl/accuracy,oprl/preferences"
     run.file("progress.csv").write_text(f"{columns}\n8,{value},{value}\n")
-    columns = "env_steps,env_return,length,success,learned_return"
-    run.file("episodes.csv").write_text(f"{columns}\n8,{value},3,,{value}\n")
     assert main(["inspect", str(run.path)]) == 0
 
 

@@ -69,7 +69,11 @@ def test_a_token_that_is_nearly_right_is_wrong(server):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "evil.example:8765", "[::1]", ""]
+    "host",
+    [
+        *("evil.example", "127.0.0.1.evil.example", "evil.example:8765", "[::1]", ""),
+        *("evil@127.0.0.1", "127.0.0.1#evil", "127.0.0.1/evil", "127.0.0.1:x"),
+    ],
 )
 def test_other_hosts_are_refused(server, host):
     assert call(server, "GET", "/question", headers={"Host": host})[0] == 403
@@ -85,6 +89,42 @@ def test_other_origins_are_refused(server, origin):
     assert call(server, "POST", "/answer", body, {"Origin": origin})[0] == 403
     assert call(server, "POST", "/undo", {}, {"Origin": origin})[0] == 403
     assert call(server, "GET", "/question", headers={"Origin": origin})[0] == 403
+
+
+SAID = "HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+CHUNKED = "Origin: http://127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"GET /TOKEN/question {SAID}Host: evil.example\r\n\r\n",
+        f"GET /TOKEN/question {SAID}Origin: http://127.0.0.1\r\nOrigin: http://e\r\n\r\n",
+        f"POST /TOKEN/undo {SAID}{CHUNKED}Transfer-Encoding: x\r\n\r\n0\r\n\r\n",
+        f"POST /TOKEN/undo {SAID}{CHUNKED}\r\n-2\r\n{{}}\r\n0\r\n\r\n",
+        f"POST /TOKEN/undo {SAID}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}",
+        f"POST /TOKEN/undo {SAID}Content-Length: 2_0\r\n\r\n{{}}",
+        f"GET /TOKEN/question {SAID}{'X: y' * 50_000}\r\n\r\n",
+        f"GET /TOKEN/ques\0tion {SAID}\r\n",
+        f"GET /TOKEN\\question {SAID}\r\n",
+        f"GET /TOKEN%0d%0aX:y {SAID}\r\n",
+        "GET /TOKEN/question HTTP/9999.1\r\nHost: 127.0.0.1\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "\0" * 100_000,
+    ],
+    ids=range(13),
+)
+def test_requests_of_a_wrong_shape_are_refused_and_closed(server, text):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
+        said = b""
+        try:
+            sock.sendall(text.replace("TOKEN", server.token).encode())
+            while piece := sock.recv(4096):  # until it is closed
+                said += piece
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it hung up before all was said
+    assert said[:13] in (b"HTTP/1.1 400 ", b"HTTP/1.1 403 ", b"")
+    assert call(server, "GET", "/question")[0] == 200
 
 
 def test_a_request_that_does_not_say_where_it_comes_from_is_refused(server):

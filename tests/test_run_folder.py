@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 from oprl_gym.config import OPRLConfig
 from oprl_gym.runs.config import TrainConfig
-from oprl_gym.runs.episode_log import Episode, EpisodeLog
+from oprl_gym.runs.episode_log import COLUMNS, Episode, EpisodeLog
 from oprl_gym.runs.folder import RunError, RunFolder, Summary
 from oprl_gym.runs.success import episode_success, pays_beside_goal
 
@@ -279,8 +281,52 @@ def test_steps_that_nobody_takes_are_named(run: RunFolder, steps: str) -> None:
     run.file("progress.csv").write_text(f"time/total_timesteps,x\n{steps},1\n")
     with pytest.raises(RunError, match=r"progress\.csv cannot be read: .* is no count"):
         run.progress("x")
-    run.file("episodes.csv").write_text(
-        f"env_steps,env_return,length,success\n{steps},1.0,1,\n"
-    )
-    with pytest.raises(RunError, match=r"episodes\.csv cannot be read"):
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("-5,1.0,1,,", "-5 is no count of env steps"),
+        (f"{2**62},1.0,1,,", f"{2**62} is no count of env steps"),
+        ("inf,1.0,1,,", "invalid literal"),
+        ("9,1.0,0,,", "an episode has at least one step"),
+        ("9,1.0,-1,,", "-1 is no count of env steps"),
+        (f"9,1.0,{2**62},,", f"{2**62} is no count of env steps"),
+        ("9,nan,1,,", "nan is no return of an episode"),
+        ("9,1e308,1,,", "1e+308 is no return"),
+        ("9,1.0,1,,-inf", "-inf is no return"),
+        ("1" * 5_000 + ",1.0,1,,", "integer string conversion"),
+    ],
+)
+def test_episodes_that_nobody_plays_are_named(run: RunFolder, row: str, words: str):
+    """No mean can be taken of them, and no axis of a figure would hold them."""
+    run.file("episodes.csv").write_text(f"{','.join(COLUMNS)}\n{row}\n")
+    with pytest.raises(RunError, match=r"episodes\.csv cannot be read: ") as refusal:
         run.episodes()
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("total_timesteps", 0),
+        ("total_timesteps", -(2**70)),
+        ("steps_to_90", 10**400),
+        ("sampled_success_rate", 1e30),
+        ("final_success_rate", float("nan")),
+        ("eval_return_mean", float("inf")),
+        ("wall_time_s", 1e308),
+    ],
+)
+def test_a_summary_of_no_run_is_named(run: RunFolder, name: str, value: float):
+    values = {**asdict(SUMMARY), name: value}
+    run.file("summary.json").write_text(json.dumps(values))
+    with pytest.raises(RunError, match=rf"summary\.json: {name} is ") as refusal:
+        run.summary()
+    assert len(str(refusal.value)) < 500
+
+
+def test_no_pipe_in_the_place_of_a_config_is_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.json")
+    with pytest.raises(RunError, match="no run folder, so it is left alone"):
+        RunFolder.create(tmp_path, TrainConfig())

@@ -236,6 +236,22 @@ def test_pages_that_are_corrupt_never_end_in_a_traceback(folder):
     damage(folder, range(12))
 
 
+def test_a_broken_statement_is_quoted_in_one_line(folder):
+    """SQLite says it with the line ends that the statement has in the file."""
+    database = sqlite3.connect(folder.preferences)
+    database.execute("PRAGMA writable_schema = ON")
+    database.execute(
+        "UPDATE sqlite_master SET name = 'answers AS' || char(10) || 'SELECT', sql = ''"
+        " WHERE name = 'valid_answers'"
+    )
+    database.commit()
+    database.close()
+    refusals = use(folder.preferences, folder.path)
+    assert len(refusals) == 6
+    assert all("is damaged" in refusal for refusal in refusals)
+    assert all("\n" not in refusal for refusal in refusals)
+
+
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore:.*is left out")
 def test_many_pages_that_are_corrupt_never_end_in_a_traceback(folder):

@@ -71,6 +71,17 @@ def test_numbers_are_read_as_they_are_meant(tmp_path):
     assert rates == [1e-4, 3e-4, 1e-3]
 
 
+def test_names_are_text_as_it_is_written(tmp_path):
+    """As YAML reads them, yes is true, and 0x1 is 1: one of the two would be lost."""
+    path = tmp_path / "sweep.yaml"
+    arms = "{yes: {}, true: {scale: 1}, 1: {scale: 2}, 0x1: &x {scale: 3}, 2: {<<: *x}}"
+    path.write_text(f"seeds: 1\nbase: {{env_kwargs: {{7: 8}}}}\narms: {arms}\n")
+    sweep = read_sweep(path)
+    assert [arm.name for arm in sweep.arms] == ["yes", "true", "1", "0x1", "2"]
+    assert [arm.config.scale for arm in sweep.arms[1:]] == [1, 2, 3, 3]
+    assert sweep.arms[0].config.env_kwargs == {"7": 8}
+
+
 def test_a_name_of_long_letters_makes_a_short_folder():
     """File systems count bytes, and some letters have four."""
     sweep = sweep_from({"seeds": 1, "arms": {"漢" * 90 + end: {} for end in "ab"}})
@@ -124,6 +135,22 @@ WRONG = {
     "seeds: 1\nbase: {scale: " + "1:" * 200 + "0:0.5}": "a value that cannot be read",
     "seeds: !!bool perhaps": "a value that cannot be read",
     "seeds: !!timestamp perhaps": "a value that cannot be read",
+    "seeds: 1\nbase: {scale: !!float ''}": "a value that cannot be read",
+    'seeds: "\\UFFFFFFFF"': "a value that cannot be read",
+    f"%YAML 1.{'9' * 5_000}\n---\nseeds: 1": "a value that cannot be read",
+    f"seeds: !{'a' * 40_000} 1": "could not determine a constructor for the tag",
+    f"a: {'1' * 49_000}e": "unknown key a",
+    "seeds: 1\nbase: {<<: 5}": "expected a mapping",
+    "seeds: 1\nbase: &b {<<: *b}": "is nested too deep, or in itself",
+    "seeds: 1\nbase: {learner.rule: x, learner: {rule: y}}": "rule is set twice",
+    "seeds: 1\nbase: {preferences: ~no-such-user/x}": "no-such-user/x' is no path",
+    "seeds: 1\nbase: {env_kwargs: {size: .nan}}": "must be a finite number or text",
+    f"seeds: 1\nbase: {{env_kwargs: {{size: 0x{'f' * 5_000}}}}}": "a finite number",
+    'seeds: 1\narms: {"\\e[2J": {}}': "use printable letters",
+    'seeds: 1\narms: {"\\uD800": {}}': "use printable letters",
+    f"seeds: 1\ngrid: {{n_envs: [0x{'f' * 5_000}]}}": "got a very large int",
+    "seeds: 1\nrandom: {samples: 1, space: {n_envs: {randint: "
+    f"[{2**70}, {2**70 + 1}]}}}}}}": "n_envs.randint must be two integers",
     "seeds: 1\ngrid: {scale: [2020-01-01]}": "scale must be a number",
     "seeds: 1\nbase: {learner: {hidden_size: 1000000000}}": "a reward model of more",
     "seeds: 1\nbase: {n_envs: 1000000}": "n_envs must be at most 10,000",

@@ -68,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     # Without a desktop, what looks for one complains that this is not set.
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # The name of a folder may have letters that the terminal has not.
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if arguments == ["--version"]:
         print(f"oprl-gym {oprl_gym.__version__}")
@@ -76,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check_command(arguments[0])
         return _run(_parse(arguments))
     except RunError as error:
+        return _say(str(error), USER_ERROR)
+    except OSError as error:  # a name too long, a folder that may not be read
         return _say(str(error), USER_ERROR)
     except MemoryError as error:  # what a hostile file may ask for
         return _say(f"there is not enough memory for that: {error}", USER_ERROR)

@@ -98,7 +98,8 @@ class Label:
         from oprl_gym.preferences.store.questions import PATIENCE_S
 
         folder = RunFolder.begun(self.directory)
-        shows = not (self.export_to or self.import_from or self.delete_broken)
+        files = (self.export_to, self.import_from)
+        shows = files == (None, None) and not self.delete_broken
         patience = WHILE_LOOKED_AT_S if shows else PATIENCE_S
         try:
             with PreferenceStore(_store_path(folder), patience=patience) as store:

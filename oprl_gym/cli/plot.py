@@ -43,7 +43,9 @@ class Plot:
             draw_run(folders[0])
             print(folders[0].figures)
             return
-        out = Path(self.out or "comparison.png")
+        out = Path("comparison.png" if self.out is None else self.out)
+        if out.is_dir():
+            raise RunError(f"--out {out} is a folder; name a file in it")
         if out.suffix == "":  # as matplotlib would, in silence
             out = out.with_name(f"{out.name}.png")
         draw_comparison(folders, out)

@@ -178,7 +178,7 @@ def plot_curves(
         ax.axhline(0.9, color=FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1)
         ax.set_ylim(-0.03, 1.05)
         ax.yaxis.set_major_formatter(_percent())
-    if curves:
+    if ax.get_legend_handles_labels()[0]:  # else all runs are shorter than the window
         ax.legend(frameon=False, fontsize=9, labelcolor=INK)
     return ax
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from urllib.parse import urlsplit
+import re
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HOSTS = ("127.0.0.1", "localhost")
+HOST = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.IGNORECASE)
+"""This machine, at any port: an SSH tunnel may have one of its own."""
 MAX_BODY = 1024
 """Bytes of a request's body; an answer takes some 40."""
 MAX_URL = 512
@@ -69,12 +70,12 @@ class Guard:
         host = headers.get("host", "")
         if not scope["path"].startswith("/"):  # of "OPTIONS *", or of a proxy
             return _refused("this server answers to paths alone", 400)
-        if _hostname(f"http://{host}") not in HOSTS:
+        if HOST.fullmatch(host) is None:
             return _refused("this server answers to 127.0.0.1 alone", 403)
-        origin = headers.get("origin")
-        if origin is None and scope["method"] != "GET":
+        origins = headers.getlist("origin")
+        if not origins and scope["method"] != "GET":
             return _refused("where does this request come from?", 403)
-        if origin is not None and origin != f"http://{host}":
+        if any(origin != f"http://{host}" for origin in origins):
             return _refused("requests of other pages are refused", 403)
         if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL:
             return _refused("the address is too long", 414)
@@ -92,13 +93,6 @@ class Guard:
 def _refused(text: str, status: int) -> Response:
     """Return a refusal, after which the connection is closed."""
     return PlainTextResponse(text, status, {"Connection": "close"})
-
-
-def _hostname(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
 
 
 async def _whole_body(receive: Receive) -> bytes | Response:

@@ -289,9 +289,10 @@ def _check_env_kwargs(values: Mapping[str, EnvValue]) -> None:
     Any word is true, also "false"; and an id out of a list would not be found there.
     """
     for name, value in values.items():
-        if not isinstance(value, int | float | str | None):
+        number = isinstance(value, int | float)
+        if not (isinstance(value, str | None) or (number and is_finite(value))):
             raise ValueError(
-                f"env_kwargs {name} must be a number or text, got {shown(value)}"
+                f"env_kwargs {name} must be a finite number or text, got {shown(value)}"
             )
         if isinstance(value, str) and value.lower() in ("true", "false", "none"):
             raise ValueError(

@@ -21,6 +21,9 @@ WINDOW = 100
 MOST_STEPS = 2**53
 """Env steps that nobody takes; beyond, floats count in twos."""
 
+MOST_RETURN = float(np.finfo(np.float32).max)
+"""Rewards have single precision; beyond, sums of returns are infinite."""
+
 TARGET = 0.9
 """Success rate at which an env counts as learned."""
 
@@ -163,7 +166,19 @@ class EpisodeLog:
                 raise ValueError(f"its columns are not {','.join(COLUMNS)}")
             log = cls.of(_episode(*row) for row in rows)
         check_steps(log.env_steps)
+        log._check_values()
         return log
+
+    def _check_values(self) -> None:
+        """Raise ValueError for what no env gives, of which no mean can be taken."""
+        check_steps(self.lengths)
+        if not (self.lengths >= 1).all():
+            raise ValueError("an episode has at least one step")
+        known = self.learned_returns[~np.isnan(self.learned_returns)]
+        for returns in (self.env_returns, known):
+            wrong = ~(np.abs(returns) <= MOST_RETURN)  # nor is NaN
+            if wrong.any():
+                raise ValueError(f"{returns[wrong][0]} is no return of an episode")
 
     def _first_step(self, holds: np.ndarray) -> int | None:
         return int(self.env_steps[holds.argmax()]) if holds.any() else None

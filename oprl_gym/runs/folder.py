@@ -12,10 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from oprl_gym.config import shown
 from oprl_gym.files.atomic import replace_file
 from oprl_gym.files.fields import from_dict
 from oprl_gym.runs.config import TrainConfig, config_from_dict
-from oprl_gym.runs.episode_log import EpisodeLog, check_steps
+from oprl_gym.runs.episode_log import (
+    MOST_RETURN,
+    MOST_STEPS,
+    EpisodeLog,
+    check_steps,
+)
 from oprl_gym.types import FloatArray
 
 FORMAT = "oprl-gym run 1"
@@ -224,7 +230,9 @@ class RunFolder:
     def summary(self) -> Summary:
         """Return the run's results."""
         try:
-            return from_dict(Summary, self._read_json("summary.json"))
+            summary = from_dict(Summary, self._read_json("summary.json"))
+            _check_numbers(summary)
+            return summary
         except ValueError as error:
             raise RunError(f"{self.file('summary.json')}: {error}") from error
 
@@ -341,7 +349,7 @@ class RunFolder:
         return path
 
     def _read_json(self, name: str) -> dict[str, Any]:
-        path = self.file(name)
+        path = self._plain_file(name)
         try:
             values = json.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, RecursionError) as error:
@@ -349,6 +357,17 @@ class RunFolder:
         if not isinstance(values, dict):
             raise RunError(f"{path} holds no object with names and values")
         return values
+
+
+def _check_numbers(summary: Summary) -> None:
+    """Raise ValueError for numbers of which no table or figure can be made."""
+    if summary.total_timesteps < 1:
+        raise ValueError(f"total_timesteps is {summary.total_timesteps}, not above 0")
+    for name, value in asdict(summary).items():
+        most = MOST_STEPS if isinstance(value, int) else MOST_RETURN
+        most = 1 if name.endswith("_rate") else most
+        if isinstance(value, int | float) and not abs(value) <= most:  # nor is NaN
+            raise ValueError(f"{name} is no number of a run: {shown(value)}")
 
 
 def _json(values: dict[str, Any]) -> str:

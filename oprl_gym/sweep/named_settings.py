@@ -42,7 +42,9 @@ def flat(values: Any, where: str) -> Values:
     if not isinstance(nested, dict):
         raise ValueError(f"{where}.learner must hold KEY: VALUE, got {shown(nested)}")
     for name, value in nested.items():
-        values.setdefault(f"learner.{name}", value)
+        if f"learner.{name}" in values:
+            raise ValueError(f"{where}.learner.{name!s:.{LONGEST}} is set twice")
+        values[f"learner.{name}"] = value
     for name in values:
         if name == "seed":
             raise ValueError(f"{where}.seed: seeds go to the top, such as seeds: 5")
@@ -84,5 +86,12 @@ def build_config(values: Values) -> TrainConfig:
     store = nested["teaching"].get("preferences")
     if isinstance(store, str):
         # Runs are begun in other processes, perhaps on other machines.
-        nested["teaching"]["preferences"] = str(Path(store).expanduser().resolve())
+        nested["teaching"]["preferences"] = _absolute(store)
     return config_from_dict(nested)
+
+
+def _absolute(store: str) -> str:
+    try:
+        return str(Path(store).expanduser().resolve())
+    except (OSError, ValueError, RuntimeError) as error:  # no such user, a NUL, a loop
+        raise ValueError(f"preferences {shown(store)} is no path: {error}") from error

@@ -14,7 +14,7 @@ DIGITS = 6
 """Significant digits of a drawn number: as many as a table can show."""
 
 LARGEST = 2**62
-"""How far apart bounds may lie: NumPy draws integers of 64 bits."""
+"""How far apart bounds may lie, and integers from 0: NumPy draws 64 bits."""
 
 DISTRIBUTIONS = ("uniform", "loguniform", "randint", "choice")
 
@@ -69,6 +69,8 @@ def _bounds(bounds: list[Any], where: str, whole: bool) -> tuple[Any, Any]:
     kind: Any = int if whole else int | float
     numbers = [b for b in bounds if isinstance(b, kind) and not isinstance(b, bool)]
     two = len(numbers) == len(bounds) == 2 and all(map(is_finite, numbers))
+    if whole:
+        two = two and max(map(abs, numbers)) < LARGEST
     if not two or not 0 < numbers[1] - numbers[0] < LARGEST:
         what = "integers" if whole else "numbers"
         raise ValueError(f"{where} must be two {what}, LOW < HIGH; got {shown(bounds)}")

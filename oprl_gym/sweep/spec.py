@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from oprl_gym.config import shown
+from oprl_gym.config import LONGEST, shown
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.folder import RunError
 from oprl_gym.sweep.named_settings import Values, build_config, check_name, flat
@@ -116,6 +116,8 @@ _Part = tuple[str, Values]  # words for an arm's name, and settings
 
 def _arm(parts: Sequence[_Part], base: Values) -> Arm:
     name = ", ".join(words for words, _ in parts)
+    if not name.isprintable():  # it comes to stand in a terminal, in folders and tables
+        raise ValueError(f"an arm is called {name!a:.{LONGEST}}; use printable letters")
     values: Values = {}
     for words, chosen in parts:
         twice = values.keys() & chosen.keys()
@@ -210,11 +212,12 @@ def _named(values: Values) -> _Part:
 
 def _word(value: Any) -> str:
     # What JSON has no word for, as a date, is refused where the setting is read.
-    return (
-        value
-        if isinstance(value, str)
-        else json.dumps(value, default=str, skipkeys=True)
-    )
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, default=str)
+    except ValueError:  # an integer of thousands of digits
+        return shown(value)
 
 
 def _non_empty(value: Any, where: str, example: str) -> dict[str, Any]:

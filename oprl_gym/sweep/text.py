@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from oprl_gym.config import LONGEST
+from oprl_gym.config import LONGEST, one_line
 
 MOST_BYTES = 50_000
 MOST_VALUES = 20_000
@@ -18,8 +19,10 @@ MOST_VALUES = 20_000
 DEEPEST = 100
 """Brackets within each other; a sweep needs four."""
 
-# YAML 1.1 reads 1e-4 as a word: it wants 1.0e-4.
-_FLOAT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+# YAML 1.1 reads 1e-4 as a word: it wants 1.0e-4. No digit may be matched in two ways:
+# of 50,000 of them each would be tried.
+_FLOAT = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$")
+_MERGE, _TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -38,7 +41,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ValueError("is no text in UTF-8") from error
     except yaml.YAMLError as error:
-        raise ValueError(f"is no YAML: {' '.join(str(error).split())}") from error
+        raise ValueError(f"is no YAML: {one_line(error)}") from error
     except RecursionError as error:
         raise ValueError("is nested too deep, or in itself") from error
     if content is None:
@@ -56,7 +59,7 @@ def _content(text: bytes) -> Any:
         )
     loader = _Loader(text.decode("utf-8"))
     try:
-        node = loader.get_single_node()
+        node = _read(loader.get_single_node)
         if node is None:
             return None
         if _values(node, {}) > MOST_VALUES:
@@ -64,17 +67,21 @@ def _content(text: bytes) -> Any:
                 f"holds more than {MOST_VALUES:,} values where its aliases (*name) "
                 "are put in; write it shorter"
             )
-        return _constructed(loader, node)
+        return _read(lambda: loader.construct_document(node))
     finally:
         loader.dispose()
 
 
-def _constructed(loader: _Loader, node: yaml.Node) -> Any:
+def _read(part: Callable[[], Any]) -> Any:
+    """Return what YAML reads; it raises all kinds of errors of `!!int ''` and such."""
     try:
-        return loader.construct_document(node)
-    except (ValueError, KeyError, AttributeError, TypeError, OverflowError) as error:
-        # What YAML raises of `!!bool perhaps` and the like.
-        raise ValueError(f"holds a value that cannot be read: {error!r}") from error
+        return part()
+    except (yaml.YAMLError, RecursionError):
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"holds a value that cannot be read: {one_line(repr(error))}"
+        ) from error
 
 
 def _values(node: yaml.Node, known: dict[int, int]) -> int:
@@ -92,7 +99,11 @@ def _values(node: yaml.Node, known: dict[int, int]) -> int:
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, with 1e-4 a number and no name twice."""
+    """The safe loader, with 1e-4 a number, all names text, and none twice.
+
+    Of names that are not text, such as yes and true, or 1 and 0x1, it would drop one,
+    and a run's folder would hold other settings than were asked for: JSON has no such.
+    """
 
     def fetch_flow_collection_start(self, token: Any) -> None:
         # Its time grows with the square of the depth, before it gets anywhere.
@@ -103,6 +114,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(
         self, node: yaml.MappingNode, deep: bool = False
     ) -> dict[Any, Any]:
+        if isinstance(node, yaml.MappingNode):
+            node.value = [(_as_text(key), value) for key, value in node.value]
         names = Counter(str(key.value) for key, _ in node.value)
         twice = sorted(name for name, times in names.items() if times > 1)
         if twice:
@@ -111,6 +124,13 @@ class _Loader(yaml.SafeLoader):
                 problem_mark=node.start_mark,
             )
         return super().construct_mapping(node, deep)
+
+
+def _as_text(key: yaml.Node) -> yaml.Node:
+    """Return a name as it is written; `<<`, and what is no word, stay as they are."""
+    if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+        return key
+    return yaml.ScalarNode(_TEXT, key.value, key.start_mark, key.end_mark)
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from oprl_gym.config import shown
+from oprl_gym.config import one_line, shown
 from oprl_gym.preferences.store.schema import APPLICATION_ID, VERSION, statements
 
 _POLL_S = 0.05
@@ -65,7 +65,8 @@ def explained(path: str | Path) -> Iterator[None]:
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
         raise
     except sqlite3.Error as error:
-        raise _explanation(path, str(error)) from error
+        # It quotes statements, of which a damaged file holds part.
+        raise _explanation(path, one_line(error)) from error
     except UnicodeDecodeError as error:
         raise damaged(path, str(error)) from error
 
