@@ -208,7 +208,7 @@ function row([name, value, note]) {
 }
 
 async function showAgent() {
-  $("doing").textContent = "The agent plays once more, to be shown here…";
+  $("doing").textContent = "The agent plays once more…";
   $("agent").hidden = false;
   const { clip } = await call("agent"); // which takes seconds
   if (clip === null) $("agent").hidden = true;
