@@ -174,6 +174,7 @@ def plot_curves(
     for number, curve in enumerate(curves):
         color = curve.color or SERIES[number % len(SERIES)]
         _plot_group(ax, curve, window, color)
+    ax.yaxis.set_major_formatter("{x:,g}")
     if percent:
         ax.axhline(0.9, color=FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1)
         ax.set_ylim(-0.03, 1.05)
