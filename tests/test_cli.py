@@ -324,6 +324,16 @@ WRONG = {
     "train --env-kwargs layout": "Error parsing --env-kwargs: Failed to parse",
     "evaluate": "Missing from oprl-gym evaluate: DIR The run folder. (required)",
     "evaluate nowhere": "there is no run folder nowhere",
+    "inspect nowhere": "there is no run folder nowhere",
+    "label nowhere": "there is no run folder nowhere",
+    "watch nowhere --gif x.mp4": "there is no run folder nowhere",
+    "sweep nowhere.yaml": "nowhere.yaml: cannot be read: No such file or directory",
+    "compare --env-id Nowhere-v0": "cannot make Nowhere-v0: Environment `Nowhere`",
+    "train --env-id MiniGrid-DoorKey-6x6-v0": "cannot make MiniGrid-DoorKey-6x6-v0",
+    "train --env-id nofile:Late-v0": "cannot make nofile:Late-v0: No module named",
+    "train --env-wrapper Nowhere": "env_wrapper must be such as minigrid.wrappers:",
+    "train --algo dqn --n-steps 5": "n_steps=5 has no effect on dqn; leave it out",
+    "train --track mlflow": "invalid choice 'mlflow' for argument '--track'.",
 }
 ALL_OF_THEM = """
 import sys
