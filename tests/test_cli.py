@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -152,6 +154,46 @@ def test_options_reach_the_run(
     assert config["gamma"] == 0.9
     assert config["env_kwargs"] == {"layout": "random", "layout_seed": 3, "size": 5}
     assert ": 100 steps in" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_settings_of_the_method_reach_the_run(tmp_path: Path) -> None:
+    options = (
+        "--mode potential --env-reward-weight 0.5 --scale 0.2 --learning-rate 1e-3 "
+        "--batch-size 16 --ent-coef 0.02 --teacher human --max-questions 2 "
+        "--queries uniform --segment-length 5 --learner.reward-input obs"
+    )
+    arguments = ["train", "--run-dir", str(tmp_path / "run"), *options.split(), *QUICK]
+    assert main([*arguments, "--n-steps", "16"]) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    given = {
+        "mode": "potential",
+        "env_reward_weight": 0.5,
+        "scale": 0.2,
+        "learning_rate": 1e-3,
+        "batch_size": 16,
+        "ent_coef": 0.02,
+    }
+    assert {name: config[name] for name in given} == given
+    teaching = config["teaching"]
+    assert (teaching["queries"], teaching["segment_length"]) == ("uniform", 5)
+    assert config["learner"]["reward_input"] == "obs"
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_is_tracked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """tests/test_progress.py looks at what is sent."""
+    begun = []
+
+    def init(**options: Any) -> Mock:
+        begun.append(options["name"])
+        return Mock()
+
+    monkeypatch.setitem(sys.modules, "wandb", Mock(init=init, __spec__=Mock()))
+    path = tmp_path / "run"
+    assert main(["train", "--run-dir", str(path), "--track", "wandb", *QUICK]) == 0
+    assert len(begun) == 1
+    assert begun[0].startswith("run-")
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -309,6 +351,16 @@ WRONG = {
     "train --env-kwargs layout": "Error parsing --env-kwargs: Failed to parse",
     "evaluate": "Missing from oprl-gym evaluate: DIR The run folder. (required)",
     "evaluate nowhere": "there is no run folder nowhere",
+    "inspect nowhere": "there is no run folder nowhere",
+    "label nowhere": "there is no run folder nowhere",
+    "watch nowhere --gif x.mp4": "there is no run folder nowhere",
+    "sweep nowhere.yaml": "nowhere.yaml: cannot be read: No such file or directory",
+    "compare --env-id Nowhere-v0": "cannot make Nowhere-v0: Environment `Nowhere`",
+    "train --env-id MiniGrid-DoorKey-6x6-v0": "cannot make MiniGrid-DoorKey-6x6-v0",
+    "train --env-id nofile:Late-v0": "cannot make nofile:Late-v0: No module named",
+    "train --env-wrapper Nowhere": "env_wrapper must be such as minigrid.wrappers:",
+    "train --algo dqn --n-steps 5": "n_steps=5 has no effect on dqn; leave it out",
+    "train --track mlflow": "invalid choice 'mlflow' for argument '--track'.",
 }
 ALL_OF_THEM = """
 import sys

@@ -1,6 +1,17 @@
+import pydoc
+from dataclasses import fields
+
 import pytest
 
 from oprl_gym import OPRLConfig
+
+
+def test_help_explains_every_field_in_their_order():
+    text = pydoc.plain(pydoc.render_doc(OPRLConfig))
+    explained = text.partition("Attributes:")[2]
+    places = [explained.find(f"     {one.name}: ") for one in fields(OPRLConfig)]
+    assert -1 not in places
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,21 @@ def test_without_rllib_it_is_said_how_to_install_it(library):
     )
 
 
+def test_the_names_at_the_top_load_when_they_are_used():
+    look = "import oprl_gym; names = dir(oprl_gym)"
+    assert not {"torch", "stable_baselines3"} & loaded_after(look)
+    assert "torch" in loaded_after("from oprl_gym import ProcessRewardWrapper")
+    use = "from oprl_gym import OPRLCallback"
+    assert {"torch", "stable_baselines3"} <= loaded_after(use)
+    import oprl_gym
+    from oprl_gym.callbacks import OPRLCallback
+    from oprl_gym.wrappers import ProcessRewardWrapper
+
+    assert oprl_gym.OPRLCallback is OPRLCallback
+    assert oprl_gym.ProcessRewardWrapper is ProcessRewardWrapper
+    assert dir(oprl_gym) == sorted([*oprl_gym.__all__, "__version__"])
+
+
 def test_every_public_name_is_there():
     import oprl_gym
     import oprl_gym.callbacks

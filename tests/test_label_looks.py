@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from support.label_server import (
     LAYOUT,
+    answer_pairs,
     finished_run,
     page_of,
     run_with_pairs,
@@ -65,6 +66,7 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
     training = run_with_pairs(path / "training", 0, MAZE)
     training.file("progress.csv").write_text("time/total_timesteps\n12288\n")
     untaught = finished_run(path / "untaught", TrainConfig(env_id=MAZE))
+    answer_pairs(untaught, 12, answered=12)
     with ExitStack() as stack:
         stack.enter_context(at_work(training.path))
         pages = [
@@ -209,7 +211,7 @@ def test_training_and_the_end(page, addresses, album, view, scheme):
     expect(page.locator("#waiting")).to_have_text("Training…")
     look_at(page, album / f"training-{name}")
     page.goto(addresses.over)
-    expect(page.locator("#agent")).to_be_visible()
+    expect(page.locator("#doing")).to_have_text("What the agent does now")
     page.wait_for_timeout(300 if "OPRL_SCREENSHOTS" not in os.environ else 3000)
     look_at(page, album / f"end-{name}")
     page.goto(addresses.untaught)

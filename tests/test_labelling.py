@@ -123,6 +123,15 @@ def test_about_one_in_twenty_comes_twice_the_other_way_round():
     store.close()
 
 
+def test_who_waits_for_a_pair_gets_no_repeats_meanwhile(store):
+    """A page asks three times a second; each time one in twenty would be too many."""
+    ask(store, 10)
+    subject = session(store, repeats=0.05)
+    while (shown := subject.current()) is not None:
+        subject.answer(shown.showing, "left")
+    assert [subject.current() for _ in range(200)] == [None] * 200
+
+
 def test_consistency_counts_equal_answers(store):
     ask(store, 12)
     subject = session(store, repeats=0.4)

@@ -230,7 +230,7 @@ def _rewards_along(
 ) -> tuple[str, FloatArray]:
     if reward is None:
         return "env reward", np.array(rollout.env_rewards)
-    return "process reward", score(reward, rollout)
+    return "learned reward", score(reward, rollout)
 
 
 def _settings(config: TrainConfig) -> dict[str, Any]:

@@ -112,6 +112,7 @@ def plot_returns(
     if not len(env_steps):
         return _empty(ax, "no episode ended")
     _explain(ax, f"pale: each episode; strong: mean of last {window}")
+    ax.yaxis.set_major_formatter("{x:,g}")
     ax.plot(env_steps, returns, ".", color=pale(color), ms=4, mew=0)
     _plot_mean(ax, env_steps, returns, window, color)
     return ax
@@ -143,8 +144,7 @@ def plot_success(
     ax.axhline(rate, color=FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1)
     short = max(window // 5, MIN_WINDOW)
     _explain(ax, f"mean of last {window}; pale: of last {short}")
-    of_few = trailing_mean(values, short)[short - 1 :]
-    ax.plot(steps[short - 1 :], of_few, color=pale(GREEN), lw=1)
+    ax.plot(*_smooth(steps, values, short, short), color=pale(GREEN), lw=1)
     _plot_mean(ax, steps, values, window, GREEN)
     if reached is not None:
         ax.plot([reached], [rate], "o", color=GREEN, mec="white", mew=1.2, ms=7)
@@ -174,6 +174,7 @@ def plot_curves(
     for number, curve in enumerate(curves):
         color = curve.color or SERIES[number % len(SERIES)]
         _plot_group(ax, curve, window, color)
+    ax.yaxis.set_major_formatter("{x:,g}")
     if percent:
         ax.axhline(0.9, color=FAINT, lw=0.9, ls=(0, (4, 3)), zorder=1)
         ax.set_ylim(-0.03, 1.05)
@@ -280,6 +281,7 @@ def plot_learned_returns(
     else:
         ax.scatter(env_returns, learned, s=18, c=order, cmap=shades(INDIGO), lw=0)
     ax.xaxis.set_major_formatter("{x:,g}")
+    ax.yaxis.set_major_formatter("{x:,g}")
     return ax
 
 
@@ -353,14 +355,22 @@ def _note(ax: Axes, text: str, point: tuple[float, float]) -> None:
 def _plot_mean(
     ax: Axes, env_steps: IntArray, values: FloatArray, window: int, color: str
 ) -> None:
-    first = MIN_WINDOW - 1
-    mean = trailing_mean(values, window)[first:]
-    ax.plot(env_steps[first:], mean, color=color, lw=2, label=f"mean of last {window}")
+    mean = _smooth(env_steps, values, window)
+    ax.plot(*mean, color=color, lw=2, label=f"mean of last {window}")
+
+
+def _smooth(
+    env_steps: IntArray, values: FloatArray, window: int, fewest: int = MIN_WINDOW
+) -> tuple[IntArray, FloatArray]:
+    """Return a trailing mean, once for all episodes that ended at the same step."""
+    last = np.append(np.diff(env_steps) > 0, True)
+    last[: fewest - 1] = False
+    return env_steps[last], trailing_mean(values, window)[last]
 
 
 def _plot_group(ax: Axes, curve: Curve, window: int, color: str) -> None:
     runs = [
-        (steps[MIN_WINDOW - 1 :], trailing_mean(values, window)[MIN_WINDOW - 1 :])
+        _smooth(steps, values, window)
         for steps, values in curve.runs
         if len(steps) >= MIN_WINDOW
     ]

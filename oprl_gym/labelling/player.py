@@ -126,6 +126,8 @@ class Player:
     def nothing(self) -> str:
         """Return why there is no pair to be shown."""
         if self.session.training():
+            if self._progress.all_answered:
+                return "Training... All questions are answered."
             return "Training... The next pair appears here by itself."
         return "Nothing to compare just now. New pairs appear here by themselves."
 
@@ -189,7 +191,7 @@ def told(scores: Scores | None) -> str:
     """Return in words what the learned reward made of a pair."""
     if scores is None:
         return ""
-    verdict = {True: ", as you do", False: ", unlike you", None: ""}[scores.agrees]
+    verdict = {True: ": it agrees", False: ": it disagrees", None: ""}[scores.agrees]
     left, right = scores.left, scores.right
     digits = 1 if max(abs(left), abs(right)) >= 1 else 2
     sums = f"{left:.{digits}f} left, {right:.{digits}f} right"

@@ -88,6 +88,11 @@ class Progress:
     others: int = 0
     to_come: int | None = 0
 
+    @property
+    def all_answered(self) -> bool:
+        """Whether there were questions, and none is left or to come."""
+        return self.answered + self.others > 0 and self.waiting == self.to_come == 0
+
 
 class LabellingSession:
     """One person who labels, through whichever front end.
@@ -209,6 +214,8 @@ class LabellingSession:
         return sum(verdicts), len(verdicts)
 
     def _next(self) -> Showing | None:
+        if self.store.next_open(self.annotator) is None:
+            return None  # looked for time and again, which must not draw repeats
         if self._rng.random() < self._repeats:
             again = self._repeat()
             if again is not None:

@@ -51,6 +51,9 @@ def draw_sweep(results: Sequence[ArmResult], path: Path) -> None:
         _scale(axes[0, 0], [dot.estimate for row in panels[0].rows for dot in row])
         axes[0, 1].set_xlim(-0.03, 1.03)
         axes[0, 1].xaxis.set_major_formatter("{x:.0%}")
+    else:
+        for ax in axes[0]:
+            ax.xaxis.set_major_formatter("{x:,g}")
     figure.suptitle(
         _words(shown, len(results), known), x=0.01, ha="left", color=FAINT, fontsize=8.5
     )

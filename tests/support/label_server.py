@@ -76,7 +76,11 @@ def taught_run(path: Path, pairs: int, answered: int = 0) -> RunFolder:
     """
     teaching = TeachingConfig(teacher="human")
     config = TrainConfig(env_id="OPRLMaze-TwoWallsLong-v0", teaching=teaching)
-    folder = finished_run(path, config)
+    return answer_pairs(finished_run(path, config), pairs, answered)
+
+
+def answer_pairs(folder: RunFolder, pairs: int, answered: int) -> RunFolder:
+    """Have bob answer some of so many pairs that a run is given; returns its folder."""
     rng = np.random.default_rng(0)
     picture = maze_picture(LAYOUT)
     with open_store(folder) as store:

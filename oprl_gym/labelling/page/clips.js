@@ -155,7 +155,7 @@ class FrameClip {
 
 // Makes a canvas as large as it may be and as sharp as the screen; returns its width.
 function fit(canvas, aspect) {
-  canvas.style.setProperty("--aspect", aspect);
+  canvas.parentElement.style.setProperty("--aspect", aspect);
   const width = Math.round(canvas.clientWidth * (window.devicePixelRatio || 1));
   const height = Math.round(width / aspect);
   if (canvas.width !== width || canvas.height !== height) {

@@ -103,8 +103,8 @@ function fail(error, again) {
 
 async function show({ title, instructions, pair, progress, run }, mine) {
   const done = run.stage === "over";
-  $("heading").textContent = done && pair === null ? "What your answers did" :
-    "Which is better?";
+  const thanks = done && pair === null && progress.answered + progress.others > 0;
+  $("heading").textContent = thanks ? "Thank you!" : "Which is better?";
   $("title").textContent = title + (done && pair ? " · its training is over" : "");
   document.title = `Which is better? ${title}`;
   showInstructions(instructions);
@@ -112,8 +112,9 @@ async function show({ title, instructions, pair, progress, run }, mine) {
   const wasOver = over;
   over = done && pair === null;
   $("nothing").hidden = done || pair !== null;
-  $("over").hidden = !over;
+  $("over").hidden = !over || !wasOver;
   for (const id of ["pair", "equal", "skip"]) $(id).hidden = pair === null;
+  $("undo").hidden = pair === null && progress.answered === 0;
   if (pair !== null) return showPair(pair, mine);
   setShowing(null);
   if (!over) showWaiting(run, progress);
@@ -121,6 +122,7 @@ async function show({ title, instructions, pair, progress, run }, mine) {
     over = false; // until it is there
     await showOutcome();
     over = true;
+    $("over").hidden = false;
   }
   timer = setTimeout(next, over ? CALM_MS : POLL_MS);
 }
@@ -144,11 +146,11 @@ async function showPair(pair, mine) {
   setShowing(pair.showing);
 }
 
-function showWaiting({ stage, steps, of, resume }, { answered }) {
+function showWaiting({ stage, steps, of, resume }, progress) {
   clips = {};
   const training = stage === "training";
-  const number = (value) => value.toLocaleString("en");
-  $("waiting").textContent = training ? "Training…" : "Nothing to compare just now";
+  $("waiting").textContent = !training ? "Nothing to compare just now" :
+    steps >= of ? "Measuring…" : "Training…";
   $("steps").hidden = !training;
   $("steps").setAttribute("aria-valuenow", Math.min(100, Math.round((100 * steps) / of)));
   $("steps").firstElementChild.style.width = `${Math.min(100, (100 * steps) / of)}%`;
@@ -157,9 +159,16 @@ function showWaiting({ stage, steps, of, resume }, { answered }) {
   $("why").textContent = !training ?
     "No training goes on in this run. Your answers are safe. To go on with it:" :
     steps >= of ? "The last step is taken. What the agent has learned is being measured." :
-    `${number(steps)} of ${number(of)} steps. The agent ` +
-    `${answered ? "learns from your answers" : "makes its first tries"}; the next pair ` +
-    "appears here by itself. You may close this page at any time and come back.";
+    `${number(steps)} of ${number(of)} steps. ${toCome(progress)} ` +
+    "You may close this page at any time and come back.";
+}
+
+function toCome({ answered, others, waiting, to_come: more }) {
+  if (answered + others > 0 && waiting === 0 && more === 0) {
+    return "All questions are answered; what they did is told here at the end.";
+  }
+  const does = answered ? "learns from your answers" : "makes its first tries";
+  return `The agent ${does}; the next pair appears here by itself.`;
 }
 
 async function showOutcome() {
@@ -171,18 +180,20 @@ async function showOutcome() {
     const shown = change.measure === "success" ? share : (value) => value.toPrecision(3);
     rows.push([change.measure === "success" ? "Success" : "Return",
       `${minus(shown(change.before))} → ${minus(shown(change.after))}`,
-      `its first ${change.episodes} episodes, and its last ${change.episodes}`]);
+      `in the agent's first ${change.episodes} episodes, and in its last`]);
   }
   if (judged) {
     rows.push(["The learned reward agrees", share(agreed / judged),
-      `with ${agreed} of ${judged} answers that it had not learned from`]);
+      `with ${agreed} of ${counted(judged, "answer")} that it had not learned from`]);
   }
   $("results").replaceChildren(...rows.map(row));
-  $("next").textContent = change === null ?
-    `${answers} answers are kept. A new run learns from them:` :
+  $("came").textContent = answers === 0 ? "There is nothing to compare here." :
+    change === null ? `${counted(answers, "answer")} kept` : "What your answers did";
+  $("next").textContent = change === null ? "A new run learns from them:" :
     "To train a new agent by the same answers:";
   $("again").textContent = again;
-  if (change !== null) showAgent().catch(() => {}); // it can be done without
+  for (const id of ["next", "again"]) $(id).hidden = answers === 0;
+  if (change !== null) showAgent().catch(() => { $("agent").hidden = true; });
 }
 
 function row([name, value, note]) {
@@ -197,12 +208,14 @@ function row([name, value, note]) {
 }
 
 async function showAgent() {
-  $("agent").hidden = true;
+  $("doing").textContent = "The agent plays once more…";
+  $("agent").hidden = false;
   const { clip } = await call("agent"); // which takes seconds
+  if (clip === null) $("agent").hidden = true;
   if (clip === null || !over) return;
   const agent = makeClip(clip);
   await agent.ready();
-  $("agent").hidden = false;
+  $("doing").textContent = "What the agent does now";
   $("agent-words").textContent = agent.words();
   play({ agent });
 }
@@ -215,9 +228,10 @@ function setShowing(number) {
 function showProgress({ answered, waiting, repeats, consistent, aside, others, to_come: more }) {
   const done = answered + others;
   const total = done + waiting + (more || 0);
-  const known = more !== null && total === 0 ? "No questions" : more === null ? `${done} answered · ${waiting} to go, or more` :
-    total === 1 ? `${done} of 1 question` : `${done} of ${total} questions`;
-  $("count").textContent = known + (others ? ` · ${answered} by you` : "") +
+  document.querySelector(".progress").hidden = more === 0 && total + aside === 0;
+  const known = more === null ? `${number(done)} answered · ${number(waiting)} to go, or more` :
+    `${number(done)} of ${counted(total, "question")}`;
+  $("count").textContent = known + (others && answered ? ` · ${answered} by you` : "") +
     (aside ? ` · ${aside} cannot be shown` : "");
   $("bar").style.width = `${(100 * done) / Math.max(1, total)}%`;
   for (const one of document.querySelectorAll(".consistency")) {
@@ -226,13 +240,15 @@ function showProgress({ answered, waiting, repeats, consistent, aside, others, t
   }
 }
 
+const number = (value) => value.toLocaleString("en");
+const counted = (n, thing) => `${number(n)} ${thing}${n === 1 ? "" : "s"}`;
 const minus = (text) => text.replace("-", "−");
 
 function told(scores) {
   if (scores === null) return "";
   const digits = Math.max(Math.abs(scores.left), Math.abs(scores.right)) < 1 ? 2 : 1;
   const [left, right] = [scores.left, scores.right].map((sum) => minus(sum.toFixed(digits)));
-  const verdict = { true: ", as you do", false: ", unlike you" }[scores.agrees] || "";
+  const verdict = { true: ": it agrees", false: ": it disagrees" }[scores.agrees] || "";
   return `The learned reward gave ${left} to ${sideName("left")} and ${right} to ` +
     `${sideName("right")}${verdict}.`;
 }
