@@ -92,5 +92,5 @@ $(RAY_VENV)/.installed: pyproject.toml constraints-ray.txt
 	$(PYTHON) -m venv $(RAY_VENV)
 	@echo "Installing oprl-gym, Ray and RLlib into $(RAY_VENV) (some minutes the first time)"
 	$(RAY_VENV)/bin/python -m pip --disable-pip-version-check install --quiet \
-		--constraint constraints-ray.txt --editable '.[ray,rllib]' pytest pytest-xdist
+		--constraint constraints-ray.txt --editable '.[ray,rllib]' pytest
 	touch $@
