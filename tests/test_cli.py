@@ -232,6 +232,7 @@ def test_an_env_that_cannot_be_drawn_is_said_to_have_no_gif(
         (["train", "--colour", "red"], "--colour"),
         (["train", "--env-kwargs", "size", "nan"], "a finite number or text, got nan"),
         (["evaluate", "x" * 300], "File name too long"),
+        (["evaluate", "nowhere", "--episodes", "9" * 30], "is at most 1,000,000"),
         (["train", "--resume", "x" * 300], "File name too long"),
         (["train", "--env-kwargs", "layout", "Nowhere"], "layout='Nowhere'"),
         (["train", "--env-id", "Blackjack-v1"], "cannot train ppo here"),
@@ -267,6 +268,11 @@ def test_a_file_without_a_name_is_no_reason_to_show_the_page(
 ) -> None:
     """As of a shell's variable that is not set."""
     assert ".jsonl" in refused("label", run_dir, option, "")
+
+
+@pytest.mark.parametrize("pairs", ["0", "-5", "9" * 400])
+def test_no_pairs_and_too_many(pairs: str, run_dir: Path, refused: Check) -> None:
+    assert "--pairs is from 1 to 100,000" in refused("label", run_dir, "--pairs", pairs)
 
 
 def test_a_figure_in_the_place_of_a_folder(run_dir: Path, refused: Check) -> None:

@@ -40,6 +40,18 @@ def test_each_task_has_a_process_and_leaves_no_log(tmp_path):
     assert log.events.index("started c") > log.events.index("started b")
 
 
+def test_a_log_that_is_a_link_leads_writing_nowhere(tmp_path):
+    precious, one = tmp_path / "thesis.tex", task(tmp_path, "a", fail)
+    precious.write_text("years")
+    one.log.parent.mkdir()
+    one.log.symlink_to(precious)
+    log = Log()
+    LocalEngine(jobs=1).run([one], log)
+    assert log.errors["a"] is not None
+    assert precious.read_text() == "years"
+    assert not one.log.is_symlink()
+
+
 def test_one_at_a_time_is_one_after_the_other(tmp_path):
     log = Log()
     LocalEngine(jobs=1).run([task(tmp_path, name, write) for name in "ab"], log)

@@ -216,3 +216,13 @@ def test_a_figure_of_few_arms_and_of_many(count, tmp_path):
         pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
     indigo = np.abs(pixels.astype(int) - [79, 70, 229]).sum(axis=1) < 10
     assert indigo.sum() > 100
+
+
+def test_a_figure_that_is_a_link_leads_writing_nowhere(tmp_path):
+    precious, path = tmp_path / "thesis.tex", tmp_path / "summary.png"
+    precious.write_text("years")
+    path.symlink_to(precious)
+    draw_sweep([result("arm", 1e4)], path)
+    assert precious.read_text() == "years"
+    assert path.is_file()
+    assert not path.is_symlink()

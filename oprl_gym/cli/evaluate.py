@@ -16,6 +16,8 @@ from oprl_gym.runs.success import GOAL
 if TYPE_CHECKING:
     from oprl_gym.runs.evaluation import Evaluation
 
+MOST_EPISODES = 1_000_000
+
 
 @dataclass(frozen=True)
 class Evaluate:
@@ -36,6 +38,10 @@ class Evaluate:
         """Evaluate."""
         if self.episodes < 1:
             raise RunError(f"--episodes {self.episodes} is too few; give 1 or more")
+        if self.episodes > MOST_EPISODES:
+            raise RunError(
+                f"--episodes is at most {MOST_EPISODES:,}, got {self.episodes}"
+            )
         folder = RunFolder.open(self.directory)
         import torch
 

@@ -28,6 +28,7 @@ WHILE_LOOKED_AT_S = 3.0
 """Seconds that a person waits for another program that writes to the store."""
 MAX_INSTRUCTIONS = 300
 """Characters, so that the clips need not make room for more than a few lines."""
+MOST_PAIRS = 100_000
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,8 @@ class Label:
     ) -> None:
         from oprl_gym.labelling.recording import ask_about_run
 
+        if not 1 <= self.pairs <= MOST_PAIRS:
+            raise RunError(f"--pairs is from 1 to {MOST_PAIRS:,}, got {self.pairs}")
         self.trust.vouch(folder.config())
         queries = Queries(self.queries, self.segment_length)
         ask_about_run(folder, store, self.pairs, queries, rng)

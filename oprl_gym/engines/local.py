@@ -90,6 +90,8 @@ class _Attempt:
     def start(cls, context: Any, task: Task, retries: int) -> _Attempt:
         # Here, as only this process removes the folder once it is empty.
         task.log.parent.mkdir(parents=True, exist_ok=True)
+        # Made anew: a link that stands there would have another file written.
+        task.log.unlink(missing_ok=True)
         task.log.touch()
         try:
             process = context.Process(target=_work, args=(task,))

@@ -10,6 +10,7 @@ import numpy as np
 
 from oprl_gym.figures.estimates import HOLLOW, Dot, log_steps, plot_estimates, thousands
 from oprl_gym.figures.plotting import FAINT, INDIGO, SERIES, new_figure
+from oprl_gym.figures.saving import save_figure
 from oprl_gym.runs.measures import Estimate
 from oprl_gym.sweep.outcomes import ArmResult
 
@@ -34,7 +35,7 @@ def draw_sweep(results: Sequence[ArmResult], path: Path) -> None:
         path: Where to.
 
     Raises:
-        OSError: It cannot be written.
+        RunError: It cannot be written.
     """
     known = all(result.steps_to_90 is not None for result in results)
     shown = list(results)
@@ -57,7 +58,7 @@ def draw_sweep(results: Sequence[ArmResult], path: Path) -> None:
     figure.suptitle(
         _words(shown, len(results), known), x=0.01, ha="left", color=FAINT, fontsize=8.5
     )
-    figure.savefig(path)
+    save_figure(figure, path)
 
 
 class _Panel(NamedTuple):

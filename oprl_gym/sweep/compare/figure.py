@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from oprl_gym.figures import plotting
-from oprl_gym.files.atomic import replace_file
+from oprl_gym.figures.saving import save_figure
 from oprl_gym.runs.episode_log import WINDOW
 from oprl_gym.sweep.compare.arms import BESIDE, FIRST_VISITS, OPRL, PLAIN, STEP_COST
 from oprl_gym.sweep.compare.scores import Scores, values_of
@@ -38,7 +37,7 @@ def draw_compare(scores: Scores, title: str, path: Path) -> None:
         path: Where to.
 
     Raises:
-        OSError: It cannot be written.
+        RunError: It cannot be written.
     """
     curves = [
         plotting.Curve(
@@ -55,9 +54,7 @@ def draw_compare(scores: Scores, title: str, path: Path) -> None:
         ax.set_xlabel("env steps (thin: each seed)", color=plotting.INK, fontsize=9)
     _name_at_the_ends(ax, [arm.name for arm in scores.arms])
     ax.set_title(title, loc="left", color=plotting.INK, fontsize=12, fontweight="bold")
-    image = io.BytesIO()
-    figure.savefig(image)
-    replace_file(path, image.getvalue())
+    save_figure(figure, path)
 
 
 def _name_at_the_ends(ax: Axes, names: Sequence[str]) -> None:
