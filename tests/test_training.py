@@ -1,17 +1,21 @@
 """One training run, from config to folder."""
 
 import csv
+import itertools
 import json
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from stable_baselines3 import A2C, PPO
+from support.fakes import CountingEnv
 from torch import nn
 
 from oprl_gym.cli.train import NEVER_FITTED, report
@@ -165,6 +169,27 @@ def test_same_seed_same_run_other_seed_another(tmp_path: Path) -> None:
     assert _timeless(first) == _timeless(second)
 
 
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("odd", ["a clock that runs backwards", "two threads"])
+def test_the_same_run_comes_of(
+    odd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(SMALL, algo="a2c", total_timesteps=1_000)
+    usual = train(config, tmp_path / "usual")
+    if odd == "two threads":
+        torch.set_num_threads(2)
+    else:
+        hours = itertools.count()
+        monkeypatch.setattr(time, "time", lambda: 1e9 - 3600.0 * next(hours))
+        monkeypatch.setattr(time, "time_ns", lambda: int(time.time() * 1e9))
+    try:
+        unusual = train(config, tmp_path / "unusual")
+    finally:
+        torch.set_num_threads(1)
+    for name in ("episodes.csv", "reward_model.safetensors"):
+        assert usual.file(name).read_bytes() == unusual.file(name).read_bytes()
+
+
 def _timeless(folder: RunFolder) -> dict:
     return {**vars(folder.summary()), "wall_time_s": None}
 
@@ -253,6 +278,28 @@ def test_an_env_that_says_nothing_may_have_a_goal(
     assert (summary.sampled_success_rate is None) == (means is None)
     if means is not None:
         assert log.success.tolist() == log.env_returns.tolist()
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("length", "steps"),
+    [(1, 1_000), pytest.param(100_000, 210_000, marks=pytest.mark.long)],
+)
+def test_a_run_in_an_env_whose_episodes_last(
+    length: int, steps: int, tmp_path: Path
+) -> None:
+    gym.register("Lasting-v0", lambda **_: CountingEnv(length))
+    try:
+        config = replace(
+            SMALL, env_id="Lasting-v0", algo="a2c", n_envs=1, total_timesteps=steps
+        )
+        folder = train(config, tmp_path / "run")
+    finally:
+        gym.registry.pop("Lasting-v0")
+    episodes = folder.episodes()
+    assert len(episodes.lengths) == steps // length
+    assert set(episodes.lengths.tolist()) == {length}
+    assert folder.is_finished()
 
 
 def test_ctrl_c_leaves_a_usable_half_written_folder(
