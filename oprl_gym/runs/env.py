@@ -85,7 +85,10 @@ def import_named(name: str, module: str | None) -> None:
             sys.path.append(here)
         importlib.import_module(module)
     except Exception as error:  # whatever the user's own code raises
-        raise RunError(f"cannot make {name}: {error}") from error
+        remedy = ""
+        if isinstance(error, ModuleNotFoundError) and error.name == package:
+            remedy = f"; install it, or start in the folder that {package}.py is in"
+        raise RunError(f"cannot make {name}: {error}{remedy}") from error
 
 
 def module_of(env_id: str) -> str | None:
