@@ -281,25 +281,16 @@ def test_an_env_that_says_nothing_may_have_a_goal(
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize(
-    ("length", "steps"),
-    [(1, 1_000), pytest.param(100_000, 210_000, marks=pytest.mark.long)],
-)
-def test_a_run_in_an_env_whose_episodes_last(
-    length: int, steps: int, tmp_path: Path
-) -> None:
-    gym.register("Lasting-v0", lambda **_: CountingEnv(length))
+def test_a_run_in_an_env_whose_episodes_last_one_step(tmp_path: Path) -> None:
+    gym.register("Brief-v0", lambda **_: CountingEnv(length=1))
     try:
-        config = replace(
-            SMALL, env_id="Lasting-v0", algo="a2c", n_envs=1, total_timesteps=steps
-        )
+        config = replace(SMALL, env_id="Brief-v0", algo="a2c", total_timesteps=1_000)
         folder = train(config, tmp_path / "run")
     finally:
-        gym.registry.pop("Lasting-v0")
-    episodes = folder.episodes()
-    assert len(episodes.lengths) == steps // length
-    assert set(episodes.lengths.tolist()) == {length}
-    assert folder.is_finished()
+        gym.registry.pop("Brief-v0")
+    lengths = folder.episodes().lengths
+    assert len(lengths) >= 1_000
+    assert set(lengths.tolist()) == {1}
 
 
 def test_ctrl_c_leaves_a_usable_half_written_folder(
