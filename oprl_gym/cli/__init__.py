@@ -78,9 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _check_command(arguments[0])
         return _run(_parse(arguments))
-    except RunError as error:
-        return _say(str(error), USER_ERROR)
-    except OSError as error:  # a name too long, a folder that may not be read
+    except (RunError, OSError) as error:  # the latter: a name too long, no permission
         return _say(str(error), USER_ERROR)
     except MemoryError as error:  # what a hostile file may ask for
         return _say(f"there is not enough memory for that: {error}", USER_ERROR)

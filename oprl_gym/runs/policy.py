@@ -38,8 +38,12 @@ ALGORITHMS: dict[Algorithm, type[BaseAlgorithm]] = {
 }
 
 NOT_UNDERSTOOD = (
-    *(AssertionError, AttributeError, NotImplementedError, RuntimeError),
-    *(TypeError, ValueError),
+    AssertionError,
+    AttributeError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
 )
 """What Stable-Baselines3 raises of spaces, or arguments, that it knows no agent for."""
 
