@@ -134,7 +134,8 @@ class UpdateReport:
             about, or all pairs of kept episodes that have a new one in them.
         preferences: Preferences there are to fit to.
         gradient_steps: Optimiser steps taken; 0 before ``min_preferences``.
-        reward_loss: Mean Bradley-Terry loss over those steps in nats, or None.
+        reward_loss: Bradley-Terry loss in nats, of what the last of those steps looked
+            at; None if there was none.
         accuracy: Share of the latest preferences that the model ordered as the teacher
             did before it was fitted to them, or None before the first fit. Answers
             "equal" do not count.

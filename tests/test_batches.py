@@ -12,7 +12,7 @@ from oprl_gym import ProcessRewardModel
 from oprl_gym.learning.answers import between_all, gathered
 from oprl_gym.learning.batches import PairBatcher
 from oprl_gym.rewards.encoding import StepEncoder
-from oprl_gym.types import Preference
+from oprl_gym.types import Preference, Trajectory
 
 STATES = spaces.Box(0, 1, (4,), dtype=np.float32)
 FLOATS = spaces.Box(-np.inf, np.inf, (2,), dtype=np.float64)
@@ -126,6 +126,24 @@ def test_a_batch_has_no_rows_that_its_trajectories_are_never_at(rng):
     subject.rows_recur([walk(rng, 50)])
     one = gathered([Preference(trajectory([0, 1]), trajectory([0, 2]), 1.0)])
     assert len(subject.batch(one).rows) == 2
+
+
+def test_it_is_told_which_columns_of_long_rows_are_not_all_0(rng):
+    """Not of rows that are short of such, nor where a 0 is normalised to something."""
+    wide = spaces.Box(0, 1, (20,), dtype=np.float32)
+    states = np.eye(20, dtype=np.float32)[rng.choice([2, 3, 11], size=(6, 5))]
+    none = np.zeros(4)
+    episodes = [Trajectory(one, none, none, none, terminated=False) for one in states]
+    answers = between_all(episodes, np.full((6, 6), 0.5))
+    assert batcher(wide).batch(answers).columns.tolist() == [2, 3, 11]
+    flagged = batcher(wide, first_visits=True).batch(answers)
+    assert flagged.columns.tolist() == [2, 3, 11, 20]
+    assert not flagged.rows[:, [n for n in range(20) if n not in (2, 3, 11)]].any()
+    reals = spaces.Box(-np.inf, np.inf, (20,), dtype=np.float32)
+    assert batcher(reals).batch(answers).columns is None
+    walks = [walk(rng, 5) for _ in range(6)]
+    answers = between_all(walks, np.full((6, 6), 0.5))
+    assert batcher(STATES).batch(answers).columns is None
 
 
 def test_a_sample_sees_some_steps_of_a_long_episode_weighted_up(rng):

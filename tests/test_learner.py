@@ -66,7 +66,6 @@ def test_a_gradient_step_compares_all_episodes_where_rows_recur(
 
     def step(self, batches):
         seen.append(batches)
-        return torch.zeros(())
 
     monkeypatch.setattr(RewardFitter, "step", step)
     config = replace(
@@ -96,7 +95,6 @@ def test_a_gradient_step_looks_at_a_bounded_number_of_steps(rng, monkeypatch):
     def step(self, batches):
         rows.extend(len(one.seen(one.rows)) for one in batches)
         assert all(len(one.revisits) <= 256 for one in batches)
-        return torch.zeros(())
 
     monkeypatch.setattr(RewardFitter, "step", step)
     episodes = [float_episode(rng, 300) for _ in range(40)]
@@ -130,10 +128,9 @@ def test_the_model_comes_to_order_episodes_as_the_teacher_does(
         FREE, gradient_steps=60, rule=rule, pairs_per_update=pairs_per_update
     )
     subject = learner(config)
-    first = subject.update(walks(rng, 20))
-    for _ in range(8):
+    for _ in range(9):
         last = subject.update(walks(rng, 20))
-    assert last.reward_loss < 0.8 * first.reward_loss
+    assert last.reward_loss < 0.8 * np.log(2)  # which is that of chance
     assert last.accuracy > 0.9
     assert of_states(subject).argmax() == 3
     episodes = walks(rng, 200)

@@ -16,6 +16,7 @@ from oprl_gym.rewards.encoding import StepEncoder
 from oprl_gym.rewards.weights_file import FORMAT
 
 MAZE = spaces.Box(0, 1, (4,), dtype=np.float32)
+BITS = spaces.MultiBinary(20)
 LINE = spaces.Box(-1, 1, (3,), dtype=np.float32)
 ACTIONS = spaces.Discrete(2)
 
@@ -95,9 +96,9 @@ def test_scores_looked_up_follow_the_weights():
 
 
 def test_scores_stay_right_when_there_are_too_many_observations_to_remember():
-    reward = process_reward(LINE)
+    reward = process_reward(BITS)
     for seed in range(5):
-        batch = steps(LINE, 1000, seed)
+        batch = steps(BITS, 1000, seed)
         expected = direct(reward, reward.encoder.rows(*batch))
         np.testing.assert_allclose(reward.score(*batch), expected, atol=1e-6)
     assert reward._table.overflowed

@@ -7,6 +7,7 @@ import math
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.vec_env import DummyVecEnv
 from support.fakes import trajectory
@@ -16,9 +17,10 @@ from benchmarks.ladder.recording import return_curve
 from benchmarks.ladder.settings import ARMS, SUITES, fits
 from benchmarks.public import goals
 from benchmarks.public.rungs import EASY, LATE, PUBLIC, SEARCH
-from benchmarks.rivals.decomposition import DecomposingLearner
+from benchmarks.rivals.decomposition import DecomposingFitter, DecomposingLearner
 from benchmarks.rivals.rnd import NovelD
 from benchmarks.rivals.shaping import VelocityBonus
+from oprl_gym.learning.batches import PairBatch
 from oprl_gym.runs.episode_log import Episode, EpisodeLog
 
 
@@ -135,6 +137,25 @@ def test_return_decomposition_finds_the_state_that_is_paid(kind, rng):
         np.eye(4, dtype=np.float32), np.ones(4, dtype=np.bool_)
     )
     assert scores.argmax() == 3
+
+
+@pytest.mark.parametrize("kind", ["ircr", "rrd"])
+def test_return_decomposition_descends_its_loss(kind, rng):
+    """By the gradient that torch finds."""
+    space = gym.spaces.Box(0, 1, (4,), np.float32)
+    learner = DecomposingLearner(ARMS[kind], space, gym.spaces.Discrete(2), seed=0)
+    fitter = DecomposingFitter(kind, learner, learner.config)
+    targets = torch.tensor([0.5, -1.0, 0.25])
+    batch = PairBatch(
+        rows=torch.eye(4),
+        visits=torch.tensor([[2.0, 1, 0, 0], [0, 3, 1, 1], [0, 0, 0, 1]]),
+        labels=torch.diag(targets),
+        shares=torch.eye(3) / 3,
+    )
+    scores = torch.from_numpy(rng.normal(size=4)).float().requires_grad_()
+    fitter.of_answers(scores, batch).backward()
+    slope = fitter.slope(scores.detach(), batch)
+    torch.testing.assert_close(slope, scores.grad)
 
 
 # Settings, measures, claims

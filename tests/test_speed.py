@@ -55,7 +55,8 @@ def made_up(factors: dict[int, float]) -> dict[str, Measurement]:
         group = rates[goal.file].setdefault(goal.group, {})
         figure = figure_of(goal, factor)
         if goal.ours in group:  # by another goal, against another rival
-            group[goal.theirs] = [rate / figure for rate in group[goal.ours]]
+            times = figure if goal.figure is speed.TIMES_AS_LONG else 1 / figure
+            group[goal.theirs] = [rate * times for rate in group[goal.ours]]
         else:
             theirs = group.setdefault(goal.theirs, [10.0, 20.0, 30.0])
             group[goal.ours] = [rate_for(goal, figure, rate) for rate in theirs]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from gymnasium import spaces
 from torch import Tensor
 
@@ -45,15 +46,27 @@ class DecomposingFitter(RewardFitter):
         super().__init__(learner.model, config.learning_rate, config.max_grad_norm)
         self.kind = kind
 
-    def loss(self, scores: Tensor, batch: PairBatch) -> Tensor:
+    def of_answers(self, scores: Tensor, batch: PairBatch) -> Tensor:
         """Return the mean squared error, of the steps or of the episodes."""
+        errors, weights = self._errors(scores, batch)
+        return (weights * errors.square()).sum()
+
+    def slope(self, scores: Tensor, batch: PairBatch) -> Tensor:
+        """Return its gradient by the scores."""
+        errors, weights = self._errors(scores, batch)
+        slope = 2.0 * weights * errors
+        if self.kind == "ircr":
+            return slope.sum(dim=0)
+        return (slope / batch.visits.sum(dim=1)) @ batch.visits
+
+    def _errors(self, scores: Tensor, batch: PairBatch) -> tuple[Tensor, Tensor]:
+        """Return errors, and how much each counts: (S,) of episodes or (S, U)."""
         targets = batch.labels.diagonal()
         lengths = batch.visits.sum(dim=1)
         if self.kind == "rrd":
-            means = batch.sums(scores) / lengths
-            return (means - targets).square().mean()
-        errors = (batch.seen(scores) - targets[:, None]).square()
-        return (batch.visits * errors).sum() / lengths.sum()
+            errors = batch.sums(scores) / lengths - targets
+            return errors, torch.full_like(errors, 1.0 / len(errors))
+        return scores - targets[:, None], batch.visits / lengths.sum()
 
 
 class DecomposingLearner(OPRLLearner):

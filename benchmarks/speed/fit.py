@@ -46,7 +46,7 @@ from benchmarks.speed.rates import (
 from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.learning.answers import gathered
 from oprl_gym.learning.batches import PairBatcher
-from oprl_gym.rewards.losses import bradley_terry_loss
+from oprl_gym.rewards.losses import bradley_terry_slope
 from oprl_gym.types import Array, Preference, Trajectory
 
 FILE = "fit.json"
@@ -108,8 +108,8 @@ def every_step(space: spaces.Box, episodes: Sequence[Trajectory]) -> Contestant:
         preferences = [Preference(episodes[a], episodes[b], 1.0) for a, b in pairs]
         batch = batcher.batch(gathered(preferences))
         sums = batch.sums(learner.model(batch.rows))
-        loss = bradley_terry_loss(sums, batch.labels, batch.shares)
-        _descend(learner.model, optimizer, loss)
+        slope = bradley_terry_slope(sums.detach(), batch.labels, batch.shares)
+        _descend(learner.model, optimizer, sums @ slope)
 
     return Contestant(step, 1)
 

@@ -4,11 +4,11 @@
     python -m benchmarks.speed.overhead --envs DoorKey
     python -m benchmarks.speed.overhead --smoke   # seconds; the figures mean nothing
 
-PPO and A2C of Stable-Baselines3 with and without OPRL, 8 envs, 50,000 env steps, one
-torch thread, CPU time; both take turns. Settings and envs are those of the ladder
-(settings.py). Writes `results/overhead.json` (env steps a second, for the ratios),
-`results/overhead.csv` and `results/overhead.png` (what the time of a step goes into),
-after each training and beside what is there of others.
+PPO and A2C of Stable-Baselines3, alone, with OPRL and with the novelty bonus of RND, 8
+envs, 50,000 env steps, one torch thread, CPU time; they take turns. Settings and envs
+are those of the ladder (settings.py). Writes `results/overhead.json` (env steps a
+second, for the ratios), `results/overhead.csv` and `results/overhead.png` (what the
+time of a step goes into), after each training and beside what is there of others.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from oprl_gym.figures.plotting import FAINT, GREEN, INDIGO, ORANGE, new_figure
 from oprl_gym.rewards.scoring import StepScorer
 
 FILE, TABLE, FIGURE = "overhead.json", "overhead.csv", "overhead.png"
-PLAIN, OPRL = "plain", "OPRL"
+PLAIN, OPRL, RND = "plain", "OPRL", "RND"
 ENVS = {"OPRLMaze-v0": "OPRLMaze-v0", "CartPole-v1": "CartPole", "DoorKey": "doorkey"}
 STEPS, SMOKE_STEPS = 50_000, 2_048
-ROUNDS = 5
+ROUNDS = 3
 
 PARTS: dict[str, list[tuple[type, str]]] = {
     "scoring": [(StepScorer, "score")],
@@ -126,10 +126,11 @@ def stopwatch(methods: Sequence[tuple[type, str]]) -> Iterator[list[float]]:
 def measure(
     algo: str, name: str, steps: int, rounds: int
 ) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Return env steps a second of both, and microseconds of a step by part."""
-    plain = Training(algo, ENVS[name], "plain", steps)
-    ours = Training(algo, ENVS[name], "oprl", steps)
-    rates = in_turns({PLAIN: plain, OPRL: ours}, rounds, 0.0)
+    """Return env steps a second of all, and microseconds of a step by part."""
+    plain, ours, rnd = (
+        Training(algo, ENVS[name], arm, steps) for arm in ("plain", "oprl", "rnd")
+    )
+    rates = in_turns({PLAIN: plain, OPRL: ours, RND: rnd}, rounds, 0.0)
     return rates, split(plain, ours)
 
 

@@ -39,6 +39,7 @@ class PairBatch:
     labels: Tensor
     shares: Tensor
     revisits: Tensor | None = None
+    columns: Tensor | None = None
 
     def sums(self, scores: Tensor) -> Tensor:
         """Return the (S,) scores of the trajectories, from the (V,) of the rows."""
@@ -102,12 +103,14 @@ class PairBatcher:
         rows, visits = self.looked_at(answers.trajectories, rng, most)
         rows, revisits = self._with_revisits(rows, rng)
         shares = answers.weights / answers.weights.sum()
+        columns = self._columns(rows)
         return PairBatch(
             rows=torch.from_numpy(rows),
             visits=torch.from_numpy(visits),
             labels=torch.from_numpy(answers.labels.astype(np.float32)),
             shares=torch.from_numpy(shares.astype(np.float32)),
             revisits=None if revisits is None else torch.from_numpy(revisits),
+            columns=None if columns is None else torch.from_numpy(columns),
         ).to(self._device)
 
     def looked_at(
@@ -149,6 +152,17 @@ class PairBatcher:
         further = (revisits != rows[places]).any(axis=1)
         places[further] = len(rows) + np.arange(np.count_nonzero(further))
         return np.concatenate([rows, revisits[further]]), places
+
+    def _columns(self, rows: FloatArray) -> IntArray | None:
+        """Return the columns of (V, d) rows that are not 0 in all; None for all d.
+
+        What is told one-hot is 0 nearly everywhere, and much of it in every row: most
+        of the cost of a long row. A 0 that is normalised, or in a picture, is none.
+        """
+        if self.encoder.image is not None or self.encoder.varied.any():
+            return None
+        used = np.flatnonzero(rows.any(axis=0))
+        return used if 2 * len(used) < rows.shape[1] else None
 
     def encoded(self, trajectory: Trajectory) -> FloatArray:
         """Return the (T, d) rows of a trajectory's steps."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from oprl_gym.learning.batches import PairBatch
-from oprl_gym.rewards.losses import bradley_terry_loss
+from oprl_gym.rewards.losses import bradley_terry_loss, bradley_terry_slope
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.tensors import optimizer_state, to_arrays
 
@@ -47,8 +47,10 @@ class RewardFitter:
         ...     labels=torch.ones(2, 2),
         ...     shares=torch.tensor([[0.0, 1.0], [0.0, 0.0]]),
         ... )
-        >>> losses = [float(fitter.step([batch])) for _ in range(20)]
-        >>> losses[-1] < losses[0]
+        >>> before = float(fitter.loss([batch]))
+        >>> for _ in range(20):
+        ...     fitter.step([batch])
+        >>> float(fitter.loss([batch])) < before
         True
     """
 
@@ -68,43 +70,75 @@ class RewardFitter:
         self._learning_rate = learning_rate
         self._optimizer = self._new_optimizer()
 
-    def step(self, batches: Sequence[PairBatch]) -> Tensor:
-        """Take one gradient step, each network on its batch.
-
-        Returns the mean of their losses, without the priors.
-        """
-        of_answers, losses = [], []
+    def step(self, batches: Sequence[PairBatch]) -> None:
+        """Take one gradient step, each network on its batch."""
+        scores, slopes = [], []
         for member, batch in zip(self.model.members, batches, strict=True):
-            scores = self._scores(member, batch)
-            of_answers.append(self.loss(scores, batch))
-            losses.append(self._with_priors(of_answers[-1], scores, batch))
-        self.backward(reduce(torch.add, losses))
+            scores.append(self._scores(member, batch))
+            slopes.append(self.slope(scores[-1].detach(), batch))
+        self.backward(scores, slopes)
         self._clip()
         self._optimizer.step()
-        return torch.stack(of_answers).detach().mean()
 
-    def _scores(self, member: nn.Module, batch: PairBatch) -> Tensor:
-        """Return a network's (V,) scores of a batch's rows that are looked at."""
-        rows = batch.rows if self.revisit_prior else batch.seen(batch.rows)
-        return self.model.reach * member(self.model.normalised(rows)).view(-1)
+    def loss(self, batches: Sequence[PairBatch]) -> Tensor:
+        """Return the mean loss of the networks, each on its batch, without priors."""
+        with torch.inference_mode():
+            losses = [
+                self.of_answers(self._scores(member, batch), batch)
+                for member, batch in zip(self.model.members, batches, strict=True)
+            ]
+            return torch.stack(losses).mean()
 
-    def loss(self, scores: Tensor, batch: PairBatch) -> Tensor:
-        """Return the loss of one network's (V,) scores of the rows of a batch."""
+    def of_answers(self, scores: Tensor, batch: PairBatch) -> Tensor:
+        """Return the loss of one network's scores of the rows of a batch.
+
+        Args:
+            scores: (V,), or (U,) of those that the trajectories are at.
+            batch: Answers about them.
+        """
         return bradley_terry_loss(batch.sums(scores), batch.labels, batch.shares)
 
-    def _with_priors(self, loss: Tensor, scores: Tensor, batch: PairBatch) -> Tensor:
-        if self.mean_prior:
-            loss = loss + self.mean_prior * batch.seen(scores).mean().square()
-        if batch.revisits is None or not self.revisit_prior:
-            return loss
-        paid = scores[batch.revisits].clamp(min=0.0).square().mean()
-        return loss + self.revisit_prior * paid
+    def slope(self, scores: Tensor, batch: PairBatch) -> Tensor:
+        """Return the gradient of loss and priors by one network's scores; as they are.
 
-    def backward(self, loss: Tensor) -> None:
-        """Let every weight's ``grad`` be the gradient of a loss."""
+        By hand, as torch would go back through a dozen small operations for it.
+        """
+        slope = torch.zeros_like(scores)
+        of_sums = bradley_terry_slope(batch.sums(scores), batch.labels, batch.shares)
+        seen, of_seen = batch.seen(scores), batch.seen(slope)
+        of_seen += of_sums @ batch.visits
+        of_seen += 2.0 * self.mean_prior * seen.mean() / len(seen)
+        if batch.revisits is not None and self.revisit_prior:
+            paid = scores[batch.revisits].clamp(min=0.0)
+            paid *= 2.0 * self.revisit_prior / len(paid)
+            slope.index_add_(0, batch.revisits, paid)
+        return slope
+
+    def _scores(self, member: nn.Module, batch: PairBatch) -> Tensor:
+        """Return a network's scores of a batch's (V,) rows, or of the (U,) seen."""
+        rows = batch.rows if self.revisit_prior else batch.seen(batch.rows)
+        if batch.columns is None:
+            scores = member(self.model.normalised(rows))
+        else:
+            first, *others = member.children()
+            assert isinstance(first, nn.Linear)
+            weight = first.weight.index_select(1, batch.columns)
+            scores = F.linear(rows[:, batch.columns], weight, first.bias)
+            for layer in others:
+                scores = layer(scores)
+        return self.model.reach * scores.view(-1)
+
+    def backward(self, scores: Sequence[Tensor], slopes: Sequence[Tensor]) -> None:
+        """Let every weight's ``grad`` be the gradient of the loss.
+
+        Args:
+            scores: (V,) of each network, as it gave them.
+            slopes: (V,) of each, the gradient by those scores.
+        """
         for weights in self._weights:
             _gradient(weights).zero_()
-        loss.backward(torch.full_like(loss, LOSS_SCALE))
+        for of_network, slope in zip(scores, slopes, strict=True):
+            of_network.backward(LOSS_SCALE * slope)
         for weights in self._weights:
             _gradient(weights).div_(LOSS_SCALE)
 

@@ -367,13 +367,12 @@ class OPRLLearner:
     def _fit(
         self, answers: Answers, asked: bool, steps: int
     ) -> tuple[float | None, bool]:
-        """Take gradient steps; returns the mean loss, and whether they were undone."""
+        """Take gradient steps; returns the loss, and whether they were undone."""
         before, reach = self._fitter.weights(), self.model.reach.clone()
         self._set_reach(answers)
-        losses = []
         for of_step in islice(self._batches(answers, asked), steps):
-            losses.append(self._fitter.step(of_step))
-        loss = torch.stack(losses).mean()
+            self._fitter.step(of_step)
+        loss = self._fitter.loss(of_step)
         if not (bool(torch.isfinite(loss)) and self._fitter.finite()):
             self._fitter.go_back(before)
             self.model.reach.copy_(reach)

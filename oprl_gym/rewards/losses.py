@@ -18,29 +18,45 @@ def bradley_terry_loss(sums: Tensor, labels: Tensor, shares: Tensor) -> Tensor:
     difference of the trajectories' scores. Computed from z, so that sums of hundreds of
     step scores neither overflow nor lose their gradient.
 
-    The gradient by z is sigmoid(z) - label. It is added up here for each trajectory,
-    not by torch for each pair, of which there are S times as many.
-
     Args:
         sums: (S,) scores of the trajectories.
         labels: (S, S) P(the one of the row is preferred to that of the column); 0.5 is
             "equal".
         shares: (S, S) weights of the answers that add up to 1; 0 where there is none.
     """
+    _check_shapes(sums, labels, shares)
+    logits = sums[:, None] - sums
+    return F.binary_cross_entropy_with_logits(logits, labels, shares, reduction="sum")
+
+
+def bradley_terry_slope(sums: Tensor, labels: Tensor, shares: Tensor) -> Tensor:
+    """Return the (S,) gradient of :func:`bradley_terry_loss` by the sums.
+
+    That by z is sigmoid(z) - label. It is added up for each trajectory, at a fraction
+    of what it takes torch to go back through each of the S * S pairs.
+
+    Args:
+        sums: As of the loss, like the two that follow.
+        labels: (S, S)
+        shares: (S, S)
+
+    Example:
+        >>> sums = torch.zeros(2)  # nothing is told apart, and the first is the better
+        >>> labels = torch.tensor([[0.5, 1.0], [0.0, 0.5]])
+        >>> bradley_terry_slope(sums, labels, torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
+        tensor([-0.5000,  0.5000])
+    """
+    _check_shapes(sums, labels, shares)
+    error = (sums[:, None] - sums).sigmoid_().sub_(labels).mul_(shares)
+    return error.sum(dim=1) - error.sum(dim=0)
+
+
+def _check_shapes(sums: Tensor, labels: Tensor, shares: Tensor) -> None:
     if not labels.shape == shares.shape == (len(sums), len(sums)):
         raise ValueError(
             f"labels and shares must be ({len(sums)}, {len(sums)}), as there are so "
             f"many sums, got {tuple(labels.shape)} and {tuple(shares.shape)}"
         )
-    with torch.no_grad():
-        logits = sums[:, None] - sums
-        loss = F.binary_cross_entropy_with_logits(
-            logits, labels, shares, reduction="sum"
-        )
-        error = shares * (logits.sigmoid_() - labels)
-        slope = error.sum(dim=1) - error.sum(dim=0)
-    to_descend = slope @ sums
-    return loss + to_descend - to_descend.detach()
 
 
 def ordered(logits: Tensor, labels: Tensor) -> Tensor:

@@ -199,7 +199,8 @@ class ProcessReward:
         return self._score(self.encoder.rows(observations, first_visits, actions))
 
     def _score(self, rows: FloatArray) -> FloatArray:
-        numbers = self._table.numbers(rows)
+        # Hardly a real-valued row comes twice.
+        numbers = None if self.encoder.varied.any() else self._table.numbers(rows)
         if numbers is None:
             return self._predict(rows)
         known = len(self._known_scores)
