@@ -110,11 +110,11 @@ def bomb() -> str:
 
 HUNDRED = ", ".join(map(str, range(1, 101)))
 WRONG = {
-    bomb(): "holds more than 20,000 values where its aliases",
+    bomb(): "holds more than 10,000 values where its aliases",
     "seeds: 1\nbase: &a {learner: *a}": "is nested too deep, or in itself",
-    "seeds: " + "[" * 20_000: "is nested too deep",
-    "{a: " * 10_000: "is nested too deep",
-    "seeds: " + "[" * 100_000: "more than the 50,000 bytes of any sweep",
+    "seeds: " + "[" * 19_000: "is nested too deep",
+    "{a: " * 4_500: "is nested too deep",
+    "seeds: " + "[" * 100_000: "more than the 20,000 bytes of any sweep",
     "seeds: 1000000000": "seeds: 1000000000 makes more than 100,000 runs",
     f"seeds: 0x{'f' * 5_000}": "seeds: a very large int makes more than 100,000 runs",
     f"seeds: [0x{'f' * 50}]": "seeds must be different and in [0, 2**32)",
@@ -138,8 +138,8 @@ WRONG = {
     "seeds: 1\nbase: {scale: !!float ''}": "a value that cannot be read",
     'seeds: "\\UFFFFFFFF"': "a value that cannot be read",
     f"%YAML 1.{'9' * 5_000}\n---\nseeds: 1": "a value that cannot be read",
-    f"seeds: !{'a' * 40_000} 1": "could not determine a constructor for the tag",
-    f"a: {'1' * 49_000}e": "unknown key a",
+    f"seeds: !{'a' * 19_000} 1": "could not determine a constructor for the tag",
+    f"a: {'1' * 19_000}e": "unknown key a",
     "seeds: 1\nbase: {<<: 5}": "expected a mapping",
     "seeds: 1\nbase: &b {<<: *b}": "is nested too deep, or in itself",
     "seeds: 1\nbase: {learner.rule: x, learner: {rule: y}}": "rule is set twice",

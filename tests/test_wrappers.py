@@ -341,3 +341,26 @@ def test_a_vector_env_must_say_how_it_resets():
     env.metadata = {}
     with pytest.raises(ValueError, match="autoreset_mode"):
         ProcessRewardVectorWrapper(env)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:an episode has not ended in:UserWarning")
+def test_an_episode_of_a_hundred_thousand_steps_is_learned_from():
+    """As long as it may be: recorded whole, compared, and its steps scored."""
+    counting = CountingEnv()
+    env = ProcessRewardWrapper(counting)
+    config = OPRLConfig(hidden_size=8, min_preferences=1)
+    learner = OPRLLearner(env.observation_space, env.action_space, config, seed=0)
+    for counting.length in (100_000, 50):
+        env.reset(seed=0)
+        for _ in range(counting.length):
+            ended = env.step(0)[2]
+        assert ended
+    episodes = env.pop_episodes()
+    assert [len(episode) for episode in episodes] == [100_000, 50]
+    report = learner.update(episodes)
+    assert report.gradient_steps
+    assert not report.reverted
+    env.load_reward_state(learner.reward_state())
+    env.reset(seed=0)
+    assert env.step(0)[4]["process_reward"] != 0.0

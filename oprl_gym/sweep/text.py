@@ -12,15 +12,15 @@ import yaml  # type: ignore[import-untyped]
 
 from oprl_gym.config import LONGEST, one_line
 
-MOST_BYTES = 50_000
-MOST_VALUES = 20_000
-"""What a sweep's file may hold; one with an arm for each of 500 settings fits in."""
+MOST_BYTES = 20_000
+MOST_VALUES = 10_000
+"""What a sweep's file may hold; one with an arm for each of 300 settings fits in."""
 
 DEEPEST = 100
 """Brackets within each other; a sweep needs four."""
 
 # YAML 1.1 reads 1e-4 as a word: it wants 1.0e-4. No digit may be matched in two ways:
-# of 50,000 of them each would be tried.
+# of 20,000 of them each would be tried.
 _FLOAT = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$")
 _MERGE, _TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
 
