@@ -23,8 +23,11 @@ another one is then a first one."""
 
 def keys(observations: NDArray[Any]) -> list[bytes]:
     """Return a key for each of (n, ...) observations, equal if they are to the bit."""
-    rows = [row.tobytes() for row in np.asarray(observations)]
-    if rows and len(rows[0]) > _LONG:
+    whole = np.ascontiguousarray(observations).reshape(len(observations), -1)
+    if not whole.size:
+        return [b""] * len(whole)
+    rows: list[bytes] = whole.view(f"V{whole[0].nbytes}")[:, 0].tolist()
+    if len(rows[0]) > _LONG:
         return [hashlib.blake2b(row, digest_size=16).digest() for row in rows]
     return rows
 
@@ -36,8 +39,15 @@ def first_visits(observations: NDArray[Any]) -> NDArray[np.bool_]:
         >>> first_visits(np.array([[0.0], [1.0], [0.0], [2.0]]))
         array([ True,  True, False,  True])
     """
-    seen: set[bytes] = set()
-    return np.array([_is_new(key, seen) for key in keys(observations)], dtype=np.bool_)
+    found = keys(observations)
+    if len(found) > MOST:
+        seen: set[bytes] = set()
+        return np.array([_is_new(key, seen) for key in found], dtype=np.bool_)
+    # Backwards, so that the place of the first of equal ones is what stays.
+    first = dict(zip(reversed(found), reversed(range(len(found))), strict=True))
+    new = np.zeros(len(found), dtype=np.bool_)
+    new[list(first.values())] = True
+    return new
 
 
 class VisitTracker:
@@ -72,10 +82,11 @@ class VisitTracker:
 
     def step(self, reached: NDArray[Any]) -> NDArray[np.bool_]:
         """Note the (N, ...) observations reached; returns (N,) which are new."""
-        new = [
-            _is_new(key, seen)
-            for key, seen in zip(keys(reached), self._seen, strict=True)
-        ]
+        new = []
+        for key, seen in zip(keys(reached), self._seen, strict=True):
+            new.append(key not in seen)
+            if len(seen) < MOST:
+                seen.add(key)
         self.latest = np.array(new, dtype=np.bool_)
         return self.latest
 
