@@ -39,15 +39,8 @@ def first_visits(observations: NDArray[Any]) -> NDArray[np.bool_]:
         >>> first_visits(np.array([[0.0], [1.0], [0.0], [2.0]]))
         array([ True,  True, False,  True])
     """
-    found = keys(observations)
-    if len(found) > MOST:
-        seen: set[bytes] = set()
-        return np.array([_is_new(key, seen) for key in found], dtype=np.bool_)
-    # Backwards, so that the place of the first of equal ones is what stays.
-    first = dict(zip(reversed(found), reversed(range(len(found))), strict=True))
-    new = np.zeros(len(found), dtype=np.bool_)
-    new[list(first.values())] = True
-    return new
+    seen: set[bytes] = set()
+    return np.array([_is_new(key, seen) for key in keys(observations)], dtype=np.bool_)
 
 
 class VisitTracker:
@@ -82,11 +75,10 @@ class VisitTracker:
 
     def step(self, reached: NDArray[Any]) -> NDArray[np.bool_]:
         """Note the (N, ...) observations reached; returns (N,) which are new."""
-        new = []
-        for key, seen in zip(keys(reached), self._seen, strict=True):
-            new.append(key not in seen)
-            if len(seen) < MOST:
-                seen.add(key)
+        new = [
+            _is_new(key, seen)
+            for key, seen in zip(keys(reached), self._seen, strict=True)
+        ]
         self.latest = np.array(new, dtype=np.bool_)
         return self.latest
 

@@ -36,9 +36,11 @@ class Sweep:
         """Sweep."""
         check_packages("sweep")
         from oprl_gym.sweep import read_sweep
-        from oprl_gym.sweep.sweeping import run_sweep
 
         sweep = read_sweep(self.file)
+        # After that: its statistics take a second to import.
+        from oprl_gym.sweep.sweeping import run_sweep
+
         out = Path(self.out or Path("runs") / Path(self.file).stem)
         engine = self.workers.make({arm.config.device for arm in sweep.arms})
         try:

@@ -74,7 +74,8 @@ class RewardFitter:
         """Take one gradient step, each network on its batch."""
         scores, slopes = [], []
         for member, batch in zip(self.model.members, batches, strict=True):
-            scores.append(self._scores(member, batch))
+            rows = batch.rows if self.revisit_prior else batch.seen(batch.rows)
+            scores.append(self._scores(member, rows, batch.columns))
             slopes.append(self.slope(scores[-1].detach(), batch))
         self.backward(scores, slopes)
         self._clip()
@@ -82,11 +83,12 @@ class RewardFitter:
 
     def loss(self, batches: Sequence[PairBatch]) -> Tensor:
         """Return the mean loss of the networks, each on its batch, without priors."""
+        losses = []
         with torch.inference_mode():
-            losses = [
-                self.of_answers(self._scores(member, batch), batch)
-                for member, batch in zip(self.model.members, batches, strict=True)
-            ]
+            for member, batch in zip(self.model.members, batches, strict=True):
+                seen = batch.seen(batch.rows)
+                scores = self._scores(member, seen, batch.columns)
+                losses.append(self.of_answers(scores, batch))
             return torch.stack(losses).mean()
 
     def of_answers(self, scores: Tensor, batch: PairBatch) -> Tensor:
@@ -114,16 +116,17 @@ class RewardFitter:
             slope.index_add_(0, batch.revisits, paid)
         return slope
 
-    def _scores(self, member: nn.Module, batch: PairBatch) -> Tensor:
-        """Return a network's scores of a batch's (V,) rows, or of the (U,) seen."""
-        rows = batch.rows if self.revisit_prior else batch.seen(batch.rows)
-        if batch.columns is None:
+    def _scores(
+        self, member: nn.Module, rows: Tensor, columns: Tensor | None
+    ) -> Tensor:
+        """Return a network's (n,) scores of (n, d) rows, by some columns or all."""
+        if columns is None:
             scores = member(self.model.normalised(rows))
         else:
             first, *others = member.children()
             assert isinstance(first, nn.Linear)
-            weight = first.weight.index_select(1, batch.columns)
-            scores = F.linear(rows[:, batch.columns], weight, first.bias)
+            weight = first.weight.index_select(1, columns)
+            scores = F.linear(rows[:, columns], weight, first.bias)
             for layer in others:
                 scores = layer(scores)
         return self.model.reach * scores.view(-1)
