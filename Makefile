@@ -20,9 +20,11 @@ test: check
 test-long: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m "long or hypothesis" --hypothesis-profile long $(ARGS)
 
-# What needs Ray: clusters of several nodes, started on this machine.
+# What needs Ray: clusters of several nodes, started on this machine. Two files at a time:
+# much of it is waiting for processes to start.
 test-ray: $(RAY_VENV)/.installed
-	$(RAY_VENV)/bin/python -m pytest tests/ray tests/rllib $(ARGS)
+	$(RAY_VENV)/bin/python -m pytest tests/ray tests/rllib -n 2 --dist loadfile \
+		$(ARGS)
 
 # What `benchmarks/results/speed.md` says. IMITATION: a Python that has imitation 1.0.1,
 # which needs versions of its own; without one those two goals are not measured.
@@ -92,5 +94,5 @@ $(RAY_VENV)/.installed: pyproject.toml constraints-ray.txt
 	$(PYTHON) -m venv $(RAY_VENV)
 	@echo "Installing oprl-gym, Ray and RLlib into $(RAY_VENV) (some minutes the first time)"
 	$(RAY_VENV)/bin/python -m pip --disable-pip-version-check install --quiet \
-		--constraint constraints-ray.txt --editable '.[ray,rllib]' pytest
+		--constraint constraints-ray.txt --editable '.[ray,rllib]' pytest pytest-xdist
 	touch $@

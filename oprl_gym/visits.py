@@ -13,12 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oprl_gym.one_hot import FEW, one_hot_places
+
 _LONG = 256
 """Bytes beyond which an observation is known by a digest: pictures fill the memory."""
 
 MOST = 2**17
 """Observations that are remembered of an episode, which may never end: every visit of
 another one is then a first one."""
+
+
+MOST_PLACES = 4096
+"""Columns of one-hot observations that are remembered by where their 1 is."""
 
 
 def keys(observations: NDArray[Any]) -> list[bytes]:
@@ -59,7 +65,9 @@ class VisitTracker:
     """
 
     def __init__(self, num_envs: int) -> None:
-        self._seen: list[set[bytes]] = [set() for _ in range(num_envs)]
+        self._all = np.arange(num_envs)
+        few = num_envs < FEW
+        self._been: _Keys | _Places = _Keys.none(num_envs) if few else _Places(num_envs)
         self.latest: NDArray[np.bool_] = np.ones(num_envs, dtype=np.bool_)
         """(N,) whether the observation that each env is at was new when it came."""
 
@@ -67,31 +75,29 @@ class VisitTracker:
         self, observations: NDArray[Any], mask: NDArray[np.bool_] | None = None
     ) -> None:
         """Start new episodes at (N, ...) observations, where ``mask`` (N,) holds."""
-        envs = range(len(self._seen)) if mask is None else np.flatnonzero(mask).tolist()
+        envs = self._all if mask is None else np.flatnonzero(mask)
         self.latest = self.latest.copy()  # what was said of the last step stays said
-        for env, key in zip(envs, keys(observations[list(envs)]), strict=True):
-            self._seen[env] = {key}
-            self.latest[env] = True
+        self.latest[envs] = True
+        self._been.forget(envs)
+        self._note(envs, observations[envs])
 
     def step(self, reached: NDArray[Any]) -> NDArray[np.bool_]:
         """Note the (N, ...) observations reached; returns (N,) which are new."""
-        new = [
-            _is_new(key, seen)
-            for key, seen in zip(keys(reached), self._seen, strict=True)
-        ]
-        self.latest = np.array(new, dtype=np.bool_)
+        self.latest = self._note(self._all, reached)
         return self.latest
 
     def resume(self, env: int, observations: NDArray[Any]) -> None:
         """Go on in an episode that has had (t + 1, ...) observations so far."""
         self.latest[env] = first_visits(observations)[-1]
-        self._seen[env] = set(keys(observations))
+        envs = np.full(len(observations), env)
+        self._been.forget(envs)
+        self._note(envs, observations)
 
     def state(self) -> list[NDArray[np.uint8]]:
         """Return the keys of what each episode has seen, (n, L) bytes an env."""
         return [
             np.frombuffer(b"".join(sorted(seen)), dtype=np.uint8).reshape(len(seen), -1)
-            for seen in self._seen
+            for seen in self._been.sets()
         ]
 
     def load_state(self, state: list[NDArray[np.uint8]]) -> None:
@@ -100,9 +106,85 @@ class VisitTracker:
         Raises:
             ValueError: It is that of other envs.
         """
-        if len(state) != len(self._seen):
-            raise ValueError(f"visits of {len(state)} envs, here {len(self._seen)}")
-        self._seen = [{row.tobytes() for row in rows} for rows in state]
+        if len(state) != len(self._all):
+            raise ValueError(f"visits of {len(state)} envs, here {len(self._all)}")
+        self._been = _Keys([{row.tobytes() for row in rows} for rows in state])
+
+    def _note(
+        self, envs: NDArray[np.intp], observations: NDArray[Any]
+    ) -> NDArray[np.bool_]:
+        """Note n observations, of an env each; returns (n,) which are new in it."""
+        new = self._been.note(envs, observations)
+        if new is None:  # not one-hot, or no longer
+            self._been = _Keys(self._been.sets())
+            new = self._been.note(envs, observations)
+        return new
+
+
+class _Keys:
+    """Where N envs have been, by keys: whatever their observations are.
+
+    Args:
+        sets: N, of what each has seen.
+    """
+
+    def __init__(self, sets: list[set[bytes]]) -> None:
+        self._sets = sets
+
+    @classmethod
+    def none(cls, num_envs: int) -> _Keys:
+        """Return that of envs that have not been anywhere."""
+        return cls([set() for _ in range(num_envs)])
+
+    def forget(self, envs: NDArray[np.intp]) -> None:
+        for env in envs.tolist():
+            self._sets[env] = set()
+
+    def note(
+        self, envs: NDArray[np.intp], observations: NDArray[Any]
+    ) -> NDArray[np.bool_]:
+        pairs = zip(envs.tolist(), keys(observations), strict=True)
+        new = [_is_new(key, self._sets[env]) for env, key in pairs]
+        return np.array(new, dtype=np.bool_)
+
+    def sets(self) -> list[set[bytes]]:
+        return self._sets
+
+
+class _Places:
+    """Where N envs have been, as long as all their observations are one-hot.
+
+    Args:
+        num_envs: N.
+    """
+
+    def __init__(self, num_envs: int) -> None:
+        self._been = np.zeros((num_envs, 0), dtype=np.bool_)  # (N, d)
+        self._dtype: np.dtype[Any] | None = None  # until the first are noted
+
+    def forget(self, envs: NDArray[np.intp]) -> None:
+        self._been[envs] = False
+
+    def note(
+        self, envs: NDArray[np.intp], observations: NDArray[Any]
+    ) -> NDArray[np.bool_] | None:
+        """Return the same; None, with nothing noted, if they are not of that kind."""
+        rows = observations.reshape(len(observations), -1)
+        if self._dtype is None and rows.shape[1] <= MOST_PLACES:
+            self._dtype = rows.dtype
+            self._been = np.zeros((len(self._been), rows.shape[1]), dtype=np.bool_)
+        alike = rows.dtype == self._dtype and rows.shape[1] == self._been.shape[1]
+        places = one_hot_places(rows) if alike else None
+        if places is None:
+            return None
+        new: NDArray[np.bool_] = ~self._been[envs, places]
+        self._been[envs, places] = True
+        return new
+
+    def sets(self) -> list[set[bytes]]:
+        """Return the keys of what each env has seen."""
+        key = keys(np.eye(self._been.shape[1], dtype=self._dtype))
+        return [{key[place] for place in np.flatnonzero(been)} for been in self._been]
 
 
 def _is_new(key: bytes, seen: set[bytes]) -> bool:

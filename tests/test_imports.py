@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"oprl_gym": "", "wrappers": "wrappers/", "callbacks": "callbacks/"}
 FLOORS = (
-    ("types", "visits", "config", "extras"),
+    ("types", "visits", "one_hot", "config", "extras"),
     ("files",),
     ("envs", "episodes", "rewards"),
     ("preferences",),

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oprl_gym.rewards.row_table import RowTable, flagged_places, one_hot_places
+from oprl_gym.one_hot import flagged_places, one_hot_places
+from oprl_gym.rewards.row_table import RowTable
 
 
 def test_equal_rows_share_a_number():

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oprl_gym.one_hot import FEW
 from oprl_gym.visits import VisitTracker, first_visits, keys
 
 WALKS = st.lists(st.integers(0, 3), min_size=1, max_size=12)
@@ -121,3 +122,50 @@ def test_an_endless_episode_is_not_remembered_without_end(monkeypatch):
     tracker = VisitTracker(1)
     tracker.begin(walk[:1])
     assert [bool(tracker.step(one[None])[0]) for one in walk[1:]] == new[1:]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=30))
+def test_of_many_envs_it_is_told_as_of_each_alone(events):
+    """One-hot observations are found by place there, until one is something else."""
+    many = FEW
+    together = VisitTracker(many)
+    alone = [VisitTracker(1) for _ in range(many)]
+    rows = np.concatenate([np.eye(4), np.zeros((1, 4))]).astype(np.float32)
+    shifts = np.arange(many)
+    together.begin(rows[shifts % 4])
+    for tracker, row in zip(alone, rows[shifts % 4], strict=True):
+        tracker.begin(row[None])
+    for number, (place, beginning) in enumerate(events):
+        # An all-zeros row, as at the end of some envs, comes late and in one env alone.
+        at = (shifts + place) % 4
+        if number > 20:
+            at[beginning] = 4
+        told_each = [
+            tracker.step(row[None])[0]
+            for tracker, row in zip(alone, rows[at], strict=True)
+        ]
+        assert together.step(rows[at]).tolist() == told_each
+        mask = shifts % 5 == beginning
+        together.begin(rows[at], mask)
+        for env in np.flatnonzero(mask):
+            alone[env].begin(rows[at[env]][None])
+    for ours, (theirs,) in zip(
+        together.state(), (tracker.state() for tracker in alone), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@given(WALKS, st.integers(0, 3))
+def test_many_envs_go_on_in_the_middle_of_an_episode(places, place):
+    rows = np.eye(10, dtype=np.float32)
+    tracker = VisitTracker(FEW)
+    tracker.begin(rows[np.full(FEW, 9)])
+    tracker.resume(1, rows[places])
+    saved = VisitTracker(FEW)
+    saved.load_state(tracker.state())
+    reached = np.full(FEW, 9)
+    reached[1] = place
+    new = tracker.step(rows[reached])
+    assert new[1] == first_visits(rows[[*places, place]])[-1]
+    assert not np.delete(new, 1).any()
+    assert saved.step(rows[reached]).tolist() == new.tolist()

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from oprl_gym.files.fields import check_values
+from oprl_gym.one_hot import FEW, flagged_places
 from oprl_gym.types import FloatArray, IntArray
 
 MAX_ROWS = 4096
 MAX_BYTES = 2**26
-FEW = 128
-"""Rows that are looked at one by one sooner than all together."""
 
 
 class RowTable:
@@ -115,54 +114,3 @@ def _grown(rows: FloatArray, width: int) -> FloatArray:
     grown = np.zeros((max(64, 2 * len(rows)), width), dtype=np.float32)
     grown[: len(rows)] = rows.reshape(len(rows), width)
     return grown
-
-
-def one_hot_places(rows: FloatArray) -> IntArray | None:
-    """Return where each row has its 1.
-
-    Args:
-        rows: (n, d) numbers.
-
-    Returns:
-        (n,) column numbers, or None if any row is not one-hot.
-
-    Example:
-        >>> one_hot_places(np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]))
-        array([2, 0])
-        >>> one_hot_places(np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 1.0]]))
-    """
-    n, width = rows.shape
-    flat = rows.ravel()
-    not_zero = flat != 0
-    if np.count_nonzero(not_zero) != n:
-        return None
-    places = not_zero.nonzero()[0]
-    # As many as rows, each in a row of its own, and each a 1.
-    if (flat[places] != 1).any():
-        return None
-    places -= np.arange(0, n * width, width)
-    return places if ((places >= 0) & (places < width)).all() else None
-
-
-def flagged_places(rows: FloatArray) -> IntArray | None:
-    """Return where the 1 of each one-hot row is, which may end in a 1 of its own.
-
-    Args:
-        rows: (n, d) numbers.
-
-    Returns:
-        (n,) column numbers, d more for a row that ends in another 1; None if any row is
-        none of both.
-
-    Example:
-        >>> flagged_places(np.array([[0.0, 1.0, 0.0], [0.0, 1.0, 1.0]]))
-        array([1, 4])
-    """
-    places = one_hot_places(rows)
-    if places is not None or rows.shape[1] < 2:
-        return places
-    flag = rows[:, -1]
-    if ((flag != 0) & (flag != 1)).any():
-        return None
-    places = one_hot_places(np.ascontiguousarray(rows[:, :-1]))
-    return None if places is None else places + rows.shape[1] * flag.astype(np.intp)
