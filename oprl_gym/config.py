@@ -74,7 +74,10 @@ class OPRLConfig:
             0).
         learning_rate: Step size of Adam (measured; tutorial: 3e-4).
         max_grad_norm: Gradients are clipped to this norm (tutorial).
-        gradient_steps: Gradient steps in each update (measured).
+        gradient_steps: Gradient steps in each update, at most (measured).
+        target_error: How far off the model may foretell the answers about each episode,
+            on average, for an update to end before that: what is known need not be
+            learned again. 0: none ends early (measured; tutorial: 0).
         update_interval: Env steps from one update of the reward model to the next
             (measured).
         interval_growth: The same at least, as a share of all env steps so far; 0: it
@@ -117,6 +120,7 @@ class OPRLConfig:
     learning_rate: float = 1.5e-3
     max_grad_norm: float = 1.0
     gradient_steps: int = 10
+    target_error: float = 0.02
     update_interval: int = 256
     interval_growth: float = 0.01
     trajectory_capacity: int = 200
@@ -146,6 +150,7 @@ class OPRLConfig:
             label_smoothing=0.0,
             learning_rate=3e-4,
             gradient_steps=3,
+            target_error=0.0,
             update_interval=120,
             interval_growth=0.0,
             best_capacity=0,
@@ -184,6 +189,7 @@ class OPRLConfig:
             _require(self, name, "a number of at least 0", lambda v: v >= 0)
         _require(self, "label_smoothing", "in [0, 0.5)", lambda v: 0 <= v < 0.5)
         _require(self, "interval_growth", "in [0, 1]", lambda v: 0 <= v <= 1)
+        _require(self, "target_error", "in [0, 0.5)", lambda v: 0 <= v < 0.5)
         _require(self, "see_first_visits", "true or false", lambda v: True, bool)
         check_choice("reward_input", self.reward_input, get_args(RewardInput))
         check_choice("rule", self.rule, get_args(Rule))

@@ -133,7 +133,8 @@ class UpdateReport:
         new_preferences: Preferences that came by this update: answers to pairs asked
             about, or all pairs of kept episodes that have a new one in them.
         preferences: Preferences there are to fit to.
-        gradient_steps: Optimiser steps taken; 0 before ``min_preferences``.
+        gradient_steps: Optimiser steps taken; 0 before ``min_preferences``, and where
+            all answers were foretold well enough.
         reward_loss: Bradley-Terry loss in nats, of what the last of those steps looked
             at; None if there was none.
         accuracy: Share of the latest preferences that the model ordered as the teacher

@@ -75,6 +75,64 @@ def test_columns_that_are_0_in_all_rows_may_be_left_out(rng, revisit_prior):
     assert torch.equal(models[1].members[0][0].weight[:, unused], before)
 
 
+def test_what_is_foretold_well_enough_is_not_learned_again(rng):
+    """Steps are taken down to the error that is aimed at, and none after it."""
+    one = batch(rng)
+    worth = torch.tensor([1.0, 0.5, 0.0, -1.0])
+    one = replace(
+        one, visits=torch.eye(4, 5), labels=torch.sigmoid(worth[:, None] - worth)
+    )
+    model = ProcessRewardModel(7, hidden_size=8)
+    fitter = RewardFitter(model, 1e-2, 1.0, target_error=0.05)
+
+    def error():
+        with torch.inference_mode():
+            sums = one.visits @ (model.reach * model.members[0](one.rows)[:5, 0])
+            off = (torch.sigmoid(sums[:, None] - sums) - one.labels).abs() * one.shares
+            shares = one.shares.sum(dim=0) + one.shares.sum(dim=1)
+            return float(((off.sum(dim=0) + off.sum(dim=1)) / shares).max())
+
+    errors = [error()]
+    while fitter.step([one]) and len(errors) < 500:
+        errors.append(error())
+    assert len(errors) > 3
+    assert all(error >= 0.05 for error in errors[:-1])
+    assert errors[-1] < 0.05
+    before = fitter.weights()
+    assert not fitter.step([one])
+    assert all(map(torch.equal, before, fitter.weights()))
+
+
+def test_one_success_among_many_failures_is_learned():
+    """It hardly shows in the mean of all answers."""
+    n = 300
+    labels = torch.full((n, n), 0.5)
+    labels[0], labels[:, 0], labels[0, 0] = 0.8, 0.2, 0.5
+    one = PairBatch(
+        rows=torch.eye(n),
+        visits=torch.eye(n),
+        labels=labels,
+        shares=(1 - torch.eye(n)) / (n * (n - 1)),
+    )
+    model = ProcessRewardModel(n, hidden_size=8)
+    fitter = RewardFitter(model, 1e-2, 1.0, target_error=0.05)
+    assert fitter.step([one])
+    steps = 1
+    while fitter.step([one]) and steps < 500:
+        steps += 1
+    assert 10 < steps < 500
+    scores = model(one.rows).detach()
+    assert float(scores[0] - scores[1:].max()) > 1.0
+
+
+def test_of_several_networks_all_have_to_foretell_it(rng):
+    one = batch(rng)
+    known = replace(one, visits=torch.zeros(4, 5), labels=torch.full((4, 4), 0.5))
+    fitter = RewardFitter(ProcessRewardModel(7, 8, 2), 1e-2, 1.0, target_error=0.05)
+    assert not fitter.step([known, known])
+    assert fitter.step([known, one])
+
+
 def _plain_loss(member, one, mean_prior, revisit_prior):
     scores = member(one.rows)[:, 0]
     seen = scores[:5]

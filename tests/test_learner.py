@@ -22,8 +22,9 @@ STATES = spaces.Box(0, 1, (4,), dtype=np.float32)
 FLOATS = spaces.Box(-np.inf, np.inf, (2,), dtype=np.float64)
 ACTIONS = spaces.Discrete(2)
 SMALL = OPRLConfig(hidden_size=16, min_preferences=8, gradient_steps=5)
-FREE = replace(SMALL, revisit_prior=0.0)
-"""Where it is paid for to come back: what the answers alone come to."""
+FREE = replace(SMALL, revisit_prior=0.0, target_error=0.0)
+"""Where it is paid for to come back, and all is learned that there is: what the answers
+alone come to."""
 ASKING = replace(SMALL, pairs_per_update=16)
 both_ways = pytest.mark.parametrize(
     "config", [SMALL, ASKING], ids=["all pairs", "asked"]
@@ -66,6 +67,7 @@ def test_a_gradient_step_compares_all_episodes_where_rows_recur(
 
     def step(self, batches):
         seen.append(batches)
+        return True
 
     monkeypatch.setattr(RewardFitter, "step", step)
     config = replace(
@@ -420,6 +422,7 @@ def test_a_certain_answer_given_again_and_again_drives_no_score_to_its_end(confi
         gradient_steps=50,
         min_preferences=1,
         revisit_prior=0.0,  # the better one came back
+        target_error=0.0,
     )
     subject = learner(config)
     for _ in range(30):
@@ -670,3 +673,25 @@ def test_a_weight_is_a_positive_number(weight):
     first, second = trajectory([0, 1]), trajectory([0, 2])
     with pytest.raises(ValueError, match="a weight is a positive number, got"):
         Preference(first, second, 1.0, weight)
+
+
+def test_an_update_ends_where_all_is_foretold(rng):
+    """It says how many steps it took, and the next one takes none."""
+    config = replace(FREE, gradient_steps=300, target_error=0.1, temperature=1.0)
+    subject = learner(config)
+    episodes = walks(rng, 12)
+    report = subject.update(episodes)
+    assert 0 < report.gradient_steps < 300
+    weights = subject.reward_state().weights
+    assert subject.update(episodes).gradient_steps == 0
+    for name, values in subject.reward_state().weights.items():
+        assert np.array_equal(values, weights[name]), name
+
+
+def test_a_model_that_was_never_fitted_stays_so_where_there_is_nothing_to_learn(rng):
+    """Episodes that are all alike: what it says by chance is not handed out."""
+    subject = learner(replace(SMALL, target_error=0.4))
+    report = subject.update([trajectory([0, 1]) for _ in range(8)])
+    assert report.new_preferences > 0
+    assert report.gradient_steps == 0
+    assert not subject.reward_state().fitted

@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from oprl_gym.rewards.losses import bradley_terry_loss, bradley_terry_slope, ordered
+from oprl_gym.rewards.losses import (
+    bradley_terry_errors,
+    bradley_terry_loss,
+    bradley_terry_slope,
+    ordered,
+)
 
 
 def of_one(difference, label):
@@ -18,7 +23,8 @@ def of_one(difference, label):
     labels = torch.tensor([[0.5, label], [0.5, 0.5]])
     shares = torch.tensor([[0.0, 1.0], [0.0, 0.0]])
     loss = bradley_terry_loss(sums, labels, shares)
-    return float(loss), bradley_terry_slope(sums, labels, shares).tolist()
+    errors = bradley_terry_errors(sums, labels, shares)
+    return float(loss), bradley_terry_slope(errors).tolist()
 
 
 @pytest.mark.parametrize(
@@ -37,6 +43,15 @@ def test_losses_by_hand(logit, label, loss):
 def test_gradients_by_hand():
     """dL/da = p - y for the first trajectory, the opposite for the second."""
     assert of_one(math.log(3), 1.0)[1] == pytest.approx([-0.25, 0.25])
+
+
+def test_errors_by_hand():
+    """Foretold with 0.75; a quarter of the weight, and the other answers have none."""
+    sums = torch.tensor([math.log(3), 0.0])
+    labels = torch.tensor([[0.5, 1.0], [0.5, 0.5]])
+    shares = torch.tensor([[0.0, 0.25], [0.0, 0.0]])
+    errors = bradley_terry_errors(sums, labels, shares)
+    torch.testing.assert_close(errors, torch.tensor([[0.0, -0.0625], [0.0, 0.0]]))
 
 
 def test_a_tie_pulls_the_scores_together():
@@ -71,7 +86,7 @@ def test_loss_and_gradient_are_those_of_torch_pair_by_pair(seed, n):
     shares[torch.rand(n, n, generator=generator) < 0.5] = 0.0
     plain = sums.clone().requires_grad_()
     loss = bradley_terry_loss(sums, labels, shares)
-    slope = bradley_terry_slope(sums, labels, shares)
+    slope = bradley_terry_slope(bradley_terry_errors(sums, labels, shares))
     expected = torch.zeros(())
     for a in range(n):
         for b in range(n):
@@ -89,7 +104,7 @@ def test_shapes_that_would_broadcast_are_refused(shape):
     with pytest.raises(ValueError, match=r"must be \(3, 3\)"):
         bradley_terry_loss(torch.zeros(3), torch.zeros(shape), torch.zeros(3, 3))
     with pytest.raises(ValueError, match=r"must be \(3, 3\)"):
-        bradley_terry_slope(torch.zeros(3), torch.zeros(3, 3), torch.zeros(shape))
+        bradley_terry_errors(torch.zeros(3), torch.zeros(3, 3), torch.zeros(shape))
 
 
 def test_only_decided_pairs_have_an_order():

@@ -51,13 +51,16 @@ class DecomposingFitter(RewardFitter):
         errors, weights = self._errors(scores, batch)
         return (weights * errors.square()).sum()
 
-    def slope(self, scores: Tensor, batch: PairBatch) -> Tensor:
-        """Return its gradient by the scores."""
+    def errors(self, scores: Tensor, batch: PairBatch) -> Tensor:
+        """Return its gradient by what is fitted, of each step or each episode."""
         errors, weights = self._errors(scores, batch)
-        slope = 2.0 * weights * errors
+        return 2.0 * weights * errors
+
+    def slope(self, scores: Tensor, errors: Tensor, batch: PairBatch) -> Tensor:
+        """Return its gradient by the scores."""
         if self.kind == "ircr":
-            return slope.sum(dim=0)
-        return (slope / batch.visits.sum(dim=1)) @ batch.visits
+            return errors.sum(dim=0)
+        return (errors / batch.visits.sum(dim=1)) @ batch.visits
 
     def _errors(self, scores: Tensor, batch: PairBatch) -> tuple[Tensor, Tensor]:
         """Return errors, and how much each counts: (S,) of episodes or (S, U)."""

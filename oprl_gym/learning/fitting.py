@@ -10,7 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from oprl_gym.learning.batches import PairBatch
-from oprl_gym.rewards.losses import bradley_terry_loss, bradley_terry_slope
+from oprl_gym.rewards.losses import (
+    bradley_terry_errors,
+    bradley_terry_loss,
+    bradley_terry_slope,
+)
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.tensors import optimizer_state, to_arrays
 
@@ -35,6 +39,8 @@ class RewardFitter:
             batch's rows would have if the episode had been there before. Hardly a
             good episode comes back to where it was, so the answers leave that open; an
             agent that were paid for it would come back for ever.
+        target_error: How far off the answers about each trajectory may be foretold, on
+            average, for a batch to count as learned. 0: none ever does.
 
     Example:
         >>> import torch
@@ -48,8 +54,8 @@ class RewardFitter:
         ...     shares=torch.tensor([[0.0, 1.0], [0.0, 0.0]]),
         ... )
         >>> before = float(fitter.loss([batch]))
-        >>> for _ in range(20):
-        ...     fitter.step([batch])
+        >>> all(fitter.step([batch]) for _ in range(20))
+        True
         >>> float(fitter.loss([batch])) < before
         True
     """
@@ -61,25 +67,39 @@ class RewardFitter:
         max_grad_norm: float,
         mean_prior: float = 0.0,
         revisit_prior: float = 0.0,
+        target_error: float = 0.0,
     ) -> None:
         self.model = model
         self.max_grad_norm = max_grad_norm
         self.mean_prior = mean_prior
         self.revisit_prior = revisit_prior
+        self.target_error = target_error
         self._weights = [in_one_tensor(member) for member in model.members]
         self._learning_rate = learning_rate
         self._optimizer = self._new_optimizer()
 
-    def step(self, batches: Sequence[PairBatch]) -> None:
-        """Take one gradient step, each network on its batch."""
-        scores, slopes = [], []
+    def step(self, batches: Sequence[PairBatch]) -> bool:
+        """Take one gradient step, each network on its batch.
+
+        Returns False, with nothing done, if all that they say is learned already.
+        """
+        scores, errors = [], []
         for member, batch in zip(self.model.members, batches, strict=True):
             rows = batch.rows if self.revisit_prior else batch.seen(batch.rows)
             scores.append(self._scores(member, rows, batch.columns))
-            slopes.append(self.slope(scores[-1].detach(), batch))
+            errors.append(self.errors(scores[-1].detach(), batch))
+        if all(map(self._learned, errors, batches)):
+            return False
+        slopes = [
+            self.slope(of_network.detach(), of_answers, batch)
+            for of_network, of_answers, batch in zip(
+                scores, errors, batches, strict=True
+            )
+        ]
         self.backward(scores, slopes)
         self._clip()
         self._optimizer.step()
+        return True
 
     def loss(self, batches: Sequence[PairBatch]) -> Tensor:
         """Return the mean loss of the networks, each on its batch, without priors."""
@@ -100,13 +120,27 @@ class RewardFitter:
         """
         return bradley_terry_loss(batch.sums(scores), batch.labels, batch.shares)
 
-    def slope(self, scores: Tensor, batch: PairBatch) -> Tensor:
+    def errors(self, scores: Tensor, batch: PairBatch) -> Tensor:
+        """Return (S, S) how far off one network foretells each answer, by its share.
+
+        Args:
+            scores: As of :meth:`of_answers`, like what follows.
+            batch: Answers about them.
+        """
+        return bradley_terry_errors(batch.sums(scores), batch.labels, batch.shares)
+
+    def slope(self, scores: Tensor, errors: Tensor, batch: PairBatch) -> Tensor:
         """Return the gradient of loss and priors by one network's scores; as they are.
 
         By hand, as torch would go back through a dozen small operations for it.
+
+        Args:
+            scores: As of :meth:`of_answers`.
+            errors: What :meth:`errors` says of them.
+            batch: Answers about them.
         """
         slope = torch.zeros_like(scores)
-        of_sums = bradley_terry_slope(batch.sums(scores), batch.labels, batch.shares)
+        of_sums = bradley_terry_slope(errors)
         seen, of_seen = batch.seen(scores), batch.seen(slope)
         of_seen += of_sums @ batch.visits
         of_seen += 2.0 * self.mean_prior * seen.mean() / len(seen)
@@ -115,6 +149,19 @@ class RewardFitter:
             paid *= 2.0 * self.revisit_prior / len(paid)
             slope.index_add_(0, batch.revisits, paid)
         return slope
+
+    def _learned(self, errors: Tensor, batch: PairBatch) -> bool:
+        """Return whether one network foretells a batch well enough.
+
+        By the trajectory that it knows least of: of hundreds that failed, one that did
+        not hardly shows in the mean of all.
+        """
+        if not self.target_error:
+            return False
+        off, shares = (
+            one.sum(dim=0) + one.sum(dim=1) for one in (errors.abs(), batch.shares)
+        )
+        return bool((off <= self.target_error * shares).all())
 
     def _scores(
         self, member: nn.Module, rows: Tensor, columns: Tensor | None

@@ -135,6 +135,7 @@ class OPRLLearner:
             config.max_grad_norm,
             config.mean_prior,
             config.revisit_prior,
+            config.target_error,
         )
         self._pay = EnvPay()
         self._taken_in = 0  # episodes since the last update
@@ -199,8 +200,8 @@ class OPRLLearner:
         loss, reverted, steps = None, False, 0
         # Without a new answer there is nothing new to fit to, only more to overfit.
         if new and kept >= self.config.min_preferences:
-            steps = rounds * self.config.gradient_steps
-            loss, reverted = self._fit(answers, asked, steps)
+            most = rounds * self.config.gradient_steps
+            loss, reverted, steps = self._fit(answers, asked, most)
         return UpdateReport(
             new_trajectories=taken_in,
             new_preferences=new,
@@ -365,26 +366,32 @@ class OPRLLearner:
         return minibatches(answers, asked, self.config, self._batcher, self.rng)
 
     def _fit(
-        self, answers: Answers, asked: bool, steps: int
-    ) -> tuple[float | None, bool]:
-        """Take gradient steps; returns the loss, and whether they were undone."""
+        self, answers: Answers, asked: bool, most: int
+    ) -> tuple[float | None, bool, int]:
+        """Take gradient steps, until the answers are learned or there were so many.
+
+        Returns the loss, whether the steps were undone, and how many there were.
+        """
         before, reach = self._fitter.weights(), self.model.reach.clone()
         self._set_reach(answers)
-        for of_step in islice(self._batches(answers, asked), steps):
-            self._fitter.step(of_step)
+        steps = 0
+        for of_step in islice(self._batches(answers, asked), most):
+            if not self._fitter.step(of_step):
+                break
+            steps += 1
         loss = self._fitter.loss(of_step)
         if not (bool(torch.isfinite(loss)) and self._fitter.finite()):
             self._fitter.go_back(before)
             self.model.reach.copy_(reach)
             self._note_undone(answers)
-            return None, True
+            return None, True, steps
         self._undone = 0
         self.model_version += 1
-        self.process_reward.changed(fitted=True)
+        self.process_reward.changed(fitted=self.process_reward.fitted or steps > 0)
         with torch.inference_mode():
             scores = self.model(of_step[0].seen(of_step[0].rows)) / self.model.reach
             self._spread = float(scores.std(correction=0))
-        return float(loss), False
+        return float(loss), False, steps
 
     def _note_undone(self, answers: Answers) -> None:
         """Say so, once, where fits are undone again and again."""

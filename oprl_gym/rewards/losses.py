@@ -29,11 +29,11 @@ def bradley_terry_loss(sums: Tensor, labels: Tensor, shares: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, labels, shares, reduction="sum")
 
 
-def bradley_terry_slope(sums: Tensor, labels: Tensor, shares: Tensor) -> Tensor:
-    """Return the (S,) gradient of :func:`bradley_terry_loss` by the sums.
+def bradley_terry_errors(sums: Tensor, labels: Tensor, shares: Tensor) -> Tensor:
+    """Return (S, S) by how much each answer is foretold too high, times its share.
 
-    That by z is sigmoid(z) - label. It is added up for each trajectory, at a fraction
-    of what it takes torch to go back through each of the S * S pairs.
+    That is (sigmoid(z) - label) * share, the gradient of :func:`bradley_terry_loss` by
+    z. Their magnitudes add up to the mean error.
 
     Args:
         sums: As of the loss, like the two that follow.
@@ -43,12 +43,28 @@ def bradley_terry_slope(sums: Tensor, labels: Tensor, shares: Tensor) -> Tensor:
     Example:
         >>> sums = torch.zeros(2)  # nothing is told apart, and the first is the better
         >>> labels = torch.tensor([[0.5, 1.0], [0.0, 0.5]])
-        >>> bradley_terry_slope(sums, labels, torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
-        tensor([-0.5000,  0.5000])
+        >>> bradley_terry_errors(sums, labels, torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
+        tensor([[ 0.0000, -0.5000],
+                [ 0.0000,  0.0000]])
     """
     _check_shapes(sums, labels, shares)
-    error = (sums[:, None] - sums).sigmoid_().sub_(labels).mul_(shares)
-    return error.sum(dim=1) - error.sum(dim=0)
+    return (sums[:, None] - sums).sigmoid_().sub_(labels).mul_(shares)
+
+
+def bradley_terry_slope(errors: Tensor) -> Tensor:
+    """Return the (S,) gradient of :func:`bradley_terry_loss` by the sums.
+
+    The errors are added up for each trajectory, at a fraction of what it takes torch to
+    go back through each of the S * S pairs.
+
+    Args:
+        errors: (S, S) of :func:`bradley_terry_errors`.
+
+    Example:
+        >>> bradley_terry_slope(torch.tensor([[0.0, -0.5], [0.0, 0.0]]))
+        tensor([-0.5000,  0.5000])
+    """
+    return errors.sum(dim=1) - errors.sum(dim=0)
 
 
 def _check_shapes(sums: Tensor, labels: Tensor, shares: Tensor) -> None:
