@@ -27,11 +27,11 @@ test-ray: $(RAY_VENV)/.installed
 		$(ARGS)
 
 # What `benchmarks/results/speed.md` says. IMITATION: a Python that has imitation 1.0.1,
-# which needs versions of its own; without one those two goals are not measured.
+# which needs versions of its own; without one those four goals are not measured.
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.speed.throughput
 	$(BIN)/python -m benchmarks.speed.fit $(if $(IMITATION),--imitation "$(IMITATION)")
-	$(BIN)/python -m benchmarks.speed.overhead
+	$(BIN)/python -m benchmarks.speed.overhead $(if $(IMITATION),--imitation "$(IMITATION)")
 	$(BIN)/python -m benchmarks.speed.wrapping
 	$(BIN)/python -m benchmarks.speed.scale
 	$(BIN)/python -m benchmarks.speed.startup

@@ -22,7 +22,7 @@ from benchmarks.speed import (
     wrapping,
 )
 from benchmarks.speed import report as speed
-from benchmarks.speed.imitation_rival import ImitationRival
+from benchmarks.speed.imitation_rival import TRAINING, ImitationRival
 from benchmarks.speed.rates import Contestant, Measurement, in_turns, read
 
 SOME = Measurement("steps", "python some.py", "Abacus, 2 cores", "abc", {}, {})
@@ -124,12 +124,20 @@ def test_a_stopwatch_adds_up_what_a_method_took_and_gives_the_method_back(monkey
     assert Worker.work is plain
 
 
-def test_the_time_of_a_step_is_split_into_parts(tmp_path):
-    assert overhead.main(["--smoke", "--results", str(tmp_path)]) == 0
+def test_the_time_of_a_step_is_split_into_parts(tmp_path, stand_in, monkeypatch):
+    def imitation(python, script, arguments):
+        assert (python, script, len(arguments)) == ("PYTHON", TRAINING, 3)
+        return ImitationRival(sys.executable, stand_in)
+
+    monkeypatch.setattr(overhead, "ImitationRival", imitation)
+    options = ["--smoke", "--envs", "CartPole-v1", "--imitation", "PYTHON"]
+    assert overhead.main([*options, "--results", str(tmp_path)]) == 0
     measured = read(tmp_path / overhead.FILE)
     (group,) = measured.rates
     (row,) = csv.DictReader((tmp_path / overhead.TABLE).read_text().splitlines())
-    assert row.pop("training") == group == "PPO OPRLMaze-v0"
+    assert row.pop("training") == group == "PPO CartPole-v1"
+    assert measured.rates[group][overhead.IMITATION] == [1.0]
+    assert measured.versions["imitation (imitation's)"] == "9.9"
     microseconds = {part: float(value) for part, value in row.items()}
     rest = microseconds.pop(overhead.REST)
     assert all(value > 0 for value in microseconds.values())
@@ -140,8 +148,10 @@ def test_the_time_of_a_step_is_split_into_parts(tmp_path):
     assert (tmp_path / overhead.FIGURE).exists()
     others = {"A2C CartPole-v1": measured.rates[group]}
     parts = {**microseconds, overhead.REST: rest}
-    overhead.add(tmp_path, *others.popitem(), parts, "some command")
-    assert list(read(tmp_path / overhead.FILE).rates) == [group, "A2C CartPole-v1"]
+    overhead.add(tmp_path, *others.popitem(), parts, "some command", {})
+    again = read(tmp_path / overhead.FILE)
+    assert list(again.rates) == [group, "A2C CartPole-v1"]
+    assert again.versions == measured.versions
     rows = overhead.read_table(tmp_path / overhead.TABLE)
     assert [row["training"] for row in rows] == [group, "A2C CartPole-v1"]
 

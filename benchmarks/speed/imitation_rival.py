@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-SCRIPT = Path(__file__).with_name("imitation_update.py")
+UPDATE = Path(__file__).with_name("imitation_update.py")
+TRAINING = Path(__file__).with_name("imitation_training.py")
 
 
 class ImitationRival:
-    """Runs `imitation_update.py`; to be used in a ``with`` statement.
+    """Runs one of the two scripts above; to be used in a ``with`` statement.
 
     Args:
         python: Interpreter of an environment that has imitation.
         script: What it runs.
+        arguments: Of the script.
 
     Attributes:
         versions: Of the packages found there.
@@ -25,10 +28,12 @@ class ImitationRival:
         RuntimeError: It ended early; its own words stand on standard error.
     """
 
-    def __init__(self, python: str, script: Path = SCRIPT) -> None:
+    def __init__(
+        self, python: str, script: Path = UPDATE, arguments: Sequence[str] = ()
+    ) -> None:
         # -I: neither our folder nor PYTHONPATH, where other versions may lie.
         self._process = subprocess.Popen(
-            [python, "-I", str(script)],
+            [python, "-I", str(script), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -45,7 +50,7 @@ class ImitationRival:
         self._process.communicate()
 
     def rate(self, seconds: float) -> float:
-        """Return its updates in a second of its CPU time, working this long."""
+        """Return what it does in a second of its CPU time, working this long."""
         requests = _open(self._process.stdin)
         requests.write(f"{seconds}\n")
         requests.flush()

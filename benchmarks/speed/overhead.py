@@ -2,6 +2,7 @@
 
     python -m benchmarks.speed.overhead   # half an hour
     python -m benchmarks.speed.overhead --envs DoorKey
+    python -m benchmarks.speed.overhead --imitation PYTHON   # and imitation's: below
     python -m benchmarks.speed.overhead --smoke   # seconds; the figures mean nothing
 
 PPO and A2C of Stable-Baselines3, alone, with OPRL and with the novelty bonus of RND, 8
@@ -9,17 +10,22 @@ envs, 50,000 env steps, one torch thread, CPU time; they take turns. Settings an
 are those of the ladder (settings.py). Writes `results/overhead.json` (env steps a
 second, for the ratios), `results/overhead.csv` and `results/overhead.png` (what the
 time of a step goes into), after each training and beside what is there of others.
+
+PYTHON is the interpreter of an environment that has `imitation`, as for `fit.py`. Its
+wrapper then takes its turn on CartPole-v1, the one of these envs that it can have, and
+so does the plain agent with the versions found there; see `imitation_training.py`.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import statistics
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -31,8 +37,9 @@ from benchmarks.ladder.agents import make_agent
 from benchmarks.ladder.envs import make_venv
 from benchmarks.ladder.run import shaped
 from benchmarks.ladder.settings import ARMS, RUNGS, agent_of
+from benchmarks.speed.imitation_rival import TRAINING, ImitationRival
 from benchmarks.speed.options import make_parser
-from benchmarks.speed.rates import in_turns, read, show, write
+from benchmarks.speed.rates import Rated, in_turns, read, show, write
 from oprl_gym import OPRLLearner
 from oprl_gym.callbacks import OPRLCallback
 from oprl_gym.episodes.recorder import EpisodeRecorder
@@ -41,6 +48,8 @@ from oprl_gym.rewards.scoring import StepScorer
 
 FILE, TABLE, FIGURE = "overhead.json", "overhead.csv", "overhead.png"
 PLAIN, OPRL, RND = "plain", "OPRL", "RND"
+IMITATION, IMITATION_PLAIN = "imitation's wrapper", "plain, imitation's versions"
+IN_IMITATION = "CartPole-v1"
 ENVS = {"OPRLMaze-v0": "OPRLMaze-v0", "CartPole-v1": "CartPole", "DoorKey": "doorkey"}
 STEPS, SMOKE_STEPS = 50_000, 2_048
 ROUNDS = 3
@@ -124,14 +133,29 @@ def stopwatch(methods: Sequence[tuple[type, str]]) -> Iterator[list[float]]:
 
 
 def measure(
-    algo: str, name: str, steps: int, rounds: int
+    algo: str, name: str, steps: int, rounds: int, others: Mapping[str, Rated]
 ) -> tuple[dict[str, list[float]], dict[str, float]]:
     """Return env steps a second of all, and microseconds of a step by part."""
     plain, ours, rnd = (
         Training(algo, ENVS[name], arm, steps) for arm in ("plain", "oprl", "rnd")
     )
-    rates = in_turns({PLAIN: plain, OPRL: ours, RND: rnd}, rounds, 0.0)
+    all_of_them = {PLAIN: plain, OPRL: ours, RND: rnd, **others}
+    rates = in_turns(all_of_them, rounds, 0.0)
     return rates, split(plain, ours)
+
+
+def imitations(
+    stack: ExitStack, python: str, algo: str, steps: int
+) -> dict[str, ImitationRival]:
+    """Return imitation's contestants, whose processes end with the stack."""
+    agent = json.dumps(asdict(agent_of(ENVS[IN_IMITATION], algo)))
+    arms = {IMITATION_PLAIN: "plain", IMITATION: "wrapped"}
+    return {
+        name: stack.enter_context(
+            ImitationRival(python, TRAINING, [arm, agent, str(steps)])
+        )
+        for name, arm in arms.items()
+    }
 
 
 def split(plain: Training, ours: Training) -> dict[str, float]:
@@ -147,11 +171,15 @@ def add(
     rates: dict[str, list[float]],
     parts: Mapping[str, float],
     command: str,
+    versions: Mapping[str, str],
 ) -> None:
     """Write one training's figures beside those of the others that are there."""
     known = read(results / FILE)
     groups = {**(known.rates if known else {}), training: rates}
-    write(results / FILE, "env steps", groups, command)
+    here = provenance.versions()
+    kept = known.versions.items() if known else ()
+    elsewhere = {name: of_it for name, of_it in kept if name not in here}
+    write(results / FILE, "env steps", groups, command, {**elsewhere, **versions})
     rows = {row["training"]: row for row in read_table(results / TABLE)}
     rows[training] = {"training": training, **parts}
     with (results / TABLE).open("w", newline="") as file:
@@ -199,23 +227,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write."""
     parser = make_parser(__doc__, "one short run each")
     parser.add_argument("--envs", metavar="A,B", help=f"of {', '.join(ENVS)}; all")
+    parser.add_argument("--imitation", metavar="PYTHON", help="interpreter that has it")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     names = options.envs.split(",") if options.envs else list(ENVS)
     algos, steps, rounds = ["ppo", "a2c"], STEPS, ROUNDS
     if options.smoke:
-        names, algos, steps, rounds = names[:1], ["ppo"], SMOKE_STEPS, 1
+        algos, steps, rounds = ["ppo"], SMOKE_STEPS, 1
+        names = names if options.envs else names[:1]
     unknown = set(names) - set(ENVS)
     if unknown:
         parser.error(f"--envs: {', '.join(unknown)} is not one of {', '.join(ENVS)}")
     # That of all trainings: those measured earlier stand in the same files.
-    command = provenance.command(["--smoke"] if options.smoke else [])
+    flags = ["--smoke"] if options.smoke else []
+    command = provenance.command(
+        [*flags, "--imitation", "PYTHON"] if options.imitation else flags
+    )
+    versions: dict[str, str] = {}
     for name in names:
         for algo in algos:
-            rates, parts = measure(algo, name, steps, rounds)
+            with ExitStack() as stack:
+                others: dict[str, ImitationRival] = {}
+                if options.imitation and name == IN_IMITATION:
+                    others = imitations(stack, options.imitation, algo, steps)
+                    versions = others[IMITATION].versions
+                rates, parts = measure(algo, name, steps, rounds, others)
             training = f"{algo.upper()} {name}"
             show(training, rates)
-            add(options.results, training, rates, parts, command)
+            add(options.results, training, rates, parts, command, versions)
     return 0
 
 

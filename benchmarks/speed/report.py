@@ -181,6 +181,10 @@ GOALS = (
     ),
     *(_overhead(training, limit) for training, limit in TRAININGS.items()),
     *(_overhead(training, 1.0, overhead.RND) for training in TRAININGS),
+    *(
+        _overhead(f"{algo} {overhead.IN_IMITATION}", 1.0, overhead.IMITATION)
+        for algo in ("PPO", "A2C")
+    ),
     Goal(
         "a step of 1024 mazes with the process reward, recorded, against without",
         4.0,
