@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium import spaces
-from ray.rllib.env.single_agent_episode import SingleAgentEpisode
-from ray.rllib.env.utils.infinite_lookback_buffer import InfiniteLookbackBuffer
 
 from oprl_gym.rewards.encoding import array_shape, batch_to_array
 from oprl_gym.rewards.scoring import VectorStep
 from oprl_gym.types import Array, BoolArray, EnvError, FloatArray, Trajectory
 from oprl_gym.visits import VisitTracker, first_visits
 from oprl_gym.wrappers.checks import first_not_finite
+
+if TYPE_CHECKING:
+    from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 # RLlib's chunk carries a pair for each of its steps: is what it starts from new in the
 # episode, and what it leads to? They stand among what the network put out: RLlib keeps
@@ -111,6 +112,9 @@ def _first_visits(chunk: SingleAgentEpisode, observations: Array) -> BoolArray:
 
 def _note(chunk: SingleAgentEpisode, visits: BoolArray) -> None:
     """Let RLlib's chunk carry its (T+1,) first visits to whoever reads it."""
+    # Here and not above: the trainer, which reads no chunks, lives without RLlib.
+    from ray.rllib.env.utils.infinite_lookback_buffer import InfiniteLookbackBuffer
+
     pairs = np.stack([visits[:-1], visits[1:]], axis=1)
     chunk.extra_model_outputs[FIRST_VISITS] = InfiniteLookbackBuffer(pairs)
 
