@@ -77,7 +77,9 @@ class OPRLConfig:
         gradient_steps: Gradient steps in each update, at most (measured).
         target_error: How far off the model may foretell the answers about each episode,
             on average, for an update to end before that: what is known need not be
-            learned again. 0: none ends early (measured; tutorial: 0).
+            learned again. Only where observations recur and a rule judges all: else a
+            gradient step looks at a part alone. 0: none ends early (measured; tutorial:
+            0).
         update_interval: Env steps from one update of the reward model to the next
             (measured).
         interval_growth: The same at least, as a share of all env steps so far; 0: it

@@ -80,7 +80,10 @@ def test_what_is_foretold_well_enough_is_not_learned_again(rng):
     one = batch(rng)
     worth = torch.tensor([1.0, 0.5, 0.0, -1.0])
     one = replace(
-        one, visits=torch.eye(4, 5), labels=torch.sigmoid(worth[:, None] - worth)
+        one,
+        visits=torch.eye(4, 5),
+        labels=torch.sigmoid(worth[:, None] - worth),
+        complete=True,
     )
     model = ProcessRewardModel(7, hidden_size=8)
     fitter = RewardFitter(model, 1e-2, 1.0, target_error=0.05)
@@ -113,6 +116,7 @@ def test_one_success_among_many_failures_is_learned():
         visits=torch.eye(n),
         labels=labels,
         shares=(1 - torch.eye(n)) / (n * (n - 1)),
+        complete=True,
     )
     model = ProcessRewardModel(n, hidden_size=8)
     fitter = RewardFitter(model, 1e-2, 1.0, target_error=0.05)
@@ -126,11 +130,17 @@ def test_one_success_among_many_failures_is_learned():
 
 
 def test_of_several_networks_all_have_to_foretell_it(rng):
-    one = batch(rng)
+    one = replace(batch(rng), complete=True)
     known = replace(one, visits=torch.zeros(4, 5), labels=torch.full((4, 4), 0.5))
     fitter = RewardFitter(ProcessRewardModel(7, 8, 2), 1e-2, 1.0, target_error=0.05)
     assert not fitter.step([known, known])
     assert fitter.step([known, one])
+
+
+def test_a_part_of_the_answers_is_no_reason_to_stop(rng):
+    one = replace(batch(rng), visits=torch.zeros(4, 5), labels=torch.full((4, 4), 0.5))
+    fitter = RewardFitter(ProcessRewardModel(7, 8), 1e-2, 1.0, target_error=0.05)
+    assert fitter.step([one])
 
 
 def _plain_loss(member, one, mean_prior, revisit_prior):

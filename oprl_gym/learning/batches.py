@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -32,6 +32,10 @@ class PairBatch:
         shares: (S, S) float32, how much each answer counts; they add up to 1.
         revisits: (R,) int64, which rows are those of a look at what the trajectories
             are at, or at some of it, as if none were a first visit.
+        columns: (c,) int64, the columns of the rows that are not 0 in all of them; None
+            for all.
+        complete: Whether these are all answers there are, about whole trajectories. Of
+            some that were drawn a model may know enough by chance.
     """
 
     rows: Tensor
@@ -40,6 +44,7 @@ class PairBatch:
     shares: Tensor
     revisits: Tensor | None = None
     columns: Tensor | None = None
+    complete: bool = False
 
     def sums(self, scores: Tensor) -> Tensor:
         """Return the (S,) scores of the trajectories, from the (V,) of the rows."""
@@ -51,8 +56,12 @@ class PairBatch:
 
     def to(self, device: torch.device) -> PairBatch:
         """Return the batch on another device."""
-        tensors = {name: one for name, one in vars(self).items() if one is not None}
-        return PairBatch(**{name: one.to(device) for name, one in tensors.items()})
+        tensors: dict[str, Any] = {
+            name: one.to(device)
+            for name, one in vars(self).items()
+            if isinstance(one, Tensor)
+        }
+        return replace(self, **tensors)
 
 
 class PairBatcher:

@@ -40,7 +40,7 @@ class RewardFitter:
             good episode comes back to where it was, so the answers leave that open; an
             agent that were paid for it would come back for ever.
         target_error: How far off the answers about each trajectory may be foretold, on
-            average, for a batch to count as learned. 0: none ever does.
+            average, for a complete batch to count as learned. 0: none ever does.
 
     Example:
         >>> import torch
@@ -156,7 +156,7 @@ class RewardFitter:
         By the trajectory that it knows least of: of hundreds that failed, one that did
         not hardly shows in the mean of all.
         """
-        if not self.target_error:
+        if not (self.target_error and batch.complete):
             return False
         off, shares = (
             one.sum(dim=0) + one.sum(dim=1) for one in (errors.abs(), batch.shares)

@@ -41,7 +41,7 @@ def minibatches(
     answers = replace(answers, labels=smoothed(answers.labels, config.label_smoothing))
     models = range(config.ensemble_size)
     if not asked and batcher.rows_recur(answers.trajectories):
-        batch = batcher.batch(answers, rng)
+        batch = replace(batcher.batch(answers, rng), complete=True)
         while True:
             yield [batch for _ in models]
     rows = ROWS if batcher.encoder.image is None else PICTURES
