@@ -135,8 +135,8 @@ class UpdateReport:
         preferences: Preferences there are to fit to.
         gradient_steps: Optimiser steps taken; 0 before ``min_preferences``, and where
             all answers were foretold well enough.
-        reward_loss: Bradley-Terry loss in nats, of what the last of those steps looked
-            at; None if there was none.
+        reward_loss: Bradley-Terry loss in nats, of what was looked at last; None where
+            there was nothing to fit to, or the steps were undone.
         accuracy: Share of the latest preferences that the model ordered as the teacher
             did before it was fitted to them, or None before the first fit. Answers
             "equal" do not count.

@@ -22,7 +22,6 @@ MOST = 2**17
 """Observations that are remembered of an episode, which may never end: every visit of
 another one is then a first one."""
 
-
 MOST_PLACES = 4096
 """Columns of one-hot observations that are remembered by where their 1 is."""
 

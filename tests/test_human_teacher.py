@@ -73,7 +73,6 @@ def test_a_margin_is_learned_as_the_odds_it_stands_for(store, label, odds):
         learning_rate=1e-2,
         min_preferences=1,
         gradient_steps=100,
-        target_error=0.0,
         pairs_per_update=1,
     )
     spaces_ = spaces.Box(0, 1, (21,)), spaces.Discrete(2)

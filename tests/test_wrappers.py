@@ -349,7 +349,7 @@ def test_an_episode_of_a_hundred_thousand_steps_is_learned_from():
     """As long as it may be: recorded whole, compared, and its steps scored."""
     counting = CountingEnv()
     env = ProcessRewardWrapper(counting)
-    config = OPRLConfig(hidden_size=8, min_preferences=1, target_error=0.0)
+    config = OPRLConfig(hidden_size=8, min_preferences=1)
     learner = OPRLLearner(env.observation_space, env.action_space, config, seed=0)
     for counting.length in (100_000, 50):
         env.reset(seed=0)

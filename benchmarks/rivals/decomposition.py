@@ -48,12 +48,12 @@ class DecomposingFitter(RewardFitter):
 
     def of_answers(self, scores: Tensor, batch: PairBatch) -> Tensor:
         """Return the mean squared error, of the steps or of the episodes."""
-        errors, weights = self._errors(scores, batch)
+        errors, weights = self._residuals(scores, batch)
         return (weights * errors.square()).sum()
 
     def errors(self, scores: Tensor, batch: PairBatch) -> Tensor:
         """Return its gradient by what is fitted, of each step or each episode."""
-        errors, weights = self._errors(scores, batch)
+        errors, weights = self._residuals(scores, batch)
         return 2.0 * weights * errors
 
     def slope(self, scores: Tensor, errors: Tensor, batch: PairBatch) -> Tensor:
@@ -62,7 +62,7 @@ class DecomposingFitter(RewardFitter):
             return errors.sum(dim=0)
         return (errors / batch.visits.sum(dim=1)) @ batch.visits
 
-    def _errors(self, scores: Tensor, batch: PairBatch) -> tuple[Tensor, Tensor]:
+    def _residuals(self, scores: Tensor, batch: PairBatch) -> tuple[Tensor, Tensor]:
         """Return errors, and how much each counts: (S,) of episodes or (S, U)."""
         targets = batch.labels.diagonal()
         lengths = batch.visits.sum(dim=1)
