@@ -463,7 +463,7 @@ def test_an_agent_learns_in_a_foreign_vecenv(knows, tmp_path):
     callback = OPRLCallback(QUICK, save_path=tmp_path / "run", save_every=100)
     A2C("MlpPolicy", venv, device="cpu").learn(300, callback=callback)
     assert callback.report is not None
-    assert callback.report.gradient_steps > 0
+    assert callback.report.reward_loss is not None  # fitted to, or foretold already
 
 
 @pytest.mark.parametrize("knows", [None, NotImplementedError("no")])
