@@ -379,6 +379,22 @@ def test_the_spread_stays_what_it_was_as_long_as_nothing_is_fitted(rng):
 CORRIDOR = spaces.Box(0, 1, (12,), dtype=np.float32)
 
 
+def test_until_a_step_is_paid_a_score_is_worth_more_in_long_episodes():
+    subject = learner()
+    for steps, last, unit in [
+        (30, 0.0, 1.0),
+        (210, 0.0, 2.0),  # 120 steps on average
+        (120, -3.0, 2.0),  # a cost is no pay
+        (360, 0.0, 3.0),
+        (60, -30.0, 6.6),  # but what an episode costs may be more
+        (480, 0.5, 32.5 / 6),  # a step was paid, so costs and payments decide
+        (60, 8.0, 8.0),
+    ]:
+        paid = [0.0] * (steps - 1) + [last]
+        subject.update([trajectory([0] * (steps + 1), paid)])
+        assert subject.process_reward.unit == pytest.approx(unit)
+
+
 def corridor_walks(rng, n, won=0):
     """Return walks along a corridor in which but few find anything."""
     episodes = []

@@ -38,6 +38,11 @@ ASKED = 64
 UNDONE = 3
 """Fits undone one after another, after which it is said."""
 
+UNPAID_STEPS = 60
+"""Steps of an episode for which a score is worth 1 until the env has paid for a step
+(measured). An episode's scores add up to ``reach`` at most: what a step earns would
+shrink as episodes grow longer, and an agent that goes by magnitudes would not see it."""
+
 FORETOLD, FORETELL, FORETELL_STEPS = 256, 64, 32
 """The accuracy is told by so many answers, at most so many of an update, foretold by so
 many steps of each episode."""
@@ -195,7 +200,7 @@ class OPRLLearner:
             newest = answers.about_last(taken_in)
             kept, new = len(answers), len(newest)
         # Answers without margins know of no unit.
-        self.process_reward.changed(unit=0.0 if asked else self._pay.unit)
+        self.process_reward.changed(unit=0.0 if asked else self._unit())
         self._foretell(newest)
         loss, reverted, steps = None, False, 0
         # Without a new answer there is nothing new to fit to, only more to overfit.
@@ -293,6 +298,13 @@ class OPRLLearner:
         self.model.normaliser.update(
             torch.from_numpy(rows).to(self.process_reward.device)
         )
+
+    def _unit(self) -> float:
+        """Return what a score of 1 is worth beside the env's reward."""
+        if self._pay.paid:
+            return self._pay.unit
+        steps = sum(map(len, self.trajectories)) / max(1, len(self.trajectories))
+        return max(self._pay.unit, steps / UNPAID_STEPS)
 
     def _judged(self) -> Answers | None:
         """Return the answers about all pairs, if they are wanted and can be had."""

@@ -22,6 +22,7 @@ SHARE = 0.9
 
 _STATE = {
     "late": bool | None,
+    "paid": bool,
     "largest_payment": float,
     "returns": list,
     "paid_at_end": list,
@@ -52,6 +53,7 @@ class EnvPay:
 
     Attributes:
         late: Whether the reward is late; None until it is decided.
+        paid: Whether any step has been paid for.
 
     Example:
         >>> import numpy as np
@@ -71,6 +73,7 @@ class EnvPay:
 
     def __init__(self) -> None:
         self.late: bool | None = None
+        self.paid = False
         self._largest_payment = SMALLEST
         self._returns: deque[float] = deque(maxlen=MEMORY)
         self._paid_at_end: deque[bool] = deque(maxlen=MEMORY)
@@ -92,8 +95,9 @@ class EnvPay:
             episodes: (T,) rewards of the env each.
         """
         for rewards in episodes:
-            paid = float(rewards.max(initial=0.0))
-            self._largest_payment = max(self._largest_payment, paid)
+            most = float(rewards.max(initial=0.0))
+            self.paid |= most > 0.0
+            self._largest_payment = max(self._largest_payment, most)
             self._returns.append(float(rewards.sum()))
             self._paid_at_end.append(_paid_at_end(rewards))
             if self.late is None and len(self._paid_at_end) == EPISODES:
@@ -106,6 +110,7 @@ class EnvPay:
         """Return what is to be saved."""
         return {
             "late": self.late,
+            "paid": self.paid,
             "largest_payment": self._largest_payment,
             "returns": list(self._returns),
             "paid_at_end": list(self._paid_at_end),
@@ -126,6 +131,7 @@ class EnvPay:
         self._returns.clear()
         self._returns.extend(state["returns"])
         self.late = state["late"]
+        self.paid = state["paid"]
         self._paid_at_end.clear()
         self._paid_at_end.extend(map(bool, state["paid_at_end"]))
 
