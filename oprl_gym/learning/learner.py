@@ -41,7 +41,7 @@ UNDONE = 3
 UNPAID_STEPS = 60
 """Steps of an episode for which a score is worth 1 until the env has paid for a step
 (measured). An episode's scores add up to ``reach`` at most: what a step earns would
-shrink as episodes grow longer, and an agent that goes by magnitudes would not see it."""
+shrink as episodes grow longer, and who goes by magnitudes would not see it."""
 
 FORETOLD, FORETELL, FORETELL_STEPS = 256, 64, 32
 """The accuracy is told by so many answers, at most so many of an update, foretold by so
