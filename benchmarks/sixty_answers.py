@@ -45,6 +45,7 @@ class Script(Teacher):
     def judge(self, first: Trajectory, second: Trajectory) -> float | None:
         """Return 1 for the first, 0 for the second, 0.5 for both; None once gone."""
         if self.left == 0:
+            self.done = True
             return None
         self.left -= 1
         one, other = self.sees.scores([first, second])[:, 0]
@@ -88,11 +89,12 @@ def success_rates(seed: int, env_reward_weight: float) -> list[float]:
 def main() -> None:
     """Print the rates of some seeds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--seeds", type=int, default=1, help="0 to SEEDS - 1 (1)")
+    parser.add_argument("--seeds", type=int, default=1, help="how many (1)")
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--env-reward-weight", type=float, default=0.0)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    for seed in range(options.seeds):
+    for seed in range(options.first_seed, options.first_seed + options.seeds):
         rates = success_rates(seed, options.env_reward_weight)
         print(f"seed {seed}: {' '.join(f'{rate:4.2f}' for rate in rates)}", flush=True)
 

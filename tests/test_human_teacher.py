@@ -132,6 +132,20 @@ def test_it_asks_no_more_than_it_may(store):
     assert len(store.questions()) == teacher.asked == 3
 
 
+def test_it_is_done_once_all_that_may_be_asked_is_answered(store):
+    limited, unlimited = HumanTeacher(store, max_questions=1), HumanTeacher(store)
+    for teacher in (limited, unlimited):
+        teacher.collect(0)
+        assert not teacher.done
+    limited.judge(WIN, LOSS)
+    limited.collect(0)
+    assert not limited.done  # somebody may still answer
+    answer(store, 1.0)
+    for teacher in (limited, unlimited):
+        teacher.collect(1)
+    assert (limited.done, unlimited.done) == (True, False)
+
+
 def test_nobody_is_asked_the_same_twice_nor_about_twins(store):
     teacher = HumanTeacher(store)
     teacher.judge(WIN, LOSS)

@@ -467,6 +467,46 @@ def test_a_teacher_of_ones_own_is_asked_and_may_say_nothing(rng, config):
     assert report.new_preferences == 0
 
 
+class Leaves(Teacher):
+    """Prefers who saw state 1 or 3, or both, and may go home after the first update."""
+
+    def __init__(self, goes):
+        self.goes = goes
+
+    def judge(self, first, second):
+        if self.done:
+            return None
+        one, other = (one.observations[1:, [1, 3]].any() for one in (first, second))
+        return 0.5 if one == other else float(one)
+
+    def collect(self, model_version):
+        self.done = self.goes and model_version > 0
+        return LateAnswers()
+
+
+@pytest.mark.parametrize("pieces", [None, 4])
+@pytest.mark.parametrize("goes", [True, False])
+def test_once_nobody_judges_nothing_is_held_better_than_what_was(goes, pieces):
+    """Else an agent would look for what the model, left alone, overrates."""
+    config = replace(ASKING, gradient_steps=100, pairs_per_update=64)
+    queries = Queries(segment_length=pieces)
+    subject = OPRLLearner(STATES, ACTIONS, config, Leaves(goes), 0, queries)
+    one, other, neither = [0, 1, 2, 2, 2], [0, 3, 2, 2, 2], [0, 2, 2, 2, 2]
+    subject.update([trajectory(states) for states in (one, other, neither) * 4])
+    judged, both = trajectory(one), trajectory([0, 1, 3, 2, 2])
+    before = sums(subject, [judged, both])
+    assert before[1] > before[0] + 1.0
+    report = subject.update([trajectory([0, 1, 3, 2, 2]) for _ in range(10)])
+    after = sums(subject, [judged, both])
+    assert after[0] > sums(subject, [trajectory(neither)]) + 1.0  # as was answered
+    if goes:
+        assert (report.new_preferences, report.gradient_steps) == (0, 100)
+        assert after[1] < after[0] + 0.5
+        assert subject.update([]).gradient_steps == 0
+    else:
+        assert report.new_preferences > 0
+
+
 class AskedTeacher(SilentTeacher):
     """One who answers, but only about one pair after the other."""
 

@@ -21,6 +21,7 @@ from oprl_gym.learning.batches import PairBatch, PairBatcher
 from oprl_gym.learning.fitting import RewardFitter
 from oprl_gym.learning.memory import Memory
 from oprl_gym.learning.minibatches import minibatches
+from oprl_gym.learning.restraint import restraints
 from oprl_gym.preferences.default_teacher import check_teacher, make_teacher
 from oprl_gym.preferences.pay import EnvPay
 from oprl_gym.preferences.queries import Pair, Queries
@@ -203,8 +204,12 @@ class OPRLLearner:
         self.process_reward.changed(unit=0.0 if asked else self._unit())
         self._foretell(newest)
         loss, reverted, steps = None, False, 0
-        # Without a new answer there is nothing new to fit to, only more to overfit.
-        if new and kept >= self.config.min_preferences:
+        if asked and not new and self.teacher.done:
+            answers, told = self._restrained(taken_in)
+        else:
+            told = new
+        # Where nothing new was told there is nothing to fit to, only more to overfit.
+        if told and kept >= self.config.min_preferences:
             most = rounds * self.config.gradient_steps
             loss, reverted, steps = self._fit(answers, asked, most)
         return UpdateReport(
@@ -331,6 +336,22 @@ class OPRLLearner:
                 self.memory.preferences.append(Preference(first, second, label))
                 new += 1
         return new, max(rounds, -(-late // wanted))
+
+    def _restrained(self, taken_in: int) -> tuple[Answers, int]:
+        """Return the answers that hold new episodes back, and how many those are."""
+        kept = list(self.memory.preferences)
+        if not (kept and taken_in and self.process_reward.fitted):
+            return gathered(kept), 0
+        newest = list(self.trajectories)[-taken_in:]
+        pieces = [self.queries.piece(episode, self.rng) for episode in newest]
+        held_back = restraints(kept, pieces, self._process_returns)
+        return gathered(kept + held_back), len(held_back)
+
+    def _process_returns(self, trajectories: Sequence[Trajectory]) -> FloatArray:
+        """Return the (M,) process returns of M trajectories by the model of now."""
+        sums = self._sums(*self._batcher.looked_at(trajectories)).mean(dim=0)
+        returns: FloatArray = sums.double().numpy()
+        return returns
 
     def _predict(self, pairs: Sequence[Pair]) -> FloatArray:
         """Return (K, B) probabilities that the first of a pair is preferred."""

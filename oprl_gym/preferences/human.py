@@ -103,6 +103,7 @@ class HumanTeacher(Teacher):
         self._model_version = model_version
         self._announce()
         self._wait()
+        self.done = self._all_asked and not self.store.open_questions()
         given: dict[int, Preference] = {}
         withdrawn: list[Preference] = []
         rows = self.store.log(after=self._read_to)
@@ -143,10 +144,12 @@ class HumanTeacher(Teacher):
         self._answered_before = state["answered_before"]
         self._known_to = state["known_to"]
 
+    @property
+    def _all_asked(self) -> bool:
+        return self.max_questions is not None and self.asked >= self.max_questions
+
     def _may_ask(self) -> bool:
-        if self.max_questions is not None and self.asked >= self.max_questions:
-            return False
-        return self.store.open_questions() < self.max_open
+        return not self._all_asked and self.store.open_questions() < self.max_open
 
     def _announce(self) -> None:
         """Let those who answer know how much there is to come."""

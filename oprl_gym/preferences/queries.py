@@ -84,7 +84,7 @@ class Queries:
             predict: What the reward model thinks of pairs.
             rng: Source of randomness.
         """
-        pieces = [self._piece(trajectory, rng) for trajectory in trajectories]
+        pieces = [self.piece(trajectory, rng) for trajectory in trajectories]
         if self.choice == "challenge":
             return challenges(pieces, n_pairs, predict, rng)
         wanted = n_pairs if self.choice == "uniform" else CANDIDATES * n_pairs
@@ -96,7 +96,8 @@ class Queries:
         best = np.argsort(-information, kind="stable")[:n_pairs]
         return [pairs[index] for index in best]
 
-    def _piece(self, trajectory: Trajectory, rng: np.random.Generator) -> Trajectory:
+    def piece(self, trajectory: Trajectory, rng: np.random.Generator) -> Trajectory:
+        """Return what is shown of an episode: a random piece, or all of it."""
         if self.segment_length is None:
             return trajectory
         return random_segment(trajectory, self.segment_length, rng)

@@ -38,6 +38,10 @@ class Teacher(ABC):
             that goes on from a saved state, which then keeps none of its own.
         judges_return: Whether more return is preferred, so that where the env pays only
             at an episode's end the process reward can take the place of that pay.
+        done: Whether no answer is to come any more, whatever is asked. An agent that
+            goes on learning from what was answered would find out what the reward model
+            overrates, so from then on no episode is held better than the best that was
+            judged.
 
     Example:
         >>> from oprl_gym.preferences import Teacher
@@ -50,6 +54,7 @@ class Teacher(ABC):
 
     answers_again = False
     judges_return = False
+    done = False
 
     def observe(  # noqa: B027 (most teachers need not)
         self, trajectories: Sequence[Trajectory]
