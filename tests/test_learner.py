@@ -387,7 +387,8 @@ def test_until_a_step_is_paid_a_score_is_worth_more_in_long_episodes():
         (120, -3.0, 2.0),  # a cost is no pay
         (360, 0.0, 3.0),
         (60, -30.0, 6.6),  # but what an episode costs may be more
-        (480, 0.5, 32.5 / 6),  # a step was paid, so costs and payments decide
+        (4860, 0.0, 10.0),  # 940 steps on average: no more than a score is worth alone
+        (480, 0.5, 32.5 / 7),  # a step was paid, so costs and payments decide
         (60, 8.0, 8.0),
     ]:
         paid = [0.0] * (steps - 1) + [last]

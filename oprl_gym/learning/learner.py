@@ -30,6 +30,7 @@ from oprl_gym.rewards.encoding import StepEncoder, array_shape
 from oprl_gym.rewards.losses import ordered
 from oprl_gym.rewards.model import ProcessRewardModel
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState, new_model
+from oprl_gym.rewards.scoring import ALONE
 from oprl_gym.rewards.tensors import available_device
 from oprl_gym.types import FloatArray, Preference, Trajectory, UpdateReport
 
@@ -41,8 +42,9 @@ UNDONE = 3
 
 UNPAID_STEPS = 60
 """Steps of an episode for which a score is worth 1 until the env has paid for a step
-(measured). An episode's scores add up to ``reach`` at most: what a step earns would
-shrink as episodes grow longer, and who goes by magnitudes would not see it."""
+(measured), up to what it is worth alone. An episode's scores add up to ``reach`` at
+most: what a step earns would shrink as episodes grow longer, and who goes by magnitudes
+would not see it."""
 
 FORETOLD, FORETELL, FORETELL_STEPS = 256, 64, 32
 """The accuracy is told by so many answers, at most so many of an update, foretold by so
@@ -309,7 +311,7 @@ class OPRLLearner:
         if self._pay.paid:
             return self._pay.unit
         steps = sum(map(len, self.trajectories)) / max(1, len(self.trajectories))
-        return max(self._pay.unit, steps / UNPAID_STEPS)
+        return max(self._pay.unit, min(ALONE, steps / UNPAID_STEPS))
 
     def _judged(self) -> Answers | None:
         """Return the answers about all pairs, if they are wanted and can be had."""
