@@ -90,7 +90,7 @@ def main() -> None:
     """Print the rates of some seeds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=1, help="how many (1)")
-    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--first-seed", type=int, default=0, help="(0)")
     parser.add_argument("--env-reward-weight", type=float, default=0.0)
     options = parser.parse_args()
     torch.set_num_threads(1)

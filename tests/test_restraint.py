@@ -41,7 +41,7 @@ def test_a_favourite_of_a_hundred_pairs_is_found_as_well():
 def test_only_what_is_held_better_than_the_best_is_held_back():
     returns = {id(A): 2.0, id(B): 1.0, id(C): 2.5, id(D): 2.0, id(E): 9.0}
     held_back = restraints(
-        [Preference(A, B, 1.0)],
+        gathered([Preference(A, B, 1.0)]),
         [A, C, D, E],
         lambda some: np.array([returns[id(one)] for one in some]),
     )

@@ -205,11 +205,9 @@ class OPRLLearner:
         # Answers without margins know of no unit.
         self.process_reward.changed(unit=0.0 if asked else self._unit())
         self._foretell(newest)
-        loss, reverted, steps = None, False, 0
+        loss, reverted, steps, told = None, False, 0, new
         if asked and not new and self.teacher.done:
-            answers, told = self._restrained(taken_in)
-        else:
-            told = new
+            answers, told = self._restrained(answers, taken_in)
         # Where nothing new was told there is nothing to fit to, only more to overfit.
         if told and kept >= self.config.min_preferences:
             most = rounds * self.config.gradient_steps
@@ -339,15 +337,14 @@ class OPRLLearner:
                 new += 1
         return new, max(rounds, -(-late // wanted))
 
-    def _restrained(self, taken_in: int) -> tuple[Answers, int]:
-        """Return the answers that hold new episodes back, and how many those are."""
-        kept = list(self.memory.preferences)
-        if not (kept and taken_in and self.process_reward.fitted):
-            return gathered(kept), 0
+    def _restrained(self, answers: Answers, taken_in: int) -> tuple[Answers, int]:
+        """Add what holds new episodes back; returns how many that concerns, too."""
+        if not (len(answers) and taken_in and self.process_reward.fitted):
+            return answers, 0
         newest = list(self.trajectories)[-taken_in:]
         pieces = [self.queries.piece(episode, self.rng) for episode in newest]
-        held_back = restraints(kept, pieces, self._process_returns)
-        return gathered(kept + held_back), len(held_back)
+        held_back = restraints(answers, pieces, self._process_returns)
+        return gathered([*self.memory.preferences, *held_back]), len(held_back)
 
     def _process_returns(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """Return the (M,) process returns of M trajectories by the model of now."""

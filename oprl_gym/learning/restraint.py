@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from oprl_gym.learning.answers import Answers, gathered
+from oprl_gym.learning.answers import Answers
 from oprl_gym.types import FloatArray, Preference, Trajectory
 
 WORSE, WEIGHT = 0.4, 3.0
@@ -23,20 +23,20 @@ ROUNDS = 100
 
 
 def restraints(
-    preferences: Sequence[Preference],
+    answers: Answers,
     unjudged: Sequence[Trajectory],
     sums: Callable[[Sequence[Trajectory]], FloatArray],
 ) -> list[Preference]:
     """Call what is held better than the best that was judged a little worse than that.
 
     Args:
-        preferences: All answers there are; at least one.
+        answers: All there are; at least one.
         unjudged: Episodes, or pieces as long as those that were judged.
         sums: Returns the (M,) process returns of M of them.
 
     Returns answers about those that have a higher process return than the best.
     """
-    best = strongest(gathered(preferences))
+    best = strongest(answers)
     limit, *others = sums([best, *unjudged])
     return [
         Preference(one, best, WORSE, WEIGHT)
