@@ -81,6 +81,12 @@ ENVS = {
         "KeyCorridorS3R1-v0",
         "FourRooms-v0",
         "Empty-16x16-v0",
+        "Unlock-v0",
+        "UnlockPickup-v0",
+        "SimpleCrossingS9N1-v0",
+        "LavaCrossingS9N1-v0",
+        "LavaGapS7-v0",
+        "Dynamic-Obstacles-6x6-v0",
     )
 }
 # Version 0 has six rooms, whatever its name says; published numbers are of it.

@@ -16,7 +16,7 @@ from benchmarks.ladder.envs import make_env
 from benchmarks.ladder.recording import return_curve
 from benchmarks.ladder.settings import ARMS, SUITES, fits
 from benchmarks.public import goals
-from benchmarks.public.rungs import EASY, LATE, PUBLIC, SEARCH
+from benchmarks.public.rungs import EASY, LATE, PUBLIC, SEARCH, UNSEEN
 from benchmarks.rivals.decomposition import DecomposingFitter, DecomposingLearner
 from benchmarks.rivals.rnd import NovelD
 from benchmarks.rivals.shaping import VelocityBonus
@@ -171,7 +171,7 @@ def test_arms_are_asked_for_only_where_they_mean_something():
 
 
 def test_each_env_is_in_the_suite_of_its_kind():
-    suites = {"search": SEARCH, "late": LATE, "easy": EASY}
+    suites = {"search": SEARCH, "late": LATE, "easy": EASY, "unseen": UNSEEN}
     for name, rungs in suites.items():
         assert SUITES[name].rungs == tuple(rungs)
         assert SUITES[name].seeds == goals.SEEDS

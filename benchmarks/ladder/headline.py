@@ -16,7 +16,7 @@ from benchmarks.ladder.summary import (
     steps_to_target,
 )
 from benchmarks.paths import ROOT
-from benchmarks.public.rungs import LATE, SEARCH
+from benchmarks.public.rungs import LATE, SEARCH, UNSEEN
 from oprl_gym.runs.measures import interquartile_mean
 
 EVIDENCE = ROOT / "docs/evidence.md"
@@ -82,6 +82,15 @@ PUBLIC = (
             "plain": ("ppo", "plain"),
             "IRCR": ("ppo", "ircr"),
             "RRD": ("ppo", "rrd"),
+            "the dense reward": ("ppo", "dense"),
+        },
+    ),
+    Table(
+        "unseen",
+        tuple(UNSEEN),
+        {
+            "OPRL": ("ppo", "oprl"),
+            "plain": ("ppo", "plain"),
             "the dense reward": ("ppo", "dense"),
         },
     ),

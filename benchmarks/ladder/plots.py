@@ -20,7 +20,7 @@ from benchmarks.ladder.results import read_all
 from benchmarks.ladder.settings import HARMLESS, LADDER, RUNGS, SUITES
 from benchmarks.ladder.summary import Group, Key, Run, grouped, summarise
 from benchmarks.paths import RESULTS
-from benchmarks.public.rungs import EASY, LATE, PUBLIC, SEARCH
+from benchmarks.public.rungs import EASY, LATE, PUBLIC, SEARCH, UNSEEN
 from oprl_gym.figures.estimates import (
     HOLLOW,
     Dot,
@@ -93,7 +93,13 @@ PUBLIC_HEADLINE = ("plain", "best-rival", "dense", "velocity", "oprl")
 RIVALS = ("count", "rnd", "noveld", "step-cost", "ircr", "rrd")
 """Of which the figure of the public suite shows the best on each env."""
 
-PARTS = {"": LADDER, "-search": SEARCH, "-late": LATE, "-easy": EASY}
+PARTS = {
+    "": LADDER,
+    "-search": SEARCH,
+    "-late": LATE,
+    "-easy": EASY,
+    "-unseen": UNSEEN,
+}
 """Envs whose curves stand in one figure."""
 
 WITH_BAND = ("oprl", "plain")
@@ -130,7 +136,8 @@ def _headline(groups: Mapping[Key, Group], results: Path) -> Path:
     groups = {key: one for key, one in groups.items() if key[1] in solved} or groups
     algos = _mostly_run(groups)
     rungs = [name for name in RUNGS if any(key[1] == name for key in groups)]
-    rungs = [name for name in rungs if name not in HARMLESS] or rungs
+    aside = {*HARMLESS, *UNSEEN}
+    rungs = [name for name in rungs if name not in aside] or rungs
     ours = {rung for _, rung, arm in groups if arm == "oprl"}
     rungs = [name for name in rungs if name in ours] or rungs
     arms = PUBLIC_HEADLINE if rungs[0] in PUBLIC else HEADLINE

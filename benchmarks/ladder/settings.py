@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from benchmarks.ladder.rung import Rung
-from benchmarks.public.rungs import EASY, LATE, PUBLIC, SEARCH
+from benchmarks.public.rungs import EASY, LATE, PUBLIC, SEARCH, UNSEEN
 from oprl_gym.config import DEFAULT_GAMMA, DEFAULT_MODE, DEFAULT_SCALE, OPRLConfig
 from oprl_gym.types import Mode
 
@@ -227,6 +227,7 @@ SUITES: dict[str, Suite] = {
     ),
     "late": Suite(("plain", "dense", "oprl", "ircr", "rrd"), tuple(LATE), ("ppo",), 10),
     "easy": Suite(("plain", "oprl"), tuple(EASY), ("ppo",), 10),
+    "unseen": Suite(("plain", "dense", "oprl"), tuple(UNSEEN), ("ppo",), 10),
     "off-policy": Suite(
         ("plain", "oprl"),
         ("DeepSea-10", "MountainCarContinuous"),
