@@ -41,6 +41,15 @@ class Settles(Protocol):
         ...
 
 
+@runtime_checkable
+class ChecksState(Protocol):
+    """Such a thing that can tell, before anything is loaded, what suits it."""
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        """Raise ValueError if it cannot go on from there."""
+        ...
+
+
 def save_checkpoint(
     path: str | Path, model: BaseAlgorithm, parts: Mapping[str, HasState]
 ) -> None:
@@ -103,6 +112,9 @@ def _load(
     assert venv is not None
     if set(state["parts"]) != set(parts):
         raise ValueError(f"it holds {sorted(state['parts'])}, not {sorted(parts)}")
+    for name, part in parts.items():
+        if isinstance(part, ChecksState):
+            part.check_state(state["parts"][name])
     load_agent_state(model, state["agent"])
     for name, part in parts.items():
         part.load_state(state["parts"][name])

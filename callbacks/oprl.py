@@ -172,6 +172,10 @@ class OPRLCallback(BetweenRollouts):
         """Return all that the reward is learned by, for a checkpoint."""
         return self._agent.online.state()
 
+    def check_state(self, state: dict[str, Any]) -> None:
+        """Check that what :meth:`state` returned suits this run; changes nothing."""
+        self._agent.online.check_state(state)
+
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state` returned."""
         self._agent.load_state(state)

@@ -26,8 +26,8 @@ class CheckpointSaver(BetweenRollouts):
         every: Env steps from one checkpoint to the next.
 
     Raises:
-        ValueError: ``every`` is no positive integer, or there is no folder for the
-            file. In a step: it stands inside another callback, such as
+        ValueError: ``every`` is no positive integer, there is no folder for the
+            file, or it is one. In a step: it stands inside another callback, such as
             EveryNTimesteps.
     """
 
@@ -43,6 +43,8 @@ class CheckpointSaver(BetweenRollouts):
         self.path = Path(path)
         if not self.path.parent.is_dir():
             raise ValueError(f"{self.path.parent} is no folder; make it first")
+        if self.path.is_dir():
+            raise ValueError(f"{self.path} is a folder; name a file in it")
         self.every = every
         self._parts = parts
         self._saved_at = 0  # num_timesteps of the last one

@@ -200,6 +200,21 @@ class OPRLConfig:
                 f"hidden_size={self.hidden_size} and ensemble_size={self.ensemble_size}"
                 f" make a reward model of more than {MOST_WEIGHTS:,} weights; take less"
             )
+        most, why = self._most_preferences()
+        if self.min_preferences > most:
+            raise ValueError(
+                f"OPRLConfig.min_preferences={self.min_preferences} is never reached, "
+                f"and nothing ever learned: {why}; lower it or keep more"
+            )
+
+    def _most_preferences(self) -> tuple[int, str]:
+        """Return how many answers there can be at a time, and why no more."""
+        if self.pairs_per_update != "all":
+            most = self.preference_capacity
+            return most, f"preference_capacity is {most}"
+        kept = self.trajectory_capacity + self.best_capacity
+        most = kept * (kept - 1) // 2
+        return most, f"of {kept} episodes (both capacities) there are {most} pairs"
 
 
 def shown(value: object) -> str:

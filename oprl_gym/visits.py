@@ -8,6 +8,7 @@ to pay for both alike. Everything that scores or keeps steps asks here, and so a
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,38 @@ def keys(observations: NDArray[Any]) -> list[bytes]:
     if len(rows[0]) > _LONG:
         return [hashlib.blake2b(row, digest_size=16).digest() for row in rows]
     return rows
+
+
+def pack_keys(keys: Iterable[bytes]) -> dict[str, NDArray[Any]]:
+    """Return keys as arrays, to be saved.
+
+    They may differ in length: an env that gives fractions in a space of integers makes
+    floats of what it gave before.
+
+    Example:
+        >>> pack_keys([b"ab", b"c"])["lengths"].tolist()
+        [2, 1]
+    """
+    keys = list(keys)
+    return {
+        "bytes": np.frombuffer(b"".join(keys), dtype=np.uint8),
+        "lengths": np.array([len(key) for key in keys], dtype=np.int64),
+    }
+
+
+def unpack_keys(packed: dict[str, NDArray[Any]]) -> list[bytes]:
+    """Return the keys that :func:`pack_keys` was given.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if packed.keys() != {"bytes", "lengths"}:
+        raise ValueError("keys are saved as bytes and lengths")
+    lengths, whole = packed["lengths"], packed["bytes"].tobytes()
+    if (lengths < 0).any() or lengths.sum() != len(whole):
+        raise ValueError(f"{len(whole)} bytes of keys, not {lengths.sum()}")
+    ends = np.cumsum(lengths).tolist()
+    return [whole[end - n : end] for n, end in zip(lengths.tolist(), ends, strict=True)]
 
 
 def first_visits(observations: NDArray[Any]) -> NDArray[np.bool_]:
@@ -92,14 +125,11 @@ class VisitTracker:
         self._been.forget(envs)
         self._note(envs, observations)
 
-    def state(self) -> list[NDArray[np.uint8]]:
-        """Return the keys of what each episode has seen, (n, L) bytes an env."""
-        return [
-            np.frombuffer(b"".join(sorted(seen)), dtype=np.uint8).reshape(len(seen), -1)
-            for seen in self._been.sets()
-        ]
+    def state(self) -> list[dict[str, NDArray[Any]]]:
+        """Return the keys of what each episode has seen, packed, an env each."""
+        return [pack_keys(sorted(seen)) for seen in self._been.sets()]
 
-    def load_state(self, state: list[NDArray[np.uint8]]) -> None:
+    def load_state(self, state: list[dict[str, NDArray[Any]]]) -> None:
         """Go on from what :meth:`state` returned.
 
         Raises:
@@ -107,7 +137,7 @@ class VisitTracker:
         """
         if len(state) != len(self._all):
             raise ValueError(f"visits of {len(state)} envs, here {len(self._all)}")
-        self._been = _Keys([{row.tobytes() for row in rows} for rows in state])
+        self._been = _Keys([set(unpack_keys(packed)) for packed in state])
 
     def _note(
         self, envs: NDArray[np.intp], observations: NDArray[Any]
@@ -182,6 +212,8 @@ class _Places:
 
     def sets(self) -> list[set[bytes]]:
         """Return the keys of what each env has seen."""
+        if self._dtype is None:  # nothing yet, or what is too long for this
+            return [set() for _ in self._been]
         key = keys(np.eye(self._been.shape[1], dtype=self._dtype))
         return [{key[place] for place in np.flatnonzero(been)} for been in self._been]
 

@@ -423,7 +423,7 @@ def test_the_headline_is_that_of_the_reported_runs():
 
 def test_the_suites_that_a_page_names_can_be_run():
     named = re.findall(r"--suite (\S+)", EVIDENCE.read_text(encoding="utf-8"))
-    assert named == ["search", "late", "easy", "core"]
+    assert named == ["search", "late", "easy", "unseen", "core"]
     assert set(named) <= set(SUITES)
 
 
@@ -436,6 +436,17 @@ def test_the_headline_says_what_failed():
     *_, row, _, _, seeds = headline_table(runs).splitlines()
     assert seeds == "Seeds: OPRL 4, plain 4."
     assert row.startswith("| TwoWalls | 20,000\xa0(1) | 20,000\xa0(1) |  |")
+
+
+def test_a_table_says_what_is_earned_in_the_end():
+    runs = [
+        {**fake_run("oprl", seed, None), "returns": [-200.0, end]}
+        for seed, end in enumerate([-12.0, -13.0, -14.0])
+    ]
+    table = replace(MAZES, ends={"return": ("ppo", "oprl"), "plain": ("ppo", "plain")})
+    head, _, row, *_ = headline_table(runs, table).splitlines()
+    assert head.endswith("| return | plain |")
+    assert row.endswith("| -13 |  |")
 
 
 def test_a_page_without_a_place_for_the_table_is_left_alone(tmp_path):

@@ -137,7 +137,7 @@ def test_logged_means_are_those_of_the_episodes(tmp_path):
     env = VecProcessReward(DummyVecEnv([CountingEnv]), scale=0.5)
     model = agent(env, n_steps=6)
     model.set_logger(configure(str(tmp_path), ["csv"]))
-    config = OPRLConfig(hidden_size=8, update_interval=6, min_preferences=10**6)
+    config = OPRLConfig(hidden_size=8, update_interval=6, min_preferences=44_000)
     model.learn(12, callback=OPRLCallback(config), log_interval=1)
     row = progress(model, tmp_path)[-1]
     assert float(row["oprl/env_reward_mean"]) == pytest.approx(1002)
@@ -468,7 +468,7 @@ def test_episodes_do_not_wait_for_the_update_nor_for_the_rollouts_end():
     """The wrapper keeps 1000 and would drop, and warn of, any more."""
     env = VecProcessReward(DummyVecEnv([lambda: CountingEnv(length=1)] * 4))
     model = agent(env, n_steps=300)  # 1200 episodes in a rollout
-    config = OPRLConfig(hidden_size=8, update_interval=2000, min_preferences=10**6)
+    config = OPRLConfig(hidden_size=8, update_interval=2000, min_preferences=44_000)
     callback = OPRLCallback(config)
     model.learn(1200, callback=callback)
     assert callback.report is None

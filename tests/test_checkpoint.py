@@ -11,6 +11,7 @@ from unittest.mock import patch
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import A2C, DQN, PPO, SAC
 from stable_baselines3.common.env_util import make_vec_env
@@ -32,6 +33,7 @@ from oprl_gym.callbacks import (
 )
 from oprl_gym.callbacks.agent_state import load_random_state, random_state
 from oprl_gym.files.state_file import read_state, write_state
+from oprl_gym.preferences import ReturnTeacher
 from oprl_gym.wrappers import (
     DelayedReward,
     EpisodeTape,
@@ -372,6 +374,32 @@ def test_a_checkpoint_of_another_run_is_refused(kind, checkpoint):
     with pytest.raises(ValueError, match=message):
         callback.resume(make())
     assert checkpoint.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("config", "teacher", "why"),
+    [
+        (replace(QUICK, temperature=0.5), None, "temperature=0.3"),
+        (QUICK, ReturnTeacher(), "its teacher is a 'UtilityTeacher', here it is a Ret"),
+    ],
+)
+def test_an_agent_whose_reward_is_learned_otherwise_is_left_as_it_was(
+    config, teacher, why, checkpoint
+):
+    model = PPO("MlpPolicy", outer(MAZE), **OF_PPO)
+    before = model.policy.action_net.weight.clone()
+    callback = OPRLCallback(config, teacher, save_path=checkpoint)
+    with pytest.raises(ValueError, match=why):
+        callback.resume(model)
+    assert model.num_timesteps == 0
+    assert torch.equal(model.policy.action_net.weight, before)
+    assert callback.learner is not None
+    assert not callback.learner.trajectories
+
+
+def test_a_folder_is_no_place_for_a_checkpoint(tmp_path):
+    with pytest.raises(ValueError, match="is a folder; name a file in it"):
+        OPRLCallback(save_path=tmp_path)
 
 
 def change(state: Any, path: str, value: Any) -> None:

@@ -80,6 +80,23 @@ def test_the_ends_of_a_range_belong_to_it(name, value):
     assert getattr(OPRLConfig(**{name: value}), name) == value
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"trajectory_capacity": 8, "best_capacity": 0}, "of 8 episodes .* 28 pairs"),
+        (
+            {"pairs_per_update": 10, "preference_capacity": 20},
+            "preference_capacity is 20",
+        ),
+    ],
+)
+def test_settings_with_which_nothing_is_ever_learned_are_refused(changes, why):
+    with pytest.raises(ValueError, match=f"min_preferences=32 is never .*{why}"):
+        OPRLConfig(**changes)
+    most = 28 if "best_capacity" in changes else 20
+    assert OPRLConfig(**changes, min_preferences=most).min_preferences == most
+
+
 @pytest.mark.parametrize("gone", ["aggregation", "baseline", "ties", "elite_pairs"])
 def test_a_setting_that_is_gone_is_refused(gone):
     with pytest.raises(TypeError, match=gone):

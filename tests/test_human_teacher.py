@@ -50,6 +50,18 @@ def test_judging_asks_and_collecting_returns_the_answer(store):
     assert store.clip(store.questions()[0].first) == b"clip"
 
 
+def test_a_teacher_that_goes_on_from_a_state_collects_all_once_more(store):
+    """Also one that collected them before, in the same process."""
+    teacher = HumanTeacher(store)
+    teacher.judge(WIN, LOSS)
+    answer(store, 1.0)
+    before = teacher.collect(0).given
+    teacher.load_state(teacher.state(), [])
+    late = teacher.collect(1)
+    assert [one.label for one in late.given] == [one.label for one in before] == [1.0]
+    assert late.again == 1
+
+
 def test_those_who_answer_are_told_how_much_is_to_come(store):
     limited = HumanTeacher(store, max_questions=3)
     limited.collect(0)

@@ -109,7 +109,7 @@ def test_a_gradient_step_looks_at_a_bounded_number_of_steps(rng, monkeypatch):
 
 @both_ways
 def test_nothing_is_fitted_before_there_are_enough_preferences(rng, config):
-    subject = learner(replace(config, min_preferences=1000))
+    subject = learner(replace(config, min_preferences=500))
     report = subject.update(walks(rng, 10))
     assert report.new_trajectories == 10
     assert report.new_preferences == (45 if config is SMALL else 16)
@@ -752,3 +752,42 @@ def test_a_model_that_was_never_fitted_stays_so_where_there_is_nothing_to_learn(
     assert report.new_preferences > 0
     assert report.gradient_steps == 0
     assert not subject.reward_state().fitted
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_an_episode_paid_with_no_number_is_named_and_none_is_taken_in(rng, wrong):
+    subject = learner()
+    good = walks(rng, 2)
+    with pytest.raises(ValueError, match=f"episode 2 of .* paid {wrong} in step 1"):
+        subject.update([*good, trajectory([0, 1, 2], [1.0, wrong])])
+    assert not subject.trajectories
+    assert subject.update(good).new_trajectories == 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "given"),
+    [
+        (np.array([[0.5, 100.0], [0.0, 0.5]]), "numbers from 0 to 100"),
+        (np.ones((2, 3)), r"an array of shape \(2, 3\)"),
+    ],
+)
+def test_answers_that_are_no_probabilities_are_refused(rng, labels, given):
+    class Percent(ReturnTeacher):
+        def labels(self, trajectories):
+            return labels
+
+    with pytest.raises(ValueError, match=rf"Percent.labels\(\) gave {given} for 2"):
+        learner(teacher=Percent()).update(walks(rng, 2))
+
+
+@both_ways
+def test_an_update_of_no_rounds_fits_nothing(rng, config):
+    report = learner(config).update(walks(rng, 20), rounds=0)
+    assert (report.new_trajectories, report.gradient_steps) == (20, 0)
+
+
+def test_queries_of_another_kind_are_refused():
+    with pytest.raises(ValueError, match="queries must be Queries, got 'challenge'"):
+        OPRLLearner(STATES, ACTIONS, queries="challenge")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"segment_length must be an integer .* 2\.5"):
+        Queries("uniform", 2.5)  # type: ignore[arg-type]

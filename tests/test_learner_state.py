@@ -11,7 +11,12 @@ from oprl_gym import OPRLConfig, OPRLLearner
 from oprl_gym.episodes.arrays import pack_trajectories, unpack_trajectories
 from oprl_gym.files.state_file import read_state, write_state
 from oprl_gym.learning import memory
-from oprl_gym.preferences import LexicographicTeacher, NoveltyTeacher, ReturnTeacher
+from oprl_gym.preferences import (
+    LexicographicTeacher,
+    NoveltyTeacher,
+    ReturnTeacher,
+    ScoreTeacher,
+)
 from oprl_gym.types import Trajectory
 
 STATES = spaces.Box(0, 1, (4,), dtype=np.float32)
@@ -152,6 +157,23 @@ def test_the_state_of_other_settings_is_refused(config):
         learner(STATES, config, lambda: None).load_state(state)
 
 
+def test_the_best_episodes_make_room_for_the_latest(monkeypatch):
+    class Longest(ScoreTeacher):
+        def scores(self, trajectories):
+            return np.array([[len(one)] for one in trajectories])
+
+    episodes = [trajectory([0] * (20 - n)) for n in range(10)]
+    size = sum(one.observations.nbytes for one in episodes[:3])
+    monkeypatch.setattr(memory, "MOST_BYTES", size)
+    kept = memory.Memory(latest=2, best=4, answers=8)
+    for one in episodes:
+        kept.add([one])
+        kept.judged(Longest())
+    assert list(kept.trajectories) == episodes[-2:]
+    # 12 + 11 observations of the latest, and of those before the best that fit.
+    assert kept.best == [episodes[0], *episodes[-3:]]
+
+
 def test_the_oldest_episodes_go_if_they_take_too_much(monkeypatch):
     """Of pictures two hundred are too many for most machines."""
     episodes = [trajectory([0] * 9) for _ in range(10)]
@@ -166,12 +188,14 @@ def test_the_oldest_episodes_go_if_they_take_too_much(monkeypatch):
     assert list(kept.trajectories) == episodes[-2:]
 
 
-def test_integers_that_become_fractions_are_found_again():
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8])
+def test_integers_that_become_fractions_are_found_again(dtype):
     """A state's episodes are all of one dtype: earlier ones are then other bytes."""
-    space = spaces.Box(0, 9, (1,), dtype=np.int64)
+    space = spaces.Box(0, 9, (1,), dtype=dtype)
     learner = OPRLLearner(space, spaces.Discrete(2), OPRLConfig(hidden_size=8), seed=0)
     none = np.zeros(2)
-    learner.observe([Trajectory(np.array([[0], [1], [2]]), none, none, none, True)])
+    whole = np.array([[0], [1], [2]], dtype=dtype)
+    learner.observe([Trajectory(whole, none, none, none, True)])
     learner.observe([Trajectory(np.array([[0], [0.5], [2]]), none, none, none, True)])
     other = OPRLLearner(space, spaces.Discrete(2), OPRLConfig(hidden_size=8), seed=1)
     other.load_state(learner.state())

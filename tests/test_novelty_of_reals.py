@@ -7,6 +7,7 @@ import pytest
 
 from oprl_gym.preferences import NoveltyTeacher
 from oprl_gym.preferences.cells import (
+    LARGE,
     ExactCells,
     GridCells,
     VisitCounter,
@@ -28,11 +29,40 @@ def walk(rng: np.random.Generator, steps: int, around: float = 0.0) -> Trajector
 def test_a_cell_is_half_a_deviation_wide(rng):
     examples = np.array([[0.0, 0.0], [2.0, 0.0]])  # mean 1, deviation 1; constant
     keys = GridCells.of(examples, rng).keys(
-        np.array([[1.1, 0.0], [1.4, 0.0], [1.6, 0.0], [1.1, 99.0]])
+        np.array([[1.1, 0.0], [1.4, 0.0], [1.6, 0.0]])
     )
     assert keys[0] == keys[1]
     assert keys[1] != keys[2]
-    assert keys[0] == keys[3]  # a value that never changed tells nothing
+
+
+@pytest.mark.parametrize("others", [1, 11, 99])
+@pytest.mark.parametrize("was", [0.0, 1000.0])
+def test_a_key_that_nobody_had_found_before_makes_another_cell(rng, others, was):
+    """It stood still while the grid was made; how far it moves does not matter."""
+    examples = np.full((500, others + 1), was)
+    examples[:, 1:] = rng.normal(size=(500, others))
+    cells = GridCells.of(examples, rng)
+    found, lost, as_before = examples[:50].copy(), examples[:50].copy(), examples[:50]
+    found[:, 0] += rng.uniform(0.1, 1e9, size=50)
+    lost[:, 0] -= 1.0
+    for of_found, of_lost, before in zip(
+        cells.keys(found), cells.keys(lost), cells.keys(as_before), strict=True
+    ):
+        assert len({of_found, of_lost, before}) == 3
+
+
+def test_of_pixels_one_that_stood_still_counts_as_the_others_do(rng):
+    examples = rng.normal(size=(20, LARGE))
+    examples[:, LARGE // 2 :] = 0.0  # where the agent had not been
+    cells = GridCells.of(examples, rng)
+    there = examples[:1].copy()
+    there[:, LARGE // 2 :] = rng.normal(size=LARGE // 2)
+    assert cells.keys(there) != cells.keys(examples[:1])
+
+
+def test_what_moves_very_far_is_one_cell_and_no_error(rng):
+    cells = GridCells.of(rng.normal(size=(50, 2)), rng)
+    assert len(set(cells.keys(np.array([[1e30, 0.0], [2e30, 0.0], [0.0, 0.0]])))) == 2
 
 
 def test_of_many_values_mixtures_are_taken(rng):

@@ -95,6 +95,18 @@ def test_it_is_taken_back_where_a_tenth_does_not_bear_it_out():
     assert pay.late is False  # for good
 
 
+def test_it_does_not_matter_how_many_episodes_come_at_a_time():
+    episodes = [AT_END] * EPISODES + [NEVER] * 6 + [AT_END] * 100
+    at_once, one_by_one = after(*episodes), EnvPay()
+    for episode in episodes:
+        one_by_one.observe([episode])
+    assert at_once.late is one_by_one.late is False  # 44 of the first 50
+
+
+def test_a_few_among_the_first_may_be_chance():
+    assert after(*[AT_END] * EPISODES, *[NEVER] * 2, *[AT_END] * 100).late is True
+
+
 def test_episodes_of_long_ago_do_not_count():
     pay = after(*[AT_END] * 10_000)
     pay.observe([NEVER] * (MEMORY // 10))

@@ -266,7 +266,7 @@ def test_the_config_file_brings_the_settings_back(tmp_path):
         ({"teacher": "human", "max_questions": -1}, "max_questions must be an"),
         ({"wait_for_labels": 3}, "no effect without teacher='human'"),
         ({"queries": "best"}, "choice must be one of"),
-        ({"segment_length": 0}, "segment_length must be 1 or more"),
+        ({"segment_length": 0}, "segment_length must be an integer of at least 1"),
     ],
 )
 def test_settings_that_make_no_sense_are_named(changes, reason):

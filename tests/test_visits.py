@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oprl_gym.one_hot import FEW
-from oprl_gym.visits import VisitTracker, first_visits, keys
+from oprl_gym.visits import VisitTracker, first_visits, keys, pack_keys, unpack_keys
 
 WALKS = st.lists(st.integers(0, 3), min_size=1, max_size=12)
 
@@ -152,7 +152,7 @@ def test_of_many_envs_it_is_told_as_of_each_alone(events):
     for ours, (theirs,) in zip(
         together.state(), (tracker.state() for tracker in alone), strict=True
     ):
-        np.testing.assert_array_equal(ours, theirs)
+        assert unpack_keys(ours) == unpack_keys(theirs)
 
 
 @given(WALKS, st.integers(0, 3))
@@ -169,3 +169,31 @@ def test_many_envs_go_on_in_the_middle_of_an_episode(places, place):
     assert new[1] == first_visits(rows[[*places, place]])[-1]
     assert not np.delete(new, 1).any()
     assert saved.step(rows[reached]).tolist() == new.tolist()
+
+
+@pytest.mark.parametrize("num_envs", [FEW - 1, FEW])
+def test_of_many_envs_with_pictures(num_envs):
+    """Too long to be remembered by where their 1 is."""
+    tracker = VisitTracker(num_envs)
+    pictures = np.zeros((num_envs, 84, 84, 1), np.uint8)
+    tracker.begin(pictures)
+    assert not tracker.step(pictures).any()
+    assert tracker.step(pictures + 1).all()
+
+
+def test_keys_of_different_lengths_are_saved():
+    """Of an env that gives fractions in a space of integers, now and then."""
+    tracker = VisitTracker(num_envs=1)
+    tracker.begin(np.array([[3]], np.uint8))
+    tracker.step(np.array([[3.5]]))
+    loaded = VisitTracker(num_envs=1)
+    loaded.load_state(tracker.state())
+    assert not loaded.step(np.array([[3.5]])).any()
+    assert not loaded.step(np.array([[3]], np.uint8)).any()
+
+
+def test_keys_cut_short_are_refused():
+    packed = pack_keys([b"ab", b"c"])
+    assert unpack_keys(packed) == [b"ab", b"c"]
+    with pytest.raises(ValueError, match="2 bytes of keys, not 3"):
+        unpack_keys({**packed, "bytes": packed["bytes"][:2]})

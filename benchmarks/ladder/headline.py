@@ -1,9 +1,9 @@
-"""The tables of docs/evidence.md: steps to the target rate, and nothing else."""
+"""The tables of docs/evidence.md: steps to the target rate, and how it ends."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.ladder.settings import HARMLESS, LADDER
@@ -12,6 +12,7 @@ from benchmarks.ladder.summary import (
     Run,
     budget_of,
     failures,
+    final_return,
     grouped,
     steps_to_target,
 )
@@ -32,12 +33,14 @@ class Table:
         rungs: Its rows; those that OPRL has not run are left out.
         columns: (algorithm, arm) by what stands above.
         pages: Where it stands.
+        ends: The same, of columns for the return in the end.
     """
 
     name: str
     rungs: tuple[str, ...]
     columns: dict[str, tuple[str, str]]
     pages: tuple[Path, ...] = (EVIDENCE, PAGE)
+    ends: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def begin(self) -> str:
@@ -88,8 +91,9 @@ PUBLIC = (
     Table(
         "unseen",
         tuple(UNSEEN),
-        {
-            "OPRL": ("ppo", "oprl"),
+        {"OPRL": ("ppo", "oprl"), "plain": ("ppo", "plain")},
+        ends={
+            "return: OPRL": ("ppo", "oprl"),
             "plain": ("ppo", "plain"),
             "the dense reward": ("ppo", "dense"),
         },
@@ -100,15 +104,15 @@ PUBLIC = (
 def headline_table(runs: Iterable[Run], table: Table = MAZES) -> str:
     """Return a row for every rung that OPRL has run, and below how many seeds did."""
     groups = grouped(runs)
-    lines = [
-        f"| env | {' | '.join(table.columns)} |",
-        "|---|" + "--:|" * len(table.columns),
-    ]
+    names = [*table.columns, *table.ends]
+    lines = [f"| env | {' | '.join(names)} |", "|---|" + "--:|" * len(names)]
     for rung in table.rungs:
         if ("ppo", rung, "oprl") not in groups:
             continue
-        keys = [(algo, rung, arm) for algo, arm in table.columns.values()]
-        cells = [_cell(groups, key) for key in keys]
+        cells = [
+            *(_steps(groups, (a, rung, arm)) for a, arm in table.columns.values()),
+            *(_end(groups, (a, rung, arm)) for a, arm in table.ends.values()),
+        ]
         lines.append(f"| {rung} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", _seeds(groups, table)]) + "\n"
 
@@ -149,7 +153,7 @@ def _seeds(groups: Mapping[Key, Sequence[Run]], table: Table) -> str:
     )
 
 
-def _cell(groups: Mapping[Key, Sequence[Run]], key: Key) -> str:
+def _steps(groups: Mapping[Key, Sequence[Run]], key: Key) -> str:
     runs = groups.get(key)
     if runs is None:
         return ""
@@ -158,3 +162,12 @@ def _cell(groups: Mapping[Key, Sequence[Run]], key: Key) -> str:
     failed = failures(runs)
     note = f" ({failed})" if failed else ""
     return f"{sign}{steps:,.0f}{note}".replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _end(groups: Mapping[Key, Sequence[Run]], key: Key) -> str:
+    """Return the mean return of the latest 100 episodes."""
+    final = final_return(groups[key]) if key in groups else None
+    if final is None:
+        return ""
+    digits = 0 if abs(final.value) >= 10 else 2
+    return f"{final.value:,.{digits}f}"

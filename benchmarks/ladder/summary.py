@@ -39,7 +39,7 @@ class Group:
         greedy_success: Mean success rate of the likeliest actions.
         reached: (S,) env steps to that rate, of each; infinite for a failure.
         last: Mean share of successes among the last 100 episodes.
-        final: Mean env return of the last 100 episodes; None where it was not kept.
+        final: Env return of the last 100 episodes; None where it was not kept.
         sampled_success: Mean success rate of drawn actions.
         sampled_length: Mean episode length of drawn actions.
         improvement: Probability that a run needs fewer steps than one of `plain`.
@@ -128,7 +128,7 @@ def _group(key: Key, runs: Sequence[Run], plain: Sequence[Run] | None) -> Group:
             for run in runs
         ),
         last=_mean(run["curve"][-1] / 100 for run in runs),
-        final=_final(runs),
+        final=final_return(runs),
         sampled_success=_mean(run["sampled"]["success"] for run in runs),
         sampled_length=_mean(run["sampled"]["length"] for run in runs),
         improvement=better,
@@ -138,7 +138,8 @@ def _group(key: Key, runs: Sequence[Run], plain: Sequence[Run] | None) -> Group:
     )
 
 
-def _final(runs: Sequence[Run]) -> Estimate | None:
+def final_return(runs: Sequence[Run]) -> Estimate | None:
+    """Return the env return of the latest 100 episodes; None if one has none kept."""
     returns = [run["returns"][-1] for run in runs if "returns" in run]
     if len(returns) < len(runs) or None in returns:
         return None

@@ -14,7 +14,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from oprl_gym.config import OPRLConfig, check_config
+from oprl_gym.config import OPRLConfig, check_config, shown
 from oprl_gym.files.fields import check_values, from_dict
 from oprl_gym.learning.answers import Answers, gathered
 from oprl_gym.learning.batches import PairBatch, PairBatcher
@@ -24,7 +24,7 @@ from oprl_gym.learning.minibatches import minibatches
 from oprl_gym.learning.restraint import restraints
 from oprl_gym.preferences.default_teacher import check_teacher, make_teacher
 from oprl_gym.preferences.pay import EnvPay
-from oprl_gym.preferences.queries import Pair, Queries
+from oprl_gym.preferences.queries import Pair, Queries, check_queries
 from oprl_gym.preferences.teacher import Teacher
 from oprl_gym.rewards.encoding import StepEncoder, array_shape
 from oprl_gym.rewards.losses import ordered
@@ -60,6 +60,7 @@ _STATE = {
     "foretold": list,
     "spread": float | None,
     "rows": dict,
+    "judged_by": str,
     "teacher": dict,
     "taken_in": int,
     "model_version": int,
@@ -90,7 +91,7 @@ class OPRLLearner:
 
     Raises:
         ValueError: A space cannot be read, there is no such device, or the config or
-            the teacher is none.
+            the teacher or the queries are none.
 
     Example:
         >>> import gymnasium as gym, oprl_gym
@@ -119,6 +120,7 @@ class OPRLLearner:
     ) -> None:
         check_config(config)
         check_teacher(teacher)
+        check_queries(queries)
         self.config = config = OPRLConfig() if config is None else config
         self.teacher = make_teacher(config) if teacher is None else teacher
         self.queries = Queries() if queries is None else queries
@@ -171,7 +173,11 @@ class OPRLLearner:
         """Take in episodes; the next :meth:`update` will ask about them.
 
         For whoever has more episodes than should wait until then.
+
+        Raises:
+            ValueError: A reward is NaN or infinite; none is taken in.
         """
+        _check_rewards(episodes)
         self.teacher.observe(episodes)
         self.memory.add(episodes)
         self._normalise(episodes)
@@ -187,6 +193,7 @@ class OPRLLearner:
             episodes: Finished episodes since the last update; may be empty.
             rounds: How many times ``pairs_per_update`` and ``gradient_steps`` are due:
                 an update after four intervals' worth of env steps does four rounds.
+                0: none, nothing is fitted.
 
         Returns what was done; see :class:`UpdateReport`.
         """
@@ -209,7 +216,7 @@ class OPRLLearner:
         if asked and not new and self.teacher.done:
             answers, told = self._restrained(answers, taken_in)
         # Where nothing new was told there is nothing to fit to, only more to overfit.
-        if told and kept >= self.config.min_preferences:
+        if told and rounds and kept >= self.config.min_preferences:
             most = rounds * self.config.gradient_steps
             loss, reverted, steps = self._fit(answers, asked, most)
         return UpdateReport(
@@ -238,6 +245,7 @@ class OPRLLearner:
             "foretold": list(self._foretold),
             "spread": self._spread,
             "rows": self._batcher.state(),
+            "judged_by": self._judged_by,
             "teacher": self.teacher.state(),
             "taken_in": self._taken_in,
             "model_version": self.model_version,
@@ -249,10 +257,9 @@ class OPRLLearner:
 
         Raises:
             ValueError: It is the state of a learner with other settings or spaces, or
-                none.
+                another kind of teacher, or none.
         """
-        check_values(state, _STATE)
-        self._check_config(state["config"])
+        self.check_state(state)
         self.process_reward.load_state(from_dict(RewardState, state["reward"]))
         self._fitter.load_state(state["optimizer"])
         trajectories = self.memory.load_state(state["memory"])
@@ -269,6 +276,24 @@ class OPRLLearner:
         self._taken_in = state["taken_in"]
         self.model_version = state["model_version"]
         self.rng.bit_generator.state = state["rng"]
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        """Check that a state is that of a learner like this one; changes nothing.
+
+        Raises:
+            ValueError: As :meth:`load_state`.
+        """
+        check_values(state, _STATE)
+        self._check_config(state["config"])
+        if state["judged_by"] != self._judged_by:
+            raise ValueError(
+                f"its teacher is a {shown(state['judged_by'])}, here it is a "
+                f"{self._judged_by}: give the learner the same teacher, or start anew"
+            )
+
+    @property
+    def _judged_by(self) -> str:
+        return type(self.teacher).__name__
 
     def _check_readable(self, episode: Trajectory) -> None:
         """Check that an episode is of this learner's spaces, and of numbers."""
@@ -443,6 +468,16 @@ class OPRLLearner:
             f"gave NaN or infinite numbers and were undone; {why}",
             stacklevel=2,
         )
+
+
+def _check_rewards(episodes: Sequence[Trajectory]) -> None:
+    for number, one in enumerate(episodes):
+        wrong = np.flatnonzero(~np.isfinite(one.env_rewards))
+        if len(wrong):
+            raise ValueError(
+                f"episode {number} of the {len(episodes)} given was paid "
+                f"{one.env_rewards[wrong[0]]} in step {wrong[0]}: leave it out"
+            )
 
 
 def _finite(episode: Trajectory) -> bool:

@@ -12,10 +12,10 @@ from oprl_gym.episodes.arrays import pack_trajectories, unpack_trajectories
 from oprl_gym.files.fields import check_values
 from oprl_gym.learning.answers import Answers, between_all, standing
 from oprl_gym.preferences.teacher import LateAnswers, Teacher
-from oprl_gym.types import Preference, Trajectory
+from oprl_gym.types import FloatArray, Preference, Trajectory
 
 MOST_BYTES = 2**31
-"""What the latest episodes may take: pictures fill the memory before they are many."""
+"""What episodes may take: pictures fill the memory before they are many."""
 
 
 _STATE = {"trajectories": dict, "kept": int, "best": list, "preferences": dict}
@@ -24,7 +24,8 @@ _STATE = {"trajectories": dict, "kept": int, "best": list, "preferences": dict}
 class Memory:
     """Episodes and answers, the oldest of which make room for new ones.
 
-    Of the episodes at most as many are kept as fit into 2 GiB, and two at least.
+    Of the episodes at most as many are kept as fit into 2 GiB, the latest before the
+    best, and two of those and one of these at least.
 
     Args:
         latest: Episodes that are kept as they come.
@@ -46,11 +47,8 @@ class Memory:
     def add(self, episodes: Iterable[Trajectory]) -> None:
         """Keep new episodes, as many as there is room for."""
         self.trajectories.extend(episodes)
-        while len(self.trajectories) > 2 and self._bytes() > MOST_BYTES:
+        while len(self.trajectories) > 2 and _bytes(*self.trajectories) > MOST_BYTES:
             self.trajectories.popleft()
-
-    def _bytes(self) -> int:
-        return sum(one.observations.nbytes for one in self.trajectories)
 
     def judged(self, teacher: Teacher) -> Answers | None:
         """Return the answers about all pairs; None if a teacher has to be asked."""
@@ -59,8 +57,11 @@ class Memory:
         labels = teacher.labels(kept)
         if labels is None:
             return None
+        _check_labels(labels, len(kept), teacher)
         best = np.argsort(-standing(labels), kind="stable")[: self._most_best]
         self.best = [kept[number] for number in best]
+        while len(self.best) > 1 and _bytes(*self._episodes()) > MOST_BYTES:
+            self.best.pop()
         return between_all(kept, labels)
 
     def take(self, late: LateAnswers) -> int:
@@ -99,12 +100,36 @@ class Memory:
 
     def _all(self) -> list[Trajectory]:
         """Return the latest trajectories, then the best, then those of preferences."""
-        kept = (*self.trajectories, *self.best)
-        known = {id(trajectory): trajectory for trajectory in kept}
+        known = {id(one): one for one in self._episodes()}
         for preference in self.preferences:
             for trajectory in (preference.first, preference.second):
                 known.setdefault(id(trajectory), trajectory)
         return list(known.values())
+
+    def _episodes(self) -> list[Trajectory]:
+        """Return the latest trajectories, then those of the best that are others."""
+        latest = set(self.trajectories)
+        others = (one for one in self.best if one not in latest)
+        return [*self.trajectories, *others]
+
+
+def _bytes(*episodes: Trajectory) -> int:
+    return sum(one.observations.nbytes for one in episodes)
+
+
+def _check_labels(labels: FloatArray, n: int, teacher: Teacher) -> None:
+    """Check the answers of a teacher of the user's own."""
+    shape = np.shape(labels)
+    if shape != (n, n):
+        given = f"an array of shape {shape}"
+    elif ((labels < 0) | (labels > 1)).any():  # NaN is neither: no answer
+        given = f"numbers from {np.nanmin(labels):g} to {np.nanmax(labels):g}"
+    else:
+        return
+    raise ValueError(
+        f"{type(teacher).__name__}.labels() gave {given} for {n} episodes: return "
+        f"({n}, {n}) probabilities from 0 to 1, NaN where there is no answer"
+    )
 
 
 def _fill(kept: deque[Any], values: Iterable[Any]) -> None:

@@ -116,15 +116,24 @@ class OnlineLearning:
             "report": None if self.report is None else asdict(self.report),
         }
 
+    def check_state(self, state: dict[str, Any]) -> None:
+        """Check that it is the state of such a loop; changes nothing.
+
+        Raises:
+            ValueError: As :meth:`load_state`.
+        """
+        check_values(state, _STATE)
+        if len(state["means"]) not in (0, 3):
+            raise ValueError("the means of the last update are not three")
+        self.learner.check_state(state["learner"])
+
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state` returned.
 
         Raises:
             ValueError: It is the state of a learner with other settings or spaces.
         """
-        check_values(state, _STATE)
-        if len(state["means"]) not in (0, 3):
-            raise ValueError("the means of the last update are not three")
+        self.check_state(state)
         self.learner.load_state(state["learner"])
         self.waiting = state["waiting"]
         self._updated_at = state["updated_at"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from oprl_gym.files.fields import check_values
 from oprl_gym.types import Array, FloatArray, IntArray
-from oprl_gym.visits import keys
+from oprl_gym.visits import keys, pack_keys, unpack_keys
 
 MAX_AXES = 8
 """Observations of more values are projected to so many."""
@@ -27,6 +27,13 @@ BLOCK = 2**20
 
 SAMPLE = 2**22
 """Values of large observations that a grid is made from."""
+
+STILL = 1e-8, 1e-6
+"""A value that varied by less than the first, or that share of its size, is held not to
+have changed."""
+
+AWAY = 4.0
+"""Standard deviations that it counts as away once it does."""
 
 MAX_CELLS = 2**18
 """Cells with a count of their own; any further one shares that of another."""
@@ -47,9 +54,14 @@ class GridCells:
     random mixtures are taken: locality-sensitive hashing (Datar et al. 2004), used for
     counts as by Tang et al. (2017), arXiv:1611.04717.
 
+    A value that never changed while the grid was made has no deviation: a key that
+    nobody had found yet. It counts as four deviations away, up or down, once it does
+    change. Of 4096 values and more, which are of one kind, as pixels, it is measured in
+    the mean deviation of the others.
+
     Args:
         mean: (d,) mean of each value of an observation.
-        deviation: (d,) its standard deviation; infinite if it never changes.
+        deviation: (d,) its standard deviation; infinite if it never changed.
         mixtures: (d, 8) weights of the mixtures; None takes the values themselves.
     """
 
@@ -59,6 +71,7 @@ class GridCells:
         self._mean = mean
         self._deviation = deviation
         self._mixtures = mixtures
+        self._still = np.flatnonzero(np.isinf(deviation))
         # In one product, of which the values need no copy: (d, 8) and (8,).
         self._in_one: tuple[FloatArray, FloatArray] | None = None
         if mixtures is not None and len(mean) >= LARGE:
@@ -69,11 +82,13 @@ class GridCells:
     def of(cls, examples: Array, rng: np.random.Generator) -> GridCells:
         """Return the grid that suits (n, ...) observations."""
         values = _flat(examples)
-        deviation = values.std(axis=0)
+        mean, deviation = values.mean(axis=0), values.std(axis=0)
         d = values.shape[1]
+        changed = deviation > _least_change(mean)
+        alike = deviation[changed].mean() if d >= LARGE and changed.any() else np.inf
         return cls(
-            values.mean(axis=0),
-            np.where(deviation > 1e-8, deviation, np.inf),
+            mean,
+            np.where(changed, deviation, alike),
             rng.normal(size=(d, MAX_AXES)) / np.sqrt(d) if d > MAX_AXES else None,
         )
 
@@ -92,19 +107,33 @@ class GridCells:
 
     def keys(self, observations: Array) -> list[bytes]:
         """Return a key for each of (n, ...) observations."""
-        values = self._measured(observations)
-        cells: IntArray = np.floor(values / CELL_WIDTH).astype(np.int32)
+        values = np.floor(self._measured(observations) / CELL_WIDTH)
+        cells: IntArray = values.clip(_INT32.min, _INT32.max).astype(np.int32)
         return [cell.tobytes() for cell in cells]
 
     def _measured(self, observations: Array) -> FloatArray:
         """Return what the edges of cells are laid along, of (n, ...) observations."""
         if self._in_one is None:
-            values = (_flat(observations) - self._mean) / self._deviation
+            off = _flat(observations) - self._mean
+            values = off / self._deviation
+            values[:, self._still] = AWAY * self._changed(off)
             return values if self._mixtures is None else values @ self._mixtures
         weights, of_mean = self._in_one
         n = max(1, BLOCK // len(weights))
         blocks = [observations[at : at + n] for at in range(0, len(observations), n)]
         return np.concatenate([_flat(block) @ weights - of_mean for block in blocks])
+
+    def _changed(self, off: FloatArray) -> FloatArray:
+        """Return 1, 0 or -1 for how far the values that never changed are off."""
+        off, mean = off[:, self._still], self._mean[self._still]
+        changed: FloatArray = np.sign(off) * (np.abs(off) > _least_change(mean))
+        return changed
+
+
+def _least_change(mean: FloatArray) -> FloatArray:
+    least, share = STILL
+    change: FloatArray = np.maximum(least, share * np.abs(mean))
+    return change
 
 
 def examples_of(episodes: Sequence[Array]) -> Array:
@@ -122,9 +151,10 @@ def examples_of(episodes: Sequence[Array]) -> Array:
     return np.concatenate(picked)
 
 
+_INT32 = np.iinfo(np.int32)
 _STATE = {
     "grid": dict | None,
-    "keys": np.ndarray,
+    "keys": dict,
     "visits": np.ndarray,
     "max_cells": int,
 }
@@ -200,10 +230,9 @@ class VisitCounter:
 
     def state(self) -> dict[str, Any]:
         """Return what is to be saved: which cells there are, and the visits of each."""
-        keys = np.frombuffer(b"".join(self._number), dtype=np.uint8)
         return {
             "grid": self.cells.state() if isinstance(self.cells, GridCells) else None,
-            "keys": keys.reshape(len(self), -1) if len(self) else keys,
+            "keys": pack_keys(self._number),
             "visits": self._visits[: len(self)].copy(),
             "max_cells": self.max_cells,
         }
@@ -219,8 +248,9 @@ class VisitCounter:
         grid = state["grid"]
         cells = ExactCells() if grid is None else GridCells.from_state(grid)
         counter = cls(cells, state["max_cells"])
-        counter._number = {key.tobytes(): n for n, key in enumerate(state["keys"])}
-        visits, cells_there = state["visits"], len(state["keys"])
+        there = unpack_keys(state["keys"])
+        counter._number = {key: number for number, key in enumerate(there)}
+        visits, cells_there = state["visits"], len(there)
         if not len(counter) == cells_there == len(visits):
             raise ValueError(f"{len(visits)} counts of visits for {cells_there} cells")
         if (visits < 1).any():

@@ -143,6 +143,8 @@ class HumanTeacher(Teacher):
         self.asked = state["asked"]
         self._answered_before = state["answered_before"]
         self._known_to = state["known_to"]
+        self._read_to = 0
+        self._given.clear()
 
     @property
     def _all_asked(self) -> bool:

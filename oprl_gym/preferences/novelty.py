@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from oprl_gym.config import check_choice
+from oprl_gym.files.fields import check_values
 from oprl_gym.preferences.cells import (
     ExactCells,
     GridCells,
@@ -84,7 +85,12 @@ class NoveltyTeacher(ScoreTeacher):
     def load_state(
         self, state: dict[str, Any], trajectories: Sequence[Trajectory]
     ) -> None:
-        """Go on with other counts, in which ``trajectories`` are counted already."""
+        """Go on with other counts, in which ``trajectories`` are counted already.
+
+        Raises:
+            ValueError: It is no such state.
+        """
+        check_values(state, {"visits": dict}, "teacher.")
         self._counter = VisitCounter.from_state(state["visits"])
         self._distinct.clear()
         for trajectory in trajectories:

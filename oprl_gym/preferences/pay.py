@@ -16,8 +16,8 @@ EPISODES = 10
 MEMORY = 200
 """Latest episodes by which it may be taken back, and by which costs are told."""
 
-SHARE = 0.9
-"""Of those, how many have to bear it out."""
+SHARE, LEAST = 0.9, 50
+"""How many of those have to bear it out, once there are so many."""
 
 
 _STATE = {
@@ -49,7 +49,8 @@ class EnvPay:
     beside a learned reward, which has shared it out among the steps, it is noise. So:
     the reward is late if each of the first ten episodes was paid with its last step and
     not before. An agent that succeeds nearly always, later on, changes nothing; but
-    that is taken back once less than 90 % of the latest 200 were.
+    that is taken back once less than 90 % of the latest 200 were, or of the first 50
+    and more.
 
     Attributes:
         late: Whether the reward is late; None until it is decided.
@@ -102,9 +103,9 @@ class EnvPay:
             self._paid_at_end.append(_paid_at_end(rewards))
             if self.late is None and len(self._paid_at_end) == EPISODES:
                 self.late = all(self._paid_at_end)
-        share = sum(self._paid_at_end) / max(1, len(self._paid_at_end))
-        if self.late and share < SHARE:
-            self.late = False
+            elif self.late and len(self._paid_at_end) >= LEAST:
+                paid = sum(map(bool, self._paid_at_end))
+                self.late = paid >= SHARE * len(self._paid_at_end)
 
     def state(self) -> dict[str, Any]:
         """Return what is to be saved."""

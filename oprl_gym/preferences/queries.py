@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from oprl_gym.config import check_choice
+from oprl_gym.config import check_choice, shown
 from oprl_gym.episodes.segments import random_segment
 from oprl_gym.preferences.pairs import uniform_pairs
 from oprl_gym.types import BoolArray, FloatArray, IntArray, Trajectory
@@ -66,8 +66,11 @@ class Queries:
         """Check both values."""
         check_choice("choice", self.choice, get_args(QueryChoice))
         length = self.segment_length
-        if length is not None and (isinstance(length, bool) or length < 1):
-            raise ValueError(f"segment_length must be 1 or more, got {length!r}")
+        whole = isinstance(length, int | np.integer) and not isinstance(length, bool)
+        if length is not None and not (whole and length >= 1):
+            raise ValueError(
+                f"segment_length must be an integer of at least 1, got {shown(length)}"
+            )
 
     def draw(
         self,
@@ -116,6 +119,15 @@ class Queries:
             spread: FloatArray = probabilities.std(axis=0)
             return spread
         return entropy(probabilities).mean(axis=0)
+
+
+def check_queries(queries: object) -> None:
+    """Raise ValueError unless ``queries`` are Queries, or None for the default."""
+    if not (queries is None or isinstance(queries, Queries)):
+        raise ValueError(
+            f"queries must be Queries, got {shown(queries)}: write "
+            'Queries("disagreement")'
+        )
 
 
 def entropy(probabilities: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import numpy as np
 
 from oprl_gym.config import check_choice
+from oprl_gym.files.fields import check_values
 from oprl_gym.preferences.teacher import Teacher
 from oprl_gym.types import FloatArray, Ties, Trajectory
 
@@ -118,7 +119,12 @@ class LexicographicTeacher(ScoreTeacher):
     def load_state(
         self, state: dict[str, Any], trajectories: Sequence[Trajectory]
     ) -> None:
-        """Hand each teacher inside its state."""
+        """Hand each teacher inside its state.
+
+        Raises:
+            ValueError: It is that of other teachers.
+        """
+        check_values(state, {"teachers": list}, "teacher.")
         for teacher, own in zip(self.teachers, state["teachers"], strict=True):
             teacher.load_state(own, trajectories)
 
