@@ -789,5 +789,7 @@ def test_an_update_of_no_rounds_fits_nothing(rng, config):
 def test_queries_of_another_kind_are_refused():
     with pytest.raises(ValueError, match="queries must be Queries, got 'challenge'"):
         OPRLLearner(STATES, ACTIONS, queries="challenge")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="there is one; take ensemble_size=3"):
+        OPRLLearner(STATES, ACTIONS, queries=Queries("disagreement"))
     with pytest.raises(ValueError, match=r"segment_length must be an integer .* 2\.5"):
         Queries("uniform", 2.5)  # type: ignore[arg-type]

@@ -279,6 +279,14 @@ def test_answers_need_a_process_reward_to_go_into():
         TrainConfig(oprl=False, teaching=TeachingConfig("human"))
 
 
+def test_one_model_alone_disagrees_with_nobody():
+    teaching = TeachingConfig("human", queries="disagreement")
+    with pytest.raises(ValueError, match="there is one; take ensemble_size=3"):
+        TrainConfig(teaching=teaching)
+    several = TrainConfig(teaching=teaching, learner=OPRLConfig(ensemble_size=3))
+    assert several.teaching.queries == "disagreement"
+
+
 # --- oprl-gym label -----------------------------------------------------------------
 
 

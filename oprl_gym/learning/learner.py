@@ -120,8 +120,8 @@ class OPRLLearner:
     ) -> None:
         check_config(config)
         check_teacher(teacher)
-        check_queries(queries)
         self.config = config = OPRLConfig() if config is None else config
+        check_queries(queries, config.ensemble_size)
         self.teacher = make_teacher(config) if teacher is None else teacher
         self.queries = Queries() if queries is None else queries
         self.memory = Memory(

@@ -121,12 +121,18 @@ class Queries:
         return entropy(probabilities).mean(axis=0)
 
 
-def check_queries(queries: object) -> None:
-    """Raise ValueError unless ``queries`` are Queries, or None for the default."""
-    if not (queries is None or isinstance(queries, Queries)):
+def check_queries(queries: object, models: int) -> None:
+    """Raise ValueError unless ``queries`` are Queries for so many, or None."""
+    if queries is None:
+        return
+    if not isinstance(queries, Queries):
         raise ValueError(
-            f"queries must be Queries, got {shown(queries)}: write "
-            'Queries("disagreement")'
+            f'queries must be Queries, got {shown(queries)}: write Queries("entropy")'
+        )
+    if queries.choice == "disagreement" and models == 1:
+        raise ValueError(
+            "queries by disagreement need several reward models, and there is one; "
+            "take ensemble_size=3 (OPRLConfig) or queries by entropy"
         )
 
 

@@ -22,6 +22,7 @@ from oprl_gym.config import (
     take_numpy,
 )
 from oprl_gym.files.fields import as_object, check_kinds, from_dict
+from oprl_gym.preferences.queries import check_queries
 from oprl_gym.runs.algorithms import (
     ALGORITHM_DEFAULTS,
     Algorithm,
@@ -258,6 +259,7 @@ class TrainConfig:
                 "a run without oprl learns from no answers; leave out --no-oprl, or "
                 "--teacher and --preferences"
             )
+        check_queries(self.teaching.which_pairs(), self.learner.ensemble_size)
         # PPO normalises advantages, which one step alone does not allow.
         if self.algo == "ppo" and self.n_steps == 1 and self.n_envs == 1:
             raise ValueError("n_steps=1 with n_envs=1 is too little for ppo; raise one")

@@ -62,7 +62,7 @@ class TeachingConfig:
         take_numpy(self)
         check_kinds(self)
         check_choice("teacher", self.teacher, get_args(Who))
-        Queries(self.queries, self.segment_length)
+        self.which_pairs()
         for name in ("wait_for_labels", "max_questions"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= MOST_INT:
@@ -77,6 +77,10 @@ class TeachingConfig:
     def by_people(self) -> bool:
         """Whether answers come out of a store."""
         return self.teacher == "human" or self.preferences is not None
+
+    def which_pairs(self) -> Queries:
+        """Return how pairs to ask about are drawn."""
+        return Queries(self.queries, self.segment_length)
 
     def usual_learner(self) -> OPRLConfig:
         """Return the learner's defaults: other ones with a person."""

@@ -14,7 +14,7 @@ from oprl_gym.labelling.album import Album
 from oprl_gym.labelling.clips import maze_picture
 from oprl_gym.labelling.recording import new_album
 from oprl_gym.learning import OPRLLearner
-from oprl_gym.preferences import HumanTeacher, PreferenceStore, Queries
+from oprl_gym.preferences import HumanTeacher, PreferenceStore
 from oprl_gym.preferences.human import Picture
 from oprl_gym.preferences.store.opening import StoreError
 from oprl_gym.runs.config import TrainConfig
@@ -125,7 +125,7 @@ def _learner(
         config.learner,
         teacher,
         config.seed,
-        Queries(options.queries, options.segment_length),
+        options.which_pairs(),
         config.device,
     )
 
