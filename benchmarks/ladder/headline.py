@@ -93,9 +93,9 @@ PUBLIC = (
         tuple(UNSEEN),
         {"OPRL": ("ppo", "oprl"), "plain": ("ppo", "plain")},
         ends={
-            "return: OPRL": ("ppo", "oprl"),
-            "plain": ("ppo", "plain"),
-            "the dense reward": ("ppo", "dense"),
+            "return, OPRL": ("ppo", "oprl"),
+            "return, plain": ("ppo", "plain"),
+            "return, the dense reward": ("ppo", "dense"),
         },
     ),
 )
