@@ -17,6 +17,7 @@ from oprl_gym.callbacks.agent_state import (
 )
 from oprl_gym.callbacks.env_state import env_state, load_env_state
 from oprl_gym.config import one_line
+from oprl_gym.files.space_text import space_text
 from oprl_gym.files.state_file import read_state, write_state
 
 
@@ -135,8 +136,8 @@ def _signature(model: BaseAlgorithm) -> dict[str, Any]:
         "algorithm": type(model).__name__,
         "policy": type(model.policy).__name__,
         "n_envs": model.n_envs,
-        "observation_space": str(model.observation_space),
-        "action_space": str(model.action_space),
+        "observation_space": space_text(model.observation_space),
+        "action_space": space_text(model.action_space),
     }
 
 

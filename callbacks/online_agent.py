@@ -10,6 +10,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import RolloutBuffer
 
 from oprl_gym.callbacks.advantages import add_rewards
+from oprl_gym.callbacks.normalised import normalised_change
 from oprl_gym.callbacks.replay import find_replay
 from oprl_gym.callbacks.reward_wrappers import RewardWrappers
 from oprl_gym.learning.online import OnlineLearning
@@ -105,17 +106,17 @@ class OnlineAgent:
                 "the agent's; a wrapper that repeats actions belongs inside "
                 "ProcessRewardWrapper"
             )
-        change = rescored.newest - rescored.given
-        factor = self._wrappers.reward_factor()
-        if factor is not None:  # as VecNormalize would scale it now
-            add_rewards(buffer, factor * change)
+        normalisers = self._wrappers.normalisers()
+        if normalisers:
+            change = normalised_change(rescored, buffer.episode_starts, normalisers)
+            add_rewards(buffer, change)
             return
         # Stable-Baselines3 adds gamma * V to the reward of truncated steps. Any other
         # difference comes from a wrapper outside ours that makes something else of
         # rewards; then they stay as they were given.
         same = np.isclose(buffer.rewards, rescored.given, rtol=1e-4, atol=1e-5)
         if np.all(same | rescored.truncated):
-            add_rewards(buffer, change)
+            add_rewards(buffer, rescored.newest - rescored.given)
         elif not self._warned:
             self._warned = True
             warnings.warn(

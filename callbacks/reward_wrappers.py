@@ -102,16 +102,15 @@ class RewardWrappers:
         fitted: list[bool] = self._get("process_reward_fitted", [0])
         return fitted[0]
 
-    def reward_factor(self) -> float | None:
-        """Return by what VecNormalize outside multiplies rewards; None without one."""
-        factor = None
+    def normalisers(self) -> list[VecNormalize]:
+        """Return what normalises rewards outside, the innermost first."""
+        found = []
         venv = self.venv
         while isinstance(venv, VecEnvWrapper) and venv is not self.outer:
             if isinstance(venv, VecNormalize) and venv.norm_reward:
-                deviation = float(np.sqrt(venv.ret_rms.var + venv.epsilon))
-                factor = (1.0 if factor is None else factor) / deviation
+                found.append(venv)
             venv = venv.venv
-        return factor
+        return found[::-1]
 
     def pop_episodes(self) -> list[Trajectory]:
         """Return all episodes finished since the last call."""

@@ -65,6 +65,16 @@ def test_the_env_own_reward_stays_to_be_read():
     assert [info["env_reward"] for info in infos] == [GOAL, 0.0]
 
 
+def test_of_two_bonuses_both_know_what_the_env_paid():
+    venv = VecFirstVisitBonus(walks(VecStepCost))
+    venv.reset()
+    venv.step(np.array([1, 1]))
+    venv.step(np.array([3, 1]))  # an episode of two steps, and a unit is 5
+    _, rewards, _, infos = venv.step(np.array([0, 2]))
+    assert [info["env_reward"] for info in infos] == [0.0, 0.0]
+    assert rewards.tolist() == pytest.approx([-5 / 2, -5 / 2 + 0.05])
+
+
 @pytest.mark.parametrize("kind", [VecFirstVisitBonus, VecStepCost])
 def test_a_bonus_goes_on_from_its_state(kind):
     venv, other = walks(kind), walks(kind)

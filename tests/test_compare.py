@@ -15,7 +15,7 @@ from oprl_gym.engines import Outcome
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.episode_log import Episode, EpisodeLog
 from oprl_gym.runs.measures import luck, ratio
-from oprl_gym.sweep.compare import words
+from oprl_gym.sweep.compare import comparing, words
 from oprl_gym.sweep.compare.answer import answer
 from oprl_gym.sweep.compare.arms import (
     BESIDE,
@@ -158,6 +158,15 @@ def test_without_a_finished_run_of_both_nothing_is_said():
     found = of(arm(OPRL.name, *FAST))
     assert "finished run of plain and of OPRL" in words.sentences(found)[0]
     assert "OPRL" in words.table(found)
+
+
+def test_where_no_episode_ended_it_is_said(tmp_path, capsys):
+    comparing._report((), tmp_path, TrainConfig(), late=False)
+    said = capsys.readouterr().out
+    assert "cannot tell yet" in said
+    assert "in which an episode ended: give more --total-timesteps" in said
+    told = json.loads((tmp_path / "verdict.json").read_text())
+    assert (told["answer"], told["arms"]) == ("cannot tell yet", [])
 
 
 def test_scripts_read_the_same():

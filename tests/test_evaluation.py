@@ -1,5 +1,6 @@
 """Agents measured on the plain env."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,41 @@ def test_a_perfect_agent() -> None:
     assert result.success_rate == 1.0
     assert result.return_mean == 10.0
     assert result.length_mean == 3.0
+
+
+def test_the_last_seed_there_is() -> None:
+    last = replace(MAZE, seed=2**32 - 1)
+    assert evaluate(Always(1), last, episodes=2).success_rate == 1.0  # type: ignore[arg-type]
+
+
+class Lucky(gym.Env):
+    """Speaks of success only where there is one: in the first env of several."""
+
+    observation_space = gym.spaces.Box(0, 1, (1,))
+    action_space = gym.spaces.Discrete(2)
+    envs = 0
+
+    def __init__(self) -> None:
+        self.first = Lucky.envs == 0
+        Lucky.envs += 1
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: int) -> Any:
+        info = {"is_success": True} if self.first else {}
+        return np.zeros(1, np.float32), -1.0, True, False, info
+
+
+def test_an_env_that_speaks_of_success_alone_failed_elsewhere() -> None:
+    gym.register("Lucky-v0", Lucky)
+    try:
+        config = TrainConfig(env_id="Lucky-v0")
+        result = evaluate(Always(1), config, episodes=2)  # type: ignore[arg-type]
+    finally:
+        del gym.registry["Lucky-v0"]
+    assert result.success_rate == 0.5
 
 
 def test_an_agent_that_walks_into_the_wall_is_stopped_by_the_time_limit() -> None:

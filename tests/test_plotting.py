@@ -149,6 +149,12 @@ def test_a_group_has_one_colour_its_mean_and_one_entry_in_the_legend() -> None:
     assert (xs(mean)[0], xs(mean)[-1]) == (120, 1_500)
 
 
+def test_runs_that_share_no_env_step_have_no_mean() -> None:
+    late = (STEPS + 10_000, np.zeros(150))
+    ax = plotting.plot_curves([Curve("A", [(STEPS, np.ones(150)), late])])
+    assert not len(xs(ax.lines[2]))
+
+
 def test_runs_of_one_seed_are_not_called_seeds() -> None:
     run = (STEPS, np.ones(150))
     ax = plotting.plot_curves(

@@ -4,7 +4,7 @@ import torch
 from gymnasium import spaces
 from support.fakes import trajectory
 
-from oprl_gym import ProcessRewardModel
+from oprl_gym import OPRLLearner, ProcessRewardModel
 from oprl_gym.files.sealed import read_sealed, write_sealed
 from oprl_gym.preferences import segment
 from oprl_gym.rewards import (
@@ -188,6 +188,21 @@ def test_the_same_reward_is_saved_in_the_same_bytes(tmp_path):
         save_process_reward(path, reward)
         contents.add(path.read_bytes())
     assert len(contents) == 1
+
+
+def test_it_does_not_matter_how_a_process_prints_numbers(tmp_path):
+    path = tmp_path / "reward.safetensors"
+
+    def space():
+        low, high = np.array([[-1 / 3, 0], [1e-7, np.inf]], np.float32)
+        box = spaces.Box(low, high)
+        return spaces.Tuple([spaces.Dict({"a": box}), spaces.MultiDiscrete([9] * 40)])
+
+    reward = OPRLLearner(space(), ACTIONS, seed=0).process_reward
+    with np.printoptions(precision=2, suppress=True, linewidth=20):
+        save_process_reward(path, reward)
+    with np.printoptions(formatter={"all": lambda number: "?"}):
+        assert not load_process_reward(path, space(), ACTIONS).fitted
 
 
 def test_a_saved_process_reward_is_refused_by_another_env(tmp_path):

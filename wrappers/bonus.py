@@ -61,21 +61,26 @@ class VecBonus(VecEnvWrapper):
         """Wait for the step; the rewards returned have the bonus in them."""
         observations, given, dones, infos = self.venv.step_wait()
         rewards = as_rewards(given, self.num_envs)
+        # Those of the env itself, whatever another wrapper inside has made of them.
+        own = [
+            float(info.get("env_reward", reward))
+            for info, reward in zip(infos, rewards.tolist(), strict=True)
+        ]
         first = self._array(observations)
         mixed = rewards + self._pay.unit * self.share(
             self._reached(first, dones, infos)
         )
-        for paid, reward in zip(self._paid, rewards.tolist(), strict=True):
+        for paid, reward in zip(self._paid, own, strict=True):
             paid.append(reward)
         if dones.any():
             ended = np.flatnonzero(dones)
             self._pay.observe_rewards([np.array(self._paid[env]) for env in ended])
             self.begin(first, dones)
-        own = [
+        told = [
             {**info, "env_reward": reward}
-            for info, reward in zip(infos, rewards.tolist(), strict=True)
+            for info, reward in zip(infos, own, strict=True)
         ]
-        return observations, mixed.astype(np.float32), dones, own
+        return observations, mixed.astype(np.float32), dones, told
 
     def recording_state(self) -> dict[str, Any]:
         """Return what is known of the env and of the episodes that are going on."""

@@ -382,7 +382,8 @@ def _plot_group(ax: Axes, curve: Curve, window: int, color: str) -> None:
     for steps, mean in runs:
         ax.plot(steps, mean, color=pale(color), lw=0.9)
     # The mean is drawn only where every run has a value.
-    grid = np.linspace(max(s[0] for s, _ in runs), min(s[-1] for s, _ in runs), 400)
+    first, last = max(s[0] for s, _ in runs), min(s[-1] for s, _ in runs)
+    grid = np.linspace(first, last, 400 if first <= last else 0)
     held = [mean[np.searchsorted(s, grid, side="right") - 1] for s, mean in runs]
     label = f"{curve.label} ({_count(len(runs), curve.seeds)})"
     ax.plot(grid, np.mean(held, axis=0), color=color, lw=2.2, label=label)

@@ -26,8 +26,8 @@ class SimulatedTeacher(Teacher):
     Thresholds follow the agent: an epsilon times what the latest episodes were paid on
     average in as many steps as are shown. Until episodes are observed they are 0. Of
     two equal sums, either is preferred as often (the paper's code prefers the first).
-    As in the paper that is meant for rewards of 0 and more: where they are costs, so are
-    the thresholds, and with ``eps_skip`` hardly a question is answered.
+    As in the paper that is meant for rewards of 0 and more: where they are costs, so
+    are the thresholds, and with ``eps_skip`` hardly a question is answered.
 
     Args:
         rng: Source of chance.

@@ -11,6 +11,7 @@ from gymnasium import spaces
 from oprl_gym.config import one_line
 from oprl_gym.files.fields import as_object, from_dict
 from oprl_gym.files.sealed import read_sealed, write_sealed
+from oprl_gym.files.space_text import space_text
 from oprl_gym.rewards.process_reward import ProcessReward, RewardState
 
 FORMAT = "oprl-gym process reward 3"
@@ -22,8 +23,8 @@ def save_process_reward(path: str | Path, reward: ProcessReward) -> None:
     weights = model.pop("weights")
     header = {
         "model": model,
-        "observation_space": str(reward.encoder.observation_space),
-        "action_space": str(reward.encoder.action_space),
+        "observation_space": space_text(reward.encoder.observation_space),
+        "action_space": space_text(reward.encoder.action_space),
     }
     write_sealed(Path(path), FORMAT, header, weights)
 
@@ -52,9 +53,10 @@ def load_process_reward(
         ("observation_space", observation_space),
         ("action_space", action_space),
     ):
-        if header.get(name) != str(space):
+        here = space_text(space)
+        if header.get(name) != here:
             made_for = one_line(header.get(name))
-            raise ValueError(f"{path} was made for the {name} {made_for}, not {space}")
+            raise ValueError(f"{path} was made for the {name} {made_for}, not {here}")
     try:
         return ProcessReward.from_state(observation_space, action_space, state)
     except ValueError as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from oprl_gym.files.atomic import replace_file
+from oprl_gym.runs.success import settle
 from oprl_gym.types import FloatArray, IntArray
 
 COLUMNS = ("env_steps", "env_return", "length", "success", "learned_return")
@@ -66,7 +67,7 @@ class EpisodeLog:
             np.array([e.env_steps for e in rows], dtype=np.int64),
             np.array([e.env_return for e in rows], dtype=np.float64),
             np.array([e.length for e in rows], dtype=np.int64),
-            _known_or_nan(e.success for e in rows),
+            _known_or_nan(settle(e.success for e in rows)),
             _known_or_nan(e.learned_return for e in rows),
         )
 

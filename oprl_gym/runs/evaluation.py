@@ -15,7 +15,7 @@ from oprl_gym.rewards.encoding import to_array
 from oprl_gym.runs.config import TrainConfig
 from oprl_gym.runs.env import EnvFacts, env_facts, make_env, maze_of
 from oprl_gym.runs.folder import RunError, RunFolder
-from oprl_gym.runs.success import episode_success, reward_threshold
+from oprl_gym.runs.success import episode_success, reward_threshold, settle
 from oprl_gym.types import Array, FloatArray, Trajectory
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def evaluate(
     from stable_baselines3.common.evaluation import evaluate_policy
     from stable_baselines3.common.utils import set_random_seed
 
-    seed = config.seed + SEED_OFFSET
+    seed = (config.seed + SEED_OFFSET) % 2**32  # NumPy's seeds end there
     n_envs = min(N_ENVS, episodes)
     venv = make_vec_env(lambda: make_env(config), n_envs=n_envs, seed=seed)
     set_random_seed(seed)
@@ -246,5 +246,5 @@ def _note_state(
 
 
 def _rate(successes: list[bool | None]) -> float | None:
-    known = [success for success in successes if success is not None]
-    return float(np.mean(known)) if known else None
+    settled = settle(successes)
+    return None if None in settled else float(np.mean([bool(one) for one in settled]))

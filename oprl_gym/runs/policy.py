@@ -20,6 +20,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from oprl_gym.config import one_line, shown
+from oprl_gym.files.space_text import space_text
 from oprl_gym.files.state_file import read_state, write_state
 from oprl_gym.rewards.images import image_shape
 from oprl_gym.rewards.tensors import to_arrays
@@ -210,6 +211,6 @@ def _weights(policy: BasePolicy) -> dict[str, torch.Tensor]:
 
 def _spaces(policy: BasePolicy) -> dict[str, Any]:
     return {
-        "observation_space": str(policy.observation_space),
-        "action_space": str(policy.action_space),
+        "observation_space": space_text(policy.observation_space),
+        "action_space": space_text(policy.action_space),
     }

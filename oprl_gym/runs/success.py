@@ -8,7 +8,7 @@ that it ends itself, and not of each. Else there is no success, but a return.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -46,6 +46,21 @@ def episode_success(
     if threshold is not None:
         return env_return >= threshold
     return env_return > 0 if has_goal else None
+
+
+def settle(successes: Iterable[bool | None]) -> list[bool | None]:
+    """Return whether episodes succeeded, once all are known that there are.
+
+    An env that speaks of success only where there is one means that there was none
+    elsewhere.
+
+    Example:
+        >>> settle([None, True]), settle([None, None])
+        ([False, True], [None, None])
+    """
+    given = list(successes)
+    silent = None if all(one is None for one in given) else False
+    return [silent if one is None else one for one in given]
 
 
 def pays_beside_goal(reward: float, done: bool, info: Mapping[str, Any]) -> bool:

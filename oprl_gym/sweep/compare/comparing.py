@@ -57,12 +57,13 @@ def _report(
     runs: Sequence[SweepRun], out: Path, config: TrainConfig, late: bool
 ) -> None:
     found = answer(scores(runs))
+    title = words.headline(found, config.env_id)
+    replace_file(out / "verdict.json", words.as_json(found, config, late))
     if not found.scores.arms:
+        print("", f"{title}.", *words.sentences(found), sep="\n")
         return
     write_tables(runs, out)
-    title = words.headline(found, config.env_id)
     draw_compare(found.scores, title, out / "compare.png")
-    replace_file(out / "verdict.json", words.as_json(found, config, late))
     print(f"\n{title}.")
     for line in words.sentences(found):
         print(line)

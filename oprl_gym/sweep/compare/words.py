@@ -122,7 +122,7 @@ def _nothing(found: Comparison) -> str:
     if not {PLAIN.name, OPRL.name} <= names:
         return (
             "There has to be a finished run of plain and of OPRL in which an episode "
-            "ended."
+            "ended: give more --total-timesteps."
         )
     return (
         f"No run has learned much within {found.scores.budget:,} env steps, of which "
