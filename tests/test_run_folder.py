@@ -89,6 +89,7 @@ def test_unknown_success_is_no_success() -> None:
     assert not log.reports_success
     assert log.steps_to() is None
     assert log.first_success_step() is None
+    assert np.isnan(log.success).all()
 
 
 def test_a_log_survives_its_file(tmp_path: Path) -> None:
@@ -98,8 +99,10 @@ def test_a_log_survives_its_file(tmp_path: Path) -> None:
     read = EpisodeLog.read(tmp_path / "episodes.csv")
     assert read.env_steps.tolist() == [8, 16]
     assert read.env_returns.tolist() == [0.1 + 0.2, -1.0]
-    assert math.isnan(read.success[0])
-    assert read.success[1] == 1.0
+    assert read.success.tolist() == [
+        0.0,
+        1.0,
+    ]  # an env that says so of some failed else
     assert math.isnan(read.learned_returns[0])
     assert [values.tolist() for values in read.scored()] == [[16], [-1.0], [0.7]]
 
