@@ -12,7 +12,7 @@ from benchmarks.ladder.summary import (
     Run,
     budget_of,
     failures,
-    final_return,
+    final_returns,
     grouped,
     steps_to_target,
 )
@@ -165,9 +165,9 @@ def _steps(groups: Mapping[Key, Sequence[Run]], key: Key) -> str:
 
 
 def _end(groups: Mapping[Key, Sequence[Run]], key: Key) -> str:
-    """Return the mean return of the latest 100 episodes."""
-    final = final_return(groups[key]) if key in groups else None
-    if final is None:
+    """Return the interquartile mean of the returns in the end."""
+    returns = final_returns(groups[key]) if key in groups else None
+    if returns is None:
         return ""
-    digits = 0 if abs(final.value) >= 10 else 2
-    return f"{final.value:,.{digits}f}"
+    final = interquartile_mean(returns)
+    return f"{final:,.{0 if abs(final) >= 10 else 2}f}"

@@ -110,6 +110,7 @@ def _group(key: Key, runs: Sequence[Run], plain: Sequence[Run] | None) -> Group:
     steps = steps_to_target(runs)
     first = censored([run["first_success_step"] for run in runs], budget_of(runs))
     area = np.array([np.mean(run["curve"]) / 100 for run in runs])
+    returns = final_returns(runs)
     better = None
     if plain is not None and key[2] != "plain":
         better = estimate(improvement, steps, steps_to_target(plain))
@@ -128,7 +129,7 @@ def _group(key: Key, runs: Sequence[Run], plain: Sequence[Run] | None) -> Group:
             for run in runs
         ),
         last=_mean(run["curve"][-1] / 100 for run in runs),
-        final=final_return(runs),
+        final=None if returns is None else estimate(iqm, returns),
         sampled_success=_mean(run["sampled"]["success"] for run in runs),
         sampled_length=_mean(run["sampled"]["length"] for run in runs),
         improvement=better,
@@ -138,12 +139,12 @@ def _group(key: Key, runs: Sequence[Run], plain: Sequence[Run] | None) -> Group:
     )
 
 
-def final_return(runs: Sequence[Run]) -> Estimate | None:
-    """Return the env return of the latest 100 episodes; None if one has none kept."""
+def final_returns(runs: Sequence[Run]) -> FloatArray | None:
+    """Return (S,) env returns of the latest 100 episodes; None if one has none kept."""
     returns = [run["returns"][-1] for run in runs if "returns" in run]
     if len(returns) < len(runs) or None in returns:
         return None
-    return estimate(iqm, np.array(returns))
+    return np.array(returns)
 
 
 def _shortest(runs: Sequence[Run]) -> int | None:

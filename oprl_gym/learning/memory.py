@@ -47,20 +47,22 @@ class Memory:
     def add(self, episodes: Iterable[Trajectory]) -> None:
         """Keep new episodes, as many as there is room for."""
         self.trajectories.extend(episodes)
-        while len(self.trajectories) > 2 and _bytes(*self.trajectories) > MOST_BYTES:
+        while len(self.trajectories) > 2 and _bytes(self.trajectories) > MOST_BYTES:
             self.trajectories.popleft()
 
     def judged(self, teacher: Teacher) -> Answers | None:
         """Return the answers about all pairs; None if a teacher has to be asked."""
-        latest = set(self.trajectories)
-        kept = [one for one in self.best if one not in latest] + list(self.trajectories)
+        kept = [*self._others_of_best(), *self.trajectories]
         labels = teacher.labels(kept)
         if labels is None:
             return None
         _check_labels(labels, len(kept), teacher)
         best = np.argsort(-standing(labels), kind="stable")[: self._most_best]
         self.best = [kept[number] for number in best]
-        while len(self.best) > 1 and _bytes(*self._episodes()) > MOST_BYTES:
+        of_latest = _bytes(self.trajectories)
+        while len(self.best) > 1 and (
+            of_latest + _bytes(self._others_of_best()) > MOST_BYTES
+        ):
             self.best.pop()
         return between_all(kept, labels)
 
@@ -100,20 +102,20 @@ class Memory:
 
     def _all(self) -> list[Trajectory]:
         """Return the latest trajectories, then the best, then those of preferences."""
-        known = {id(one): one for one in self._episodes()}
+        kept = (*self.trajectories, *self._others_of_best())
+        known = {id(trajectory): trajectory for trajectory in kept}
         for preference in self.preferences:
             for trajectory in (preference.first, preference.second):
                 known.setdefault(id(trajectory), trajectory)
         return list(known.values())
 
-    def _episodes(self) -> list[Trajectory]:
-        """Return the latest trajectories, then those of the best that are others."""
+    def _others_of_best(self) -> list[Trajectory]:
+        """Return the best that are not among the latest."""
         latest = set(self.trajectories)
-        others = (one for one in self.best if one not in latest)
-        return [*self.trajectories, *others]
+        return [one for one in self.best if one not in latest]
 
 
-def _bytes(*episodes: Trajectory) -> int:
+def _bytes(episodes: Iterable[Trajectory]) -> int:
     return sum(one.observations.nbytes for one in episodes)
 
 

@@ -246,5 +246,5 @@ def _note_state(
 
 
 def _rate(successes: list[bool | None]) -> float | None:
-    settled = settle(successes)
-    return None if None in settled else float(np.mean([bool(one) for one in settled]))
+    known = [success for success in settle(successes) if success is not None]
+    return float(np.mean(known)) if known else None
